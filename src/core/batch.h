@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* batch: up to 64 packets of one device queue, parsed once, processed together.
+ *
+ * A structure of arrays. Bit i of every mask is packet i. The worker fills the first block from the
+ * received burst, hm_parse() fills the rest, and from then on the batch is read-only: a function
+ * gets it as const facts, returns a subset of the mask it was given, and never reads a header again
+ * that the parser knows. Offsets are from data[i], in bytes; HM_NONE means "not there or not wholly
+ * captured". Everything an offset points at is within caplen: l4[i] != HM_NONE says that the
+ * transport header's fixed part (TCP 20, UDP 8, SCTP 12, ICMP 8 bytes; other protocols 0) is
+ * captured.
+ */
+#pragma once
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/link.h"
+
+#define HM_BATCH_MAX 64
+#define HM_NONE      UINT16_MAX
+
+/* Why a packet has no network or transport header: one outcome a packet, counted by cause. */
+enum hm_parse_outcome {
+	HM_PARSE_OK,         // all headers found that the packet has
+	HM_PARSE_L2_SHORT,   // link header or a tag behind it is cut
+	HM_PARSE_L2_DEPTH,   // more VLAN tags, MPLS labels or tunnels than HM_PARSE_DEPTH
+	HM_PARSE_L3_UNKNOWN, // neither IP nor ARP (ethertype in .ethertype)
+	HM_PARSE_L3_SHORT,   // IP header is cut
+	HM_PARSE_L3_BAD,     // version, header length or total length contradict each other
+	HM_PARSE_L3_DEPTH,   // IPv6 extension headers: more than HM_PARSE_DEPTH
+	HM_PARSE_L4_SHORT,   // transport header is cut
+	HM_PARSE_L4_BAD,     // transport header contradicts itself (TCP data offset < 5 ...)
+	HM_PARSE_OUTCOMES
+};
+
+#define HM_PARSE_DEPTH 8
+
+struct hm_search;
+
+struct hm_batch {
+	// filled by the worker
+	uint32_t n;        // packets, 1..64
+	uint16_t device;   // index of the device
+	uint16_t queue;    // of that device
+	enum hm_link link; // of that device
+	uint64_t all;      // mask of the n packets
+
+	// masks filled by the parser
+	uint64_t ipv4, ipv6, arp;
+	uint64_t tcp, udp, sctp, icmp, icmp6; // protocol, whether or not its header is captured
+	uint64_t l4_ok;                       // l4[i] != HM_NONE
+	uint64_t fragment;                    // any fragment of a datagram, the first one too
+	uint64_t later_fragment;              // fragment with offset > 0: has no transport header
+	uint64_t vlan, mpls, pppoe;           // at least one tag, label, session header
+	uint64_t tunnel;                      // parsed inside a tunnel, see hm_parse_conf
+	uint64_t snapped;                     // caplen < wirelen
+	uint64_t rejected;                    // outcome != HM_PARSE_OK
+
+	struct hm_search
+		*search; // this batch's pattern hits (core/search.h), NULL without patterns
+
+	alignas(64) const uint8_t *data[HM_BATCH_MAX]; // first byte of the link header
+	alignas(64) uint64_t ts_ns[HM_BATCH_MAX];      // since 1970 UTC
+	alignas(64) uint32_t caplen[HM_BATCH_MAX];     // captured bytes, at most 65,535
+	alignas(64) uint32_t wirelen[HM_BATCH_MAX];    // bytes on the wire, without FCS
+	alignas(64)
+		uint16_t ifindex[HM_BATCH_MAX]; // capture interface of the card or trace, from 0
+
+	// filled by the parser
+	alignas(64)
+		uint32_t hash[HM_BATCH_MAX]; // of the flow, same in both directions; 0 without IP
+	alignas(64)
+		uint16_t ethertype[HM_BATCH_MAX]; // network protocol behind all tags, host order
+	alignas(64) uint16_t l3[HM_BATCH_MAX];    // IPv4/IPv6/ARP header
+	alignas(64) uint16_t l4[HM_BATCH_MAX];    // transport header
+	alignas(64)
+		uint16_t payload[HM_BATCH_MAX]; // first byte behind the transport header (<= end)
+	alignas(64) uint16_t end[HM_BATCH_MAX]; // first byte behind the IP datagram, Ethernet
+						// padding not in it; <= caplen
+	alignas(64) uint16_t vlan_tci[HM_BATCH_MAX]; // outermost tag, host order; 0 without
+	alignas(64) uint32_t ip_len[HM_BATCH_MAX]; // length of the IP datagram on the wire, by its
+						   // header (0 there: by wirelen); 0 without IP
+	alignas(64) uint8_t
+		proto[HM_BATCH_MAX]; // transport protocol (IPv6: behind the extension headers)
+	alignas(64) uint8_t outcome[HM_BATCH_MAX]; // enum hm_parse_outcome
+};
+
+/* Runs the body for each set bit of `mask` with `i` as its number, lowest first. */
+#define hm_mask_foreach(i, mask)                                                            \
+	for (uint64_t m_##i = (mask); m_##i != 0; m_##i &= m_##i - 1)                       \
+		for (unsigned i = (unsigned)__builtin_ctzll(m_##i), once_##i = 1; once_##i; \
+		     once_##i = 0)
+
+static inline uint64_t hm_mask_first(uint32_t n)
+{
+	return n >= 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
+}
+
+static inline unsigned hm_mask_count(uint64_t mask)
+{
+	return (unsigned)__builtin_popcountll(mask);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* config: what the operator's JSON file says, checked and with every default filled in. Filled by
+ * src/control/config.c; read by everybody; never changed after it is loaded. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define HM_WORKERS_MAX 64
+#define HM_DEVICES_MAX 32
+#define HM_QUEUES_MAX  32
+
+enum hm_hugepages { HM_HUGE_AUTO, HM_HUGE_ON, HM_HUGE_OFF };
+enum hm_idle { HM_IDLE_DEFAULT, HM_IDLE_POLL, HM_IDLE_ADAPTIVE };
+enum hm_source { HM_SOURCE_VDEV, HM_SOURCE_PCI, HM_SOURCE_TRACE };
+
+struct hm_strings {
+	char **at;
+	size_t n;
+};
+
+struct hm_eal_config {
+	char *lcores;       // EAL's --lcores; first one is the control core
+	uint32_t memory_mb; // EAL's -m
+	enum hm_hugepages hugepages;
+	struct hm_strings args; // more EAL arguments, as they are
+};
+
+struct hm_control_config {
+	char *socket;
+	mode_t mode;
+	struct hm_strings administrators; // user names, "@group" or numbers; root and the daemon's
+					  // user always are
+	struct hm_strings readers;        // empty: everybody who can open the socket
+	uint32_t max_clients, max_flows_per_client, max_line_bytes;
+};
+
+struct hm_device_config {
+	char *name;
+	enum hm_source source;
+	char *where;     // vdev string, PCI address or trace path
+	uint32_t queues; // receive queues, each polled by one worker
+	uint32_t burst;  // packets a burst, 1..64
+	uint32_t rx_descriptors;
+	uint32_t snaplen; // room of a packet buffer
+	uint32_t buffers; // mbufs a queue, 0: from descriptors and burst
+	uint32_t tunnels; // set of enum hm_tunnel
+	enum hm_idle idle;
+	// traces
+	double pace;   // 0: as fast as the workers go ("max"), 1: "realtime", n: "xN"
+	uint32_t loop; // times, 0: for ever
+};
+
+struct hm_flow_config {
+	char *name;
+	char *device;
+	json_t *functions; // array of ["NAME", argument ...]
+	char *path;        // JSON path, for errors ("flows[2]")
+};
+
+struct hm_config {
+	char *file;
+	struct hm_eal_config eal;
+	struct hm_control_config control;
+	struct hm_device_config *devices;
+	size_t n_devices;
+	struct hm_flow_config
+		*flows; // "netflow" entries are in here, too, as flows ending in FLOW_REPORT
+	size_t n_flows;
+};

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* engine: devices, workers and flows as the control core sees them. Everything here is called on
+ * the control core only and never blocks: what has to wait for workers or for the pattern compiler
+ * is carried on by hm_engine_poll() and reported through a callback.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/config.h"
+#include "core/error.h"
+
+struct hm_engine;
+struct hm_flow;
+struct hm_device;
+
+/* Who asks: a client of the control socket, or the daemon itself (configuration). */
+struct hm_owner {
+	uint32_t uid;
+	bool administrator;
+	uint64_t client; // number of the connection, 0: none (configuration, persistent flows)
+};
+
+/* Called once on the control core; err is NULL when all went well. */
+typedef void (*hm_done_cb)(void *arg, const struct hm_error *err);
+
+/* --- start and stop --- */
+
+/* EAL must be up. Sets up devices and workers; nothing polls yet. NULL with err. */
+struct hm_engine *hm_engine_create(const struct hm_config *config, struct hm_error *err);
+/* Launches workers, creates the configured flows, starts devices. */
+int hm_engine_start(struct hm_engine *e, struct hm_error *err);
+/* Moves everything that waits: swaps, results, record rings, exporters, ends of traces. Returns the
+ * amount of work done; 0: call again in about a millisecond. */
+unsigned hm_engine_poll(struct hm_engine *e);
+/* Stops receiving; workers drain; hm_engine_poll() goes on moving until hm_engine_stopped(). */
+void hm_engine_stop(struct hm_engine *e);
+bool hm_engine_stopped(const struct hm_engine *e);
+void hm_engine_destroy(struct hm_engine *e);
+/* What --check prints: devices, lcores, queues, memory arithmetic. Needs no EAL. */
+json_t *hm_engine_plan(const struct hm_config *config);
+/* The flow configuration of a reloaded file: flows of the configuration that are gone are closed,
+ * new ones created, equal ones left alone; devices and eal must be unchanged. Answers through the
+ * callback. */
+void hm_engine_reload(struct hm_engine *e, const struct hm_config *config, hm_done_cb done,
+		      void *arg);
+
+/* --- devices --- */
+
+/* By name or by number (a JSON string or integer); NULL with err 3200. */
+struct hm_device *hm_device_find(struct hm_engine *e, const json_t *which, struct hm_error *err);
+int hm_device_start(struct hm_device *d, struct hm_error *err); // a trace that waits begins
+int hm_device_stop(struct hm_device *d, struct hm_error *err);
+json_t *hm_device_list(struct hm_engine *e);
+
+/* --- flows --- */
+
+/* By number or name; NULL with err 6145. */
+struct hm_flow *hm_flow_find(struct hm_engine *e, const json_t *which, struct hm_error *err);
+struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const char *name,
+			       const struct hm_owner *owner, struct hm_error *err);
+uint32_t hm_flow_id(const struct hm_flow *f);
+const struct hm_owner *hm_flow_owner(const struct hm_flow *f);
+/* Appends a function. Returns its number (1, 2, ... in this flow) or a negative errno with err:
+ * 6144 no such function, 7006 already connected, 700N arguments, or the function's own. */
+int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
+		  struct hm_error *err);
+/* Answers when every worker runs a program that contains the flow; 3081 if it is connected already.
+ */
+void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg);
+/* The flow is gone for everybody at once; its memory when the workers have let go. */
+void hm_flow_close(struct hm_flow *f);
+/* Closes every flow of a connection that ended (those made persistent have client 0). */
+void hm_flow_close_client(struct hm_engine *e, uint64_t client);
+/* {"ts_ns":"...", "value":...}; 6143 not connected, 6147 no such function, 6146 no result.
+ * `which` is the function's number, or its name if the flow has one function of it. NULL with err.
+ */
+json_t *hm_flow_read(struct hm_flow *f, const json_t *which, struct hm_error *err);
+int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err);
+json_t *hm_flow_info(struct hm_flow *f);
+json_t *hm_flow_list(struct hm_engine *e);
+/* The descriptor of a function's packet ring (stays the ring's), and what it is; -1 with err. */
+int hm_flow_pktring_fd(struct hm_flow *f, const json_t *which, struct hm_error *err);
+
+/* --- the ledger --- */
+json_t *hm_ledger(struct hm_engine *e);        // docs/ledger.md
+json_t *hm_netflow_stats(struct hm_engine *e); // every FLOW_REPORT with its exporters

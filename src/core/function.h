@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* function: what a packet function is. One file in src/functions/ defines one `const struct
+ *hm_function` and registers it in its last line; nothing else in the tree knows its name.
+ *
+ * Life of an instance (one use of a function in a flow):
+ *	apply	control core	conf_init()  arguments -> conf, which is read-only from then on
+ *	connect	control core	connect()    what needs resources; may fail with a MAPI number
+ *			core_init()  once a worker, zeroed memory on its NUMA node
+ *	run	worker		process() or transform(), once a batch and only if the mask is not
+ *empty tick()	     about every millisecond, and while idle drain()	     once, when the device's
+ *last packet has been counted or at stop run	control core	poll()	     about every
+ *millisecond: moves what the workers left
+ *	close	control core	core_fini(), then conf_fini(), after no worker can see the instance
+ *
+ * On the packet path nothing locks, allocates, logs or makes a system call. A core state has one
+ * writer, its worker; the control core reads its result fields in place with relaxed loads.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/batch.h"
+#include "core/error.h"
+
+#define HM_ARGS_MAX 10
+
+/* Argument types by MAPI's descriptor letters (MAPI function definition, argdescr). */
+enum hm_arg_type {
+	HM_ARG_STRING = 's',
+	HM_ARG_INT = 'i',
+	HM_ARG_U64 = 'l',
+	HM_ARG_OPTIONS =
+		'o', // one JSON object anywhere among the arguments; not in MAPI's descriptor
+};
+
+struct hm_arg {
+	const char *name;
+	enum hm_arg_type type;
+	bool optional;    // then missing means: value_default / NULL
+	int64_t min, max; // of HM_ARG_INT; both 0: any int
+	int64_t value_default;
+	const char *help; // one line, with the unit
+};
+
+union hm_value {
+	const char *s; // valid during conf_init only
+	int64_t i;
+	uint64_t u;
+	const json_t *options;
+};
+
+enum hm_field_type { HM_FIELD_U64, HM_FIELD_I64, HM_FIELD_U32, HM_FIELD_TIME_NS };
+enum hm_merge { HM_MERGE_SUM, HM_MERGE_MIN, HM_MERGE_MAX };
+
+/* One field of a result, read in place from every worker's core state and merged. */
+struct hm_field {
+	const char *name; // a result of the single field "value" is a plain number in JSON
+	enum hm_field_type type;
+	enum hm_merge merge;
+	const char *unit; // "packets", "bytes", "ns" ...
+	size_t offset;    // in the core state
+	const char *help;
+};
+
+enum hm_function_flags {
+	HM_FN_FILTERS = 1 << 0,   // may return fewer packets than it got
+	HM_FN_STATELESS = 1 << 1, // same arguments, same answer: two flows may share one entry
+	HM_FN_ORDERED = 1 << 2,   // result depends on the order of packets
+};
+
+/* What the worker tells a core state about where it lives. */
+struct hm_core_ctx {
+	unsigned worker; // 0 .. n_workers - 1
+	unsigned n_workers;
+	int socket;    // NUMA node
+	bool lossless; // the source waits: a full output must wait, too, and not drop
+	const void *conf;
+	const char *device; // name
+	const char *flow;   // name
+	uint32_t flow_id, function_id;
+};
+
+/* What conf_init may want to know about the flow. */
+struct hm_apply_ctx {
+	enum hm_link link; // of the device
+	uint32_t snaplen;
+	bool lossless;
+	unsigned n_workers;
+	const char *device;
+	uint32_t owner_uid;
+};
+
+struct hm_pattern;
+struct hm_pktring;
+struct hm_copies;
+
+struct hm_function {
+	const char *name;               // as MAPI has it
+	const char *summary;            // one line
+	uint32_t flags;                 // enum hm_function_flags
+	const struct hm_arg *args;      // up to HM_ARGS_MAX, ends with {0}; NULL: none
+	const struct hm_field *results; // ends with {0}; NULL: the function has no result (6146)
+	size_t conf_size, core_size;
+
+	// control core
+	int (*conf_init)(void *conf, const union hm_value *args, const struct hm_apply_ctx *ctx,
+			 struct hm_error *err);
+	int (*connect)(void *conf, struct hm_error *err);
+	void (*conf_fini)(void *conf);
+	int (*core_init)(void *core, const struct hm_core_ctx *ctx, struct hm_error *err);
+	void (*core_fini)(void *core);
+	unsigned (*poll)(void *conf, uint64_t now_ns); // work done, 0 = nothing to do
+	bool (*idle)(const void *conf); // nothing is left to move to the world; NULL: always so
+	json_t *(*stats)(const void *conf, void *const *cores,
+			 unsigned n); // more keys for flow.read, may be NULL
+	const struct hm_pattern *(*pattern)(const void *conf); // what it searches, if it does
+	struct hm_pktring *(*pktring)(const void *conf); // the packet ring it fills, if it does
+
+	// workers
+	uint64_t (*process)(void *core, const struct hm_batch *b, uint64_t in);
+	/* The second shape: fills `out` with copies from `pool`; out->n, ts_ns, data, caplen,
+	 * wirelen, ifindex of each. Returns the mask of `in` that was dropped because the pool was
+	 * empty. Exactly one of process and transform is set. */
+	uint64_t (*transform)(void *core, const struct hm_batch *b, uint64_t in,
+			      struct hm_batch *out, struct hm_copies *pool);
+	void (*tick)(void *core,
+		     uint64_t now_ns); // now: newest packet time of the device, or the clock
+	void (*drain)(void *core);
+	void (*reset)(void *core);
+};
+
+void hm_function_register(const struct hm_function *f);
+
+/* The function of that name, letters in any case; NULL if there is none. */
+const struct hm_function *hm_function_find(const char *name);
+
+/* All functions, sorted by name; next(NULL) is the first, NULL ends. */
+const struct hm_function *hm_function_next(const struct hm_function *f);
+
+/* Checks and converts a JSON array against f->args. Strings given for numbers are read as decimal
+ * numbers (MAPI's apply_function_array). Errors are 7000 + argument number and name argument and
+ * range. `values` point into `args`. */
+int hm_args_parse(const struct hm_function *f, const json_t *args, union hm_value *values,
+		  struct hm_error *err);
+
+/* {"name":..., "summary":..., "arguments":[...], "result":[...], "flags":[...]} for function.list.
+ */
+json_t *hm_function_describe(const struct hm_function *f);
+
+#define HM_FUNCTION_REGISTER(f)                                     \
+	static void __attribute__((constructor)) register_##f(void) \
+	{                                                           \
+		hm_function_register(&f);                           \
+	}                                                           \
+	static_assert(1, "")
