@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#define _GNU_SOURCE
 #include "pmd_dag/sim/card.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,11 +107,11 @@ struct sim_card *sim_card_create(const char *name, const struct dag_sim_card *co
 	c->conf = *conf;
 	c->n_streams = conf->streams;
 	c->started = !conf->hold;
-	c->laps = 1;
 	for (uint32_t i = 0; i < c->n_streams; i++) {
 		c->streams[i].card = c;
 		c->streams[i].ring.fd = -1;
 		c->streams[i].reader_cpu = -1;
+		c->streams[i].attached_by = -1;
 	}
 	ret = fill_card(c, conf, err);
 	for (uint32_t i = 0; i < c->n_streams; i++)
@@ -144,13 +144,14 @@ void sim_card_destroy(struct sim_card *c)
 
 int sim_stream_start(struct sim_stream *s)
 {
-	if (!s->attached || s->started) {
+	if (s->started) {
 		errno = EINVAL;
 		return -1;
 	}
 	s->started = true;
 	s->fresh = true;
 	s->joined = false;
+	s->record = NULL;
 	if (!s->card->loaded && s->card->started)
 		return sim_card_feed_start(s->card);
 	return 0;
@@ -237,6 +238,31 @@ uint8_t *sim_stream_advance(struct sim_stream *s, uint8_t **bottom)
 	return s->bottom + (s->exposed - s->released);
 }
 
+void sim_card_count(struct sim_card *c)
+{
+	if (!c->source.reader)
+		return;
+	const struct hm_trace_counts *counts = hm_trace_counts(c->source.reader);
+	c->skipped = counts->skipped;
+	c->corrected = counts->corrected;
+	c->file_bytes = counts->bytes;
+}
+
+// Loaded traces: as many as the slowest stream has been offered.
+static uint64_t laps_done(const struct sim_card *c)
+{
+	uint64_t laps = UINT64_MAX;
+	if (!c->loaded)
+		return c->laps;
+	for (uint32_t i = 0; i < c->n_streams; i++) {
+		const struct sim_stream *s = &c->streams[i];
+		uint64_t a_lap = s->ring_packets / c->copies;
+		if (a_lap > 0 && s->packets / a_lap < laps)
+			laps = s->packets / a_lap;
+	}
+	return laps == UINT64_MAX ? c->source.laps_max : laps;
+}
+
 static enum dag_sim_state card_state(const struct sim_card *c)
 {
 	bool opened = false;
@@ -266,7 +292,7 @@ int dag_sim_card_status(const char *name, struct dag_sim_status *status)
 			memcpy(status->error, c->error.text, sizeof(status->error));
 		status->link = c->source.link;
 		status->preloaded = c->loaded;
-		status->laps = c->laps;
+		status->laps = laps_done(c);
 		status->packets = c->read_packets;
 		status->cut = c->cut;
 		status->skipped = c->skipped;

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/time.h>
 
 #include "pmd_dag/sim/dag_sim.h"
 #include "pmd_dag/sim/ring.h"
@@ -33,15 +34,15 @@ struct sim_stream {
 	// loaded traces: the start of each record in units of 8 bytes, the padding's and the end
 	uint32_t *index;
 	uint64_t n_index, index_size;
-	uint64_t filled;       // bytes of the ring, while loading
+	uint64_t filled;       // bytes written: while loading, or by the feeder
 	uint64_t ring_packets; // records without padding
 	uint64_t ring_records;
-	uint64_t next;	     // record to offer next
+	uint64_t next;       // record to offer next
 	uint64_t pass_start; // running offset of the ring's start in this pass
-	uint64_t left;	     // packets still to offer, UINT64_MAX: no end
-	uint64_t offered;
-	uint64_t add; // 2^-32 s that a pass over the ring adds to the times
-	bool again;   // not the first pass
+	uint64_t left;       // packets still to offer, UINT64_MAX: no end
+	uint64_t offered;    // packets
+	uint64_t add;        // 2^-32 s that a pass over the ring adds to the times
+	bool again;          // not the first pass
 
 	// published
 	_Atomic uint64_t packets;
@@ -49,10 +50,14 @@ struct sim_stream {
 	_Atomic uint64_t released_bytes;
 	_Atomic uint64_t violations;
 	_Atomic uint64_t produced; // by the feeder; loaded: UINT64_MAX until all is exposed
-	_Atomic int reader_cpu;	   // -1 until known
+	_Atomic int reader_cpu;    // -1 until known
 
-	// under sim_lock
-	bool attached, started;
+	// under sim_lock; the reader's own calls look at them, too
+	int attached_by; // descriptor, -1: nobody
+	bool started;
+	uint64_t mindata;
+	struct timeval maxwait, poll;
+	uint8_t *record; // end of what dag_rx_stream_next_record() gave out last
 };
 
 struct sim_card {
@@ -73,8 +78,8 @@ struct sim_card {
 	_Atomic uint64_t start_ns; // CLOCK_MONOTONIC of the first look, 0: none yet
 	_Atomic uint64_t read_packets, cut, laps, skipped, corrected, file_bytes;
 	_Atomic bool exhausted; // nothing will be produced any more
-	_Atomic int failed;	// negative errno, set before exhausted
-	struct hm_error error;	// valid once failed is set
+	_Atomic int failed;     // negative errno, set before exhausted
+	struct hm_error error;  // valid once failed is set
 
 	pthread_t feeder;
 	bool feeding;
@@ -100,6 +105,9 @@ uint32_t sim_card_split(const struct sim_card *c, const struct hm_trace_packet *
 /* Trace time that has come at this card's pace, UINT64_MAX without one. The first call starts the
  * clock. */
 uint64_t sim_card_now_ns(struct sim_card *c);
+
+/* Publishes what the reader of the trace has counted. */
+void sim_card_count(struct sim_card *c);
 
 /* load.c: 0, -EFBIG if the trace does not fit, or another negative errno. */
 int sim_card_load(struct sim_card *c, uint64_t limit, struct hm_error *err);

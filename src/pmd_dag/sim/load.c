@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* load: a trace that fits is turned into records once, and played from there.
  *
- * Each stream's ring holds one or more whole laps, closed by PAD records. Playing is then nothing but
- * moving the top of the window; in a later pass over the ring each record's time is raised where it
- * is. Windows are kept short, and each record's first lines are fetched ahead: the reader finds
- * them in its cache, as it would behind a card that writes into the cache.
+ * Each stream's ring holds one or more whole laps, closed by PAD records. Playing is then nothing
+ * but moving the top of the window; in a later pass over the ring each record's time is raised
+ * where it is. Windows are kept short, and each record's first lines are fetched ahead: the reader
+ * finds them in its cache, as it would behind a card that writes into the cache.
  */
 #include "pmd_dag/sim/card.h"
 
@@ -16,11 +16,11 @@
 
 #include "trace/erf.h"
 
-#define WINDOW	   128u			// records offered at once
-#define AHEAD	   24u			// records between fetching and offering one
-#define MIRROR	   (UINT64_C(8) << 20)	// how far the reader may hold records across the seam
-#define RING_WANT  (UINT64_C(4) << 20)	// a short trace is repeated in the ring up to this
-#define INDEX_UNIT 8u			// records start at multiples of this
+#define WINDOW     128u                // records offered at once
+#define AHEAD      24u                 // records between fetching and offering one
+#define MIRROR     (UINT64_C(8) << 20) // how far the reader may hold records across the seam
+#define RING_WANT  (UINT64_C(4) << 20) // a short trace is repeated in the ring up to this
+#define INDEX_UNIT 8u                  // records start at multiples of this
 
 static int note_record(struct sim_stream *s, uint64_t offset)
 {
@@ -34,11 +34,6 @@ static int note_record(struct sim_stream *s, uint64_t offset)
 	}
 	s->index[s->n_index++] = (uint32_t)(offset / INDEX_UNIT);
 	return 0;
-}
-
-static uint8_t *record_at(const struct sim_stream *s, uint64_t i)
-{
-	return s->ring.mem + (uint64_t)s->index[i] * INDEX_UNIT;
 }
 
 static void raise_time(uint8_t *rec, uint64_t add)
@@ -80,6 +75,7 @@ static int load_lap(struct sim_card *c, uint64_t room, struct hm_error *err)
 		c->source.laps_max = 1;
 	}
 	sim_source_lap_done(&c->source);
+	sim_card_count(c);
 	return 0;
 }
 
@@ -114,10 +110,11 @@ static int close_ring(struct sim_card *c, struct sim_stream *s)
 			return -ENOMEM;
 	}
 	s->ring_records = s->n_index;
-	// the ring's end, and what the look-ahead of the last records finds behind it
-	for (uint64_t i = 0; i <= AHEAD; i++)
-		if (note_record(s, i == 0 ? size : (uint64_t)s->index[i % s->ring_records] *
-							   INDEX_UNIT) < 0)
+	if (note_record(s, size) < 0)
+		return -ENOMEM;
+	// behind the end, the look-ahead of the last records finds the first ones
+	for (uint64_t i = 0; i < AHEAD; i++)
+		if (note_record(s, (uint64_t)s->index[i % s->ring_records] * INDEX_UNIT) < 0)
 			return -ENOMEM;
 	s->add = c->copies * c->lap_ts;
 	s->left = c->source.laps_max == 0 ? UINT64_MAX

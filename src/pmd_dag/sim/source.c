@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pmd_dag/sim/source.h"
 
+#include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <zlib.h>
 
@@ -33,6 +32,8 @@ int sim_source_open(struct sim_source *s, const struct dag_sim_card *card, struc
 			ret = errno ? -errno : -EIO;
 	} else if (card->generator) {
 		s->conf = *card->generator;
+		s->plant = s->conf.plant ? strdup(s->conf.plant) : NULL;
+		s->conf.plant = s->plant;
 		s->generator = hm_generator_create(&s->conf);
 		if (!s->generator)
 			ret = hm_error_set(err, -EINVAL, 0, "generator: bad configuration");
@@ -55,9 +56,10 @@ void sim_source_close(struct sim_source *s)
 	if (s->generator)
 		hm_generator_destroy(s->generator);
 	free(s->path);
+	free(s->plant);
 	s->reader = NULL;
 	s->generator = NULL;
-	s->path = NULL;
+	s->path = s->plant = NULL;
 }
 
 int sim_source_next(struct sim_source *s, struct hm_trace_packet *p, struct hm_error *err)

@@ -13,13 +13,14 @@ struct sim_source {
 	struct hm_trace_reader *reader;
 	struct hm_generator *generator;
 	char *path; // NULL for a descriptor
+	char *plant;
 	struct hm_generator_conf conf;
 	enum hm_link link;
-	uint64_t laps_max; // 0: for ever
-	uint64_t laps;	   // begun
-	uint64_t packets;  // of this lap
+	uint64_t laps_max;                 // 0: for ever
+	uint64_t laps;                     // begun
+	uint64_t packets;                  // of this lap
 	uint64_t first_ns, min_ns, max_ns; // of the first lap
-	uint64_t lap_ns;		   // what each lap adds to the times, known after the first
+	uint64_t lap_ns;                   // what each lap adds to the times, known after the first
 };
 
 /* 0 or negative errno. Takes over card->fd on success. */
