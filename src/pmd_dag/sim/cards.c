@@ -35,7 +35,7 @@ static const struct number_key card_numbers[] = {
 	NUMBER(dag_sim_card, streams, 1, DAG_SIM_STREAMS_MAX),
 	NUMBER(dag_sim_card, fcs, 0, 32),
 	NUMBER(dag_sim_card, buffer_mb, 1, 65536),
-	NUMBER(dag_sim_card, preload_mb, 0, 65536),
+	NUMBER(dag_sim_card, preload_mb, 0, 4000),
 	{0},
 };
 
