@@ -141,7 +141,9 @@ static int read_generator(struct cards_file *f, json_t *object)
 			continue;
 		snprintf(path, sizeof(path), "generator.%s", key);
 		if (strcmp(key, "plant") != 0)
-			return wrong(f, path, "no such key");
+			return wrong(f, path,
+				     "only seed, packets, flows, start_ns, rate_pps, snaplen, "
+				     "..._percent, plant, plant_every");
 		f->generator.plant = json_string_value(value);
 		if (!f->generator.plant)
 			return wrong(f, path, "a string");
