@@ -8,12 +8,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static volatile uint8_t sum; // keeps the reads
+
 static void read_all(struct hm_trace_reader *r)
 {
 	struct hm_trace_packet p;
 	struct hm_error err;
 	uint64_t n = 0, bytes = 0;
-	volatile uint8_t sum = 0;
 	int rc;
 	while ((rc = hm_trace_next(r, &p, &err)) == 1) {
 		if (p.caplen > p.wirelen || p.caplen > HM_TRACE_CAPLEN_MAX)
