@@ -255,9 +255,11 @@ int hm_pktring_fd(const struct hm_pktring *r)
 	return r->fd;
 }
 
-static int check_conf(const struct hm_pktring_conf *conf, uint32_t bytes, uint32_t snaplen,
-		      struct hm_error *err)
+int hm_pktring_check(const struct hm_pktring_conf *conf, struct hm_error *err)
 {
+	const uint32_t bytes = conf->bytes ? conf->bytes : HM_PKTRING_BYTES_DEFAULT;
+	const uint32_t snaplen = conf->snaplen ? conf->snaplen : HM_PKTRING_SNAPLEN_MAX;
+
 	if (conf->writers < 1 || conf->writers > HM_PKTRING_WRITERS_MAX)
 		return hm_error_set(err, -EINVAL, 0, "packet ring: %u writers, allowed are 1..%u",
 				    conf->writers, HM_PKTRING_WRITERS_MAX);
@@ -319,10 +321,8 @@ static int add_writers(struct hm_pktring *r, unsigned n, struct hm_error *err)
 
 struct hm_pktring *hm_pktring_create(const struct hm_pktring_conf *conf, struct hm_error *err)
 {
-	const uint32_t bytes = conf->bytes ? conf->bytes : HM_PKTRING_BYTES_DEFAULT;
-	const uint32_t snaplen = conf->snaplen ? conf->snaplen : HM_PKTRING_SNAPLEN_MAX;
 	struct hm_pktring *r;
-	int code = check_conf(conf, bytes, snaplen, err);
+	int code = hm_pktring_check(conf, err);
 
 	if (code < 0) {
 		errno = -code;
@@ -335,11 +335,11 @@ struct hm_pktring *hm_pktring_create(const struct hm_pktring_conf *conf, struct 
 		return NULL;
 	}
 	r->fd = -1;
-	r->bytes = bytes;
-	r->slots = hm_pktring_slots(bytes);
-	r->snaplen = snaplen;
+	r->bytes = conf->bytes ? conf->bytes : HM_PKTRING_BYTES_DEFAULT;
+	r->slots = hm_pktring_slots(r->bytes);
+	r->snaplen = conf->snaplen ? conf->snaplen : HM_PKTRING_SNAPLEN_MAX;
 	r->preference = conf->preference;
-	r->total = hm_pktring_total(conf->writers, bytes);
+	r->total = hm_pktring_total(conf->writers, r->bytes);
 	code = map_memory(r, err);
 	if (code == 0)
 		code = add_writers(r, conf->writers, err);
@@ -352,8 +352,8 @@ struct hm_pktring *hm_pktring_create(const struct hm_pktring_conf *conf, struct 
 		.magic = HM_PKTRING_MAGIC,
 		.version = HM_PKTRING_VERSION,
 		.writers = conf->writers,
-		.bytes = bytes,
-		.snaplen = snaplen,
+		.bytes = r->bytes,
+		.snaplen = r->snaplen,
 		.link = conf->link,
 		.preference = conf->preference,
 		.total = r->total,
