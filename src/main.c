@@ -40,8 +40,8 @@ static int read_options(int argc, char **argv, struct options *o, int *status)
 {
 	static const struct option known[] = {
 		{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-		{"json", no_argument, NULL, 'j'},	  {"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},	  {0},
+		{"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},      {0},
 	};
 	int c;
 
@@ -70,7 +70,8 @@ static int read_options(int argc, char **argv, struct options *o, int *status)
 			return -1;
 		}
 	if (optind < argc) {
-		fprintf(stderr, "homardd: \"%s\" is not expected; homardd --help explains the options\n",
+		fprintf(stderr,
+			"homardd: \"%s\" is not expected; homardd --help explains the options\n",
 			argv[optind]);
 		return -1;
 	}
@@ -98,19 +99,23 @@ static void print_plan(const struct hm_config *config, bool as_json)
 	printf("memory    %u MB of %s, %.1f MB of it for packet buffers%s\n", config->eal.memory_mb,
 	       json_string_value(json_object_get(plan, "memory")),
 	       (double)json_integer_value(json_object_get(plan, "packet_buffer_bytes")) / 1048576.0,
-	       json_is_true(json_object_get(plan, "fits")) ? "" : ": TOO MUCH, raise eal.memory_mb");
-	json_array_foreach (json_object_get(plan, "devices"), i, device) {
+	       json_is_true(json_object_get(plan, "fits")) ? ""
+							   : ": TOO MUCH, raise eal.memory_mb");
+	json_array_foreach(json_object_get(plan, "devices"), i, device)
+	{
 		char *lcores = json_dumps(json_object_get(device, "lcore_of_queue"), 0);
 
-		printf("device    %s: %s %s, %u queues on lcores %s, %u buffers of %" JSON_INTEGER_FORMAT
-		       " bytes a queue\n",
-		       config->devices[i].name, json_string_value(json_object_get(device, "source")),
+		printf("device    %s: %s %s, %u queues on lcores %s, %u buffers of "
+		       "%" JSON_INTEGER_FORMAT " bytes a queue\n",
+		       config->devices[i].name,
+		       json_string_value(json_object_get(device, "source")),
 		       config->devices[i].where, config->devices[i].queues, lcores,
 		       (unsigned)json_integer_value(json_object_get(device, "buffers_per_queue")),
 		       json_integer_value(json_object_get(device, "buffer_bytes")));
 		free(lcores);
 	}
-	json_array_foreach (json_object_get(plan, "flows"), i, flow) {
+	json_array_foreach(json_object_get(plan, "flows"), i, flow)
+	{
 		char *functions = json_dumps(json_object_get(flow, "functions"), 0);
 
 		printf("flow      %s on %s: %s\n", config->flows[i].name, config->flows[i].device,
@@ -128,12 +133,14 @@ static int check(const struct hm_config *config, struct hm_error *err)
 	int n = hm_lcores_parse(config->eal.lcores, set, &cause);
 
 	if (n < 0)
-		return hm_error_set(err, -EINVAL, 0, "%s: eal.lcores: %s", config->file, cause.text);
+		return hm_error_set(err, -EINVAL, 0, "%s: eal.lcores: %s", config->file,
+				    cause.text);
 	if (n < 2)
-		return hm_error_set(err, -EINVAL, 0,
-				    "%s: eal.lcores: \"%s\" is one lcore; it takes one for the control core "
-				    "and at least one worker, for example \"0-1\", or \"0@0,1@0\" on one CPU",
-				    config->file, config->eal.lcores);
+		return hm_error_set(
+			err, -EINVAL, 0,
+			"%s: eal.lcores: \"%s\" is one lcore; it takes one for the control core "
+			"and at least one worker, for example \"0-1\", or \"0@0,1@0\" on one CPU",
+			config->file, config->eal.lcores);
 	return 0;
 }
 

@@ -6,8 +6,6 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#define NS_PER_S UINT64_C(1000000000)
-
 // ns = base_ns + (tsc - base_tsc) * factor / 2^32; one writer, the control core
 static struct {
 	_Atomic uint32_t sequence; // odd while it is written
@@ -55,7 +53,8 @@ uint64_t hm_clock_now_ns(void)
 			// another core may have set the base a moment after our counter was read
 			int64_t passed = (int64_t)(rte_rdtsc() - tsc);
 			return passed < 0 ? ns
-					  : ns + (uint64_t)(((unsigned __int128)passed * factor) >> 32);
+					  : ns + (uint64_t)(((unsigned __int128)passed * factor) >>
+							    32);
 		}
 		rte_pause();
 	}

@@ -8,6 +8,6 @@
 
 #include <stdint.h>
 
-void hm_clock_init(void);    // once, before workers start
-void hm_clock_adjust(void);  // control core, about once a second
+void hm_clock_init(void);       // once, before workers start
+void hm_clock_adjust(void);     // control core, about once a second
 uint64_t hm_clock_now_ns(void); // any thread, no system call

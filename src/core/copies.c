@@ -18,8 +18,7 @@ struct hm_copies *hm_copies_create(uint32_t n, uint32_t room, int socket)
 				  RTE_CACHE_LINE_SIZE, socket);
 	if (!pool)
 		return NULL;
-	pool->memory =
-		rte_malloc_socket("copies", (size_t)n * room, RTE_CACHE_LINE_SIZE, socket);
+	pool->memory = rte_malloc_socket("copies", (size_t)n * room, RTE_CACHE_LINE_SIZE, socket);
 	if (!pool->memory) {
 		rte_free(pool);
 		return NULL;

@@ -17,7 +17,7 @@
 HM_LOG_TYPE(device)
 
 #define DESCRIPTORS_DEFAULT 1024
-#define POOL_CACHE	    256
+#define POOL_CACHE          256
 #define RSS_WANTED          (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP)
 
 /* S. Woo, K. Park, "Scalable TCP session monitoring with symmetric receive-side scaling", 2012: this
@@ -53,7 +53,7 @@ uint64_t hm_device_memory(const struct hm_device_config *config, uint32_t *buffe
 /* A NIC that its kernel driver still holds: say which command gives it to DPDK. */
 static int check_binding(const char *address, struct hm_error *err)
 {
-	static const char *const good[] = {"vfio-pci", "igb_uio", "uio_pci_generic",
+	static const char *const good[] = {"vfio-pci",  "igb_uio",   "uio_pci_generic",
 					   "mlx4_core", "mlx5_core", "nfb"};
 	char path[PATH_MAX], target[PATH_MAX];
 	const char *driver;
@@ -61,15 +61,16 @@ static int check_binding(const char *address, struct hm_error *err)
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", address);
 	if (access(path, F_OK) < 0)
-		return hm_error_set(err, -ENODEV, 3200,
-				    "there is no PCI device %s (dpdk-devbind.py --status lists them)",
-				    address);
+		return hm_error_set(
+			err, -ENODEV, 3200,
+			"there is no PCI device %s (dpdk-devbind.py --status lists them)", address);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", address);
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0)
-		return hm_error_set(err, -ENODEV, 1026,
-				    "PCI device %s has no driver; run: dpdk-devbind.py --bind=vfio-pci %s",
-				    address, address);
+		return hm_error_set(
+			err, -ENODEV, 1026,
+			"PCI device %s has no driver; run: dpdk-devbind.py --bind=vfio-pci %s",
+			address, address);
 	target[n] = '\0';
 	driver = strrchr(target, '/') ? strrchr(target, '/') + 1 : target;
 	for (unsigned i = 0; i < RTE_DIM(good); i++)
@@ -106,11 +107,11 @@ static int find_port(struct hm_device *d, struct hm_error *err)
 		return 0; // EAL has it already: a PCI device, or a --vdev argument
 	ret = rte_eal_hotplug_add(c->source == HM_SOURCE_PCI ? "pci" : "vdev", name, args);
 	if (ret < 0 || rte_eth_dev_get_port_by_name(name, &d->port) != 0)
-		return hm_error_set(err, ret < 0 ? ret : -ENODEV, 1026,
-				    "DPDK has no port %s%s%s (%s): the driver's own message is above; "
-				    "check the driver's name and its arguments",
-				    name, *args ? "," : "", args,
-				    ret < 0 ? rte_strerror(-ret) : "not found");
+		return hm_error_set(
+			err, ret < 0 ? ret : -ENODEV, 1026,
+			"DPDK has no port %s%s%s (%s): the driver's own message is above; "
+			"check the driver's name and its arguments",
+			name, *args ? "," : "", args, ret < 0 ? rte_strerror(-ret) : "not found");
 	return 0;
 }
 
@@ -118,8 +119,9 @@ static void set_offloads(const struct hm_device *d, struct rte_eth_conf *conf)
 {
 	uint64_t capable = d->info.rx_offload_capa;
 
-	conf->rxmode.offloads = capable & (RTE_ETH_RX_OFFLOAD_TIMESTAMP | RTE_ETH_RX_OFFLOAD_SCATTER |
-					   RTE_ETH_RX_OFFLOAD_RSS_HASH);
+	conf->rxmode.offloads =
+		capable & (RTE_ETH_RX_OFFLOAD_TIMESTAMP | RTE_ETH_RX_OFFLOAD_SCATTER |
+			   RTE_ETH_RX_OFFLOAD_RSS_HASH);
 	conf->rxmode.mtu = RTE_ETHER_MTU;
 	if (d->info.max_mtu > RTE_ETHER_MTU && d->info.max_mtu != UINT16_MAX)
 		conf->rxmode.mtu = RTE_MIN(d->info.max_mtu, d->config->snaplen);
@@ -182,11 +184,11 @@ static int setup_queues(struct hm_device *d, struct hm_error *err)
 		d->pools[q] = rte_pktmbuf_pool_create(name, buffers, POOL_CACHE, 0, (uint16_t)room,
 						      socket);
 		if (!d->pools[q])
-			return hm_error_set(
-				err, -ENOMEM, 3084,
-				"no memory for %u packet buffers of %u bytes (raise eal.memory_mb, or lower "
-				"snaplen, buffers or queues)",
-				buffers, room);
+			return hm_error_set(err, -ENOMEM, 3084,
+					    "no memory for %u packet buffers of %u bytes (raise "
+					    "eal.memory_mb, or lower "
+					    "snaplen, buffers or queues)",
+					    buffers, room);
 		ret = rte_eth_rx_queue_setup(d->port, q, rx, (unsigned)socket, NULL, d->pools[q]);
 		if (ret < 0)
 			return hm_error_set(err, ret, 1026, "receive queue %u: %s", q,
@@ -224,7 +226,8 @@ int hm_device_init(struct hm_device *d, struct hm_engine *e, const struct hm_dev
 static void set_time_source(const struct hm_device *d, struct hm_lane *l)
 {
 	int flag = rte_mbuf_dynflag_lookup(RTE_MBUF_DYNFLAG_RX_TIMESTAMP_NAME, NULL);
-	bool ns = !strcmp(d->info.driver_name, "net_dag"), us = !strcmp(d->info.driver_name, "net_pcap");
+	bool ns = !strcmp(d->info.driver_name, "net_dag"),
+	     us = !strcmp(d->info.driver_name, "net_pcap");
 
 	l->ts_offset = rte_mbuf_dynfield_lookup(RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, NULL);
 	l->capture_offset = ns ? rte_mbuf_dynfield_lookup(NET_DAG_CAPTURE_NAME, NULL) : -1;
@@ -266,8 +269,8 @@ int hm_device_assign(struct hm_device *d, struct hm_worker *const *workers, unsi
 	for (uint16_t i = 0; i < d->config->queues; i++) {
 		struct hm_worker *w = workers[(*next_worker)++ % n_workers];
 		struct hm_lane *l = lane_of(d, w);
-		struct hm_queue *q = rte_zmalloc_socket("queue", sizeof(*q), RTE_CACHE_LINE_SIZE,
-							w->socket);
+		struct hm_queue *q =
+			rte_zmalloc_socket("queue", sizeof(*q), RTE_CACHE_LINE_SIZE, w->socket);
 		if (!l || !q) {
 			rte_free(q);
 			return hm_error_set(err, -ENOMEM, 3084, "no memory (raise eal.memory_mb)");
@@ -294,7 +297,8 @@ int hm_device_launch(struct hm_device *d, struct hm_error *err)
 		return hm_error_set(err, ret, 1026, "%s: %s does not start: %s", d->config->name,
 				    d->info.driver_name, rte_strerror(-ret));
 	if (rte_eth_promiscuous_enable(d->port) < 0)
-		HM_LOG(WARNING, "not promiscuous: only the port's own frames are seen device=%s driver=%s",
+		HM_LOG(WARNING,
+		       "not promiscuous: only the port's own frames are seen device=%s driver=%s",
 		       d->config->name, d->info.driver_name);
 	hm_device_clock_init(d);
 	set_running(d, true);

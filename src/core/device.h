@@ -9,7 +9,7 @@
 #include "core/worker.h"
 
 enum hm_device_state {
-	HM_DEVICE_WAITING,  // set up, nothing received yet
+	HM_DEVICE_WAITING, // set up, nothing received yet
 	HM_DEVICE_RUNNING,
 	HM_DEVICE_FINISHED, // a trace whose last packet has been counted
 	HM_DEVICE_STOPPED,
@@ -23,8 +23,8 @@ struct hm_device {
 	uint16_t index, port;
 	enum hm_link link;
 	enum hm_device_state state;
-	bool lossless;	 // the source waits: a trace at "max" pace
-	bool want_start; // as soon as the flows of the configuration are connected
+	bool lossless;            // the source waits: a trace at "max" pace
+	bool want_start;          // as soon as the flows of the configuration are connected
 	char error[HM_ERROR_MAX]; // why the source ended early, empty if it did not
 
 	struct rte_eth_dev_info info;
@@ -33,9 +33,9 @@ struct hm_device {
 	struct hm_lane *lanes[HM_WORKERS_MAX];
 	struct hm_worker *workers[HM_WORKERS_MAX]; // of each lane
 
-	struct hm_search_db *db;	  // of the published programs, NULL without patterns
+	struct hm_search_db *db;          // of the published programs, NULL without patterns
 	struct hm_generation *generation; // programs being replaced
-	bool dirty;			  // flows came or went since
+	bool dirty;                       // flows came or went since
 };
 
 /* Finds or makes the port, configures queues and pools. 0, or negative errno with err. */

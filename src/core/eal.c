@@ -70,25 +70,25 @@ int hm_eal_start(const struct hm_config *config, struct hm_error *err)
 
 	snprintf(memory, sizeof(memory), "%u", c->memory_mb);
 	snprintf(prefix, sizeof(prefix), "homard%d", (int)getpid());
-	args[n++] = (char *)(uintptr_t)"homardd";
-	args[n++] = (char *)(uintptr_t)"--lcores";
+	args[n++] = (char *)(uintptr_t) "homardd";
+	args[n++] = (char *)(uintptr_t) "--lcores";
 	args[n++] = c->lcores;
-	args[n++] = (char *)(uintptr_t)"-m";
+	args[n++] = (char *)(uintptr_t) "-m";
 	args[n++] = memory;
-	args[n++] = (char *)(uintptr_t)"--file-prefix";
+	args[n++] = (char *)(uintptr_t) "--file-prefix";
 	args[n++] = prefix;
-	args[n++] = (char *)(uintptr_t)"--no-telemetry";
-	args[n++] = (char *)(uintptr_t)"--log-level=lib.eal:warning";
+	args[n++] = (char *)(uintptr_t) "--no-telemetry";
+	args[n++] = (char *)(uintptr_t) "--log-level=lib.eal:warning";
 	// no files in a hugetlbfs, so nothing is left behind whatever happens
 	args[n++] = (char *)(uintptr_t)(huge ? "--in-memory" : "--no-huge");
 	for (size_t i = 0; i < config->n_devices; i++)
 		if (config->devices[i].source == HM_SOURCE_PCI && n < ARGS_MAX - 2) {
-			args[n++] = (char *)(uintptr_t)"-a";
+			args[n++] = (char *)(uintptr_t) "-a";
 			args[n++] = config->devices[i].where;
 			pci = true;
 		}
 	if (!pci)
-		args[n++] = (char *)(uintptr_t)"--no-pci";
+		args[n++] = (char *)(uintptr_t) "--no-pci";
 	for (size_t i = 0; i < c->args.n && n < ARGS_MAX; i++)
 		args[n++] = c->args.at[i];
 	args[n] = NULL;

@@ -29,12 +29,11 @@ static uint32_t largest_snaplen(const struct hm_config *config)
 static struct hm_worker *create_worker(struct hm_engine *e, unsigned lcore, struct hm_error *err)
 {
 	int socket = (int)rte_lcore_to_socket_id(lcore);
-	struct hm_worker *w =
-		rte_zmalloc_socket("worker", sizeof(*w), RTE_CACHE_LINE_SIZE, socket);
+	struct hm_worker *w = rte_zmalloc_socket("worker", sizeof(*w), RTE_CACHE_LINE_SIZE, socket);
 
 	if (w)
-		w->workspace.copies = hm_copies_create(COPIES_PER_BATCH, largest_snaplen(e->config),
-						       socket);
+		w->workspace.copies =
+			hm_copies_create(COPIES_PER_BATCH, largest_snaplen(e->config), socket);
 	if (!w || !w->workspace.copies) {
 		rte_free(w);
 		hm_error_set(err, -ENOMEM, 3084, "no memory for a worker (raise eal.memory_mb)");
@@ -52,10 +51,12 @@ static int create_workers(struct hm_engine *e, struct hm_error *err)
 {
 	unsigned lcore;
 
-	e->qsbr = rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(HM_WORKERS_MAX), RTE_CACHE_LINE_SIZE);
+	e->qsbr =
+		rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(HM_WORKERS_MAX), RTE_CACHE_LINE_SIZE);
 	if (!e->qsbr || rte_rcu_qsbr_init(e->qsbr, HM_WORKERS_MAX) != 0)
 		return hm_error_set(err, -ENOMEM, 3084, "no memory (raise eal.memory_mb)");
-	RTE_LCORE_FOREACH_WORKER (lcore) {
+	RTE_LCORE_FOREACH_WORKER(lcore)
+	{
 		if (e->n_workers == HM_WORKERS_MAX)
 			break;
 		e->workers[e->n_workers] = create_worker(e, lcore, err);
@@ -65,9 +66,10 @@ static int create_workers(struct hm_engine *e, struct hm_error *err)
 		e->n_workers++;
 	}
 	if (!e->n_workers)
-		return hm_error_set(err, -EINVAL, 0,
-				    "eal.lcores names one lcore: it takes one for the control core and at "
-				    "least one worker, for example \"0-1\", or \"0@0,1@0\" on a single CPU");
+		return hm_error_set(
+			err, -EINVAL, 0,
+			"eal.lcores names one lcore: it takes one for the control core and at "
+			"least one worker, for example \"0-1\", or \"0@0,1@0\" on a single CPU");
 	return 0;
 }
 
@@ -119,7 +121,8 @@ fail:
 int hm_engine_start(struct hm_engine *e, struct hm_error *err)
 {
 	for (unsigned i = 0; i < e->n_workers; i++) {
-		int ret = rte_eal_remote_launch(hm_worker_main, e->workers[i], e->workers[i]->lcore);
+		int ret =
+			rte_eal_remote_launch(hm_worker_main, e->workers[i], e->workers[i]->lcore);
 
 		if (ret < 0)
 			return hm_error_set(err, ret, 0, "cannot launch a worker on lcore %u",
@@ -130,8 +133,8 @@ int hm_engine_start(struct hm_engine *e, struct hm_error *err)
 		return -EINVAL;
 	// a trace that nobody looks at yet waits, so that a client can connect all its flows first
 	for (size_t i = 0; i < e->n_devices; i++)
-		e->devices[i].want_start = e->devices[i].config->source != HM_SOURCE_TRACE ||
-					   e->devices[i].dirty;
+		e->devices[i].want_start =
+			e->devices[i].config->source != HM_SOURCE_TRACE || e->devices[i].dirty;
 	return 0;
 }
 
@@ -185,10 +188,10 @@ static unsigned poll_functions(struct hm_engine *e, uint64_t now_ns)
 	unsigned work = 0;
 	struct hm_flow *f;
 
-	LIST_FOREACH (f, &e->polled, next_polled)
-		for (uint32_t i = 0; i < f->n; i++)
-			if (f->instances[i]->fn->poll)
-				work += f->instances[i]->fn->poll(f->instances[i]->conf, now_ns);
+	LIST_FOREACH(f, &e->polled, next_polled)
+	for (uint32_t i = 0; i < f->n; i++)
+		if (f->instances[i]->fn->poll)
+			work += f->instances[i]->fn->poll(f->instances[i]->conf, now_ns);
 	return work;
 }
 
@@ -234,13 +237,13 @@ bool hm_engine_stopped(const struct hm_engine *e)
 
 	if (!workers_done(e))
 		return false;
-	TAILQ_FOREACH (f, &e->flows, next)
-		for (uint32_t i = 0; i < f->n; i++) {
-			const struct hm_instance *in = f->instances[i];
+	TAILQ_FOREACH(f, &e->flows, next)
+	for (uint32_t i = 0; i < f->n; i++) {
+		const struct hm_instance *in = f->instances[i];
 
-			if (in->n_cores && in->fn->idle && !in->fn->idle(in->conf))
-				done = false;
-		}
+		if (in->n_cores && in->fn->idle && !in->fn->idle(in->conf))
+			done = false;
+	}
 	return done;
 }
 
@@ -290,10 +293,11 @@ int hm_device_start(struct hm_device *d, struct hm_error *err)
 	if (d->state == HM_DEVICE_RUNNING || d->want_start)
 		return hm_error_set(err, -EALREADY, 0, "device %s runs already", d->config->name);
 	if (d->state == HM_DEVICE_FINISHED)
-		return hm_error_set(err, -EINVAL, 0,
-				    "trace %s has been read to its end: a trace is read once a start of "
-				    "the daemon (or loop times)",
-				    d->config->name);
+		return hm_error_set(
+			err, -EINVAL, 0,
+			"trace %s has been read to its end: a trace is read once a start of "
+			"the daemon (or loop times)",
+			d->config->name);
 	if (d->state == HM_DEVICE_STOPPED)
 		return hm_device_resume(d, err);
 	d->want_start = true; // when the flows that are being connected are

@@ -17,13 +17,13 @@ struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const c
 {
 	struct hm_flow *f;
 
-	TAILQ_FOREACH (f, &e->flows, next)
-		if (name && f->name && f->state < HM_FLOW_CLOSING && !strcmp(f->name, name)) {
-			hm_error_set(err, -EEXIST, 0,
-				     "flow %u is named \"%s\" already: choose another name, or close it",
-				     f->id, name);
-			return NULL;
-		}
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (name && f->name && f->state < HM_FLOW_CLOSING && !strcmp(f->name, name)) {
+		hm_error_set(err, -EEXIST, 0,
+			     "flow %u is named \"%s\" already: choose another name, or close it",
+			     f->id, name);
+		return NULL;
+	}
 	f = calloc(1, sizeof(*f));
 	if (f && name)
 		f->name = strdup(name);
@@ -72,12 +72,12 @@ struct hm_flow *hm_flow_find(struct hm_engine *e, const json_t *which, struct hm
 	json_int_t id = as_number(which);
 	struct hm_flow *f;
 
-	TAILQ_FOREACH (f, &e->flows, next)
-		if (name && f->name && f->state < HM_FLOW_CLOSING && !strcmp(f->name, name))
-			return f;
-	TAILQ_FOREACH (f, &e->flows, next)
-		if (f->id == id && f->state < HM_FLOW_CLOSING)
-			return f;
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (name && f->name && f->state < HM_FLOW_CLOSING && !strcmp(f->name, name))
+		return f;
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (f->id == id && f->state < HM_FLOW_CLOSING)
+		return f;
 	if (name)
 		hm_error_set(err, -ENOENT, 6145, "there is no flow \"%s\"", name);
 	else
@@ -106,7 +106,8 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, s
 
 	if (f->state != HM_FLOW_INIT)
 		return hm_error_set(err, -EBUSY, 7006,
-				    "flow %u is connected: functions are applied before that", f->id);
+				    "flow %u is connected: functions are applied before that",
+				    f->id);
 	if (!fn)
 		return hm_error_set(err, -ENOENT, 6144,
 				    "there is no function \"%s\" (homardctl functions lists them)",
@@ -199,9 +200,9 @@ void hm_flow_close_client(struct hm_engine *e, uint64_t client)
 {
 	struct hm_flow *f;
 
-	TAILQ_FOREACH (f, &e->flows, next)
-		if (client && f->owner.client == client && f->state < HM_FLOW_CLOSING)
-			hm_flow_close(f);
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (client && f->owner.client == client && f->state < HM_FLOW_CLOSING)
+		hm_flow_close(f);
 }
 
 void hm_flow_free(struct hm_flow *f)
@@ -246,7 +247,8 @@ static struct hm_instance *find_instance(struct hm_flow *f, const json_t *which,
 }
 
 /* A function of a flow that is connected. */
-static struct hm_instance *find_running(struct hm_flow *f, const json_t *which, struct hm_error *err)
+static struct hm_instance *find_running(struct hm_flow *f, const json_t *which,
+					struct hm_error *err)
 {
 	if (f->state != HM_FLOW_ACTIVE) {
 		hm_error_set(err, -ENOTCONN, 6143, "flow %u is not connected", f->id);
@@ -306,9 +308,9 @@ static json_t *function_info(const struct hm_instance *in)
 
 	hm_instance_counts(in, &c);
 	info = json_pack("{s:i, s:s, s:O, s:b, s:I, s:I, s:I}", "number", (int)in->number, "name",
-			 in->fn->name, "args", in->args, "result",
-			 in->fn->results || in->fn->stats, "in", (json_int_t)c.in, "out",
-			 (json_int_t)c.out, "dropped", (json_int_t)c.dropped);
+			 in->fn->name, "args", in->args, "result", in->fn->results || in->fn->stats,
+			 "in", (json_int_t)c.in, "out", (json_int_t)c.out, "dropped",
+			 (json_int_t)c.dropped);
 	if (in->fn->pattern && in->fn->pattern(in->conf))
 		json_object_set_new(info, "engine",
 				    json_string(hm_pattern_engine(in->fn->pattern(in->conf))));
@@ -341,16 +343,15 @@ json_t *hm_flow_list(struct hm_engine *e)
 	json_t *list = json_array();
 	struct hm_flow *f;
 
-	TAILQ_FOREACH (f, &e->flows, next)
-		if (f->state < HM_FLOW_CLOSING) {
-			json_t *info = flow_summary(f), *names = json_array();
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (f->state < HM_FLOW_CLOSING) {
+		json_t *info = flow_summary(f), *names = json_array();
 
-			for (uint32_t i = 0; i < f->n; i++)
-				json_array_append_new(names,
-						      json_string(f->instances[i]->fn->name));
-			json_object_set_new(info, "functions", names);
-			json_array_append_new(list, info);
-		}
+		for (uint32_t i = 0; i < f->n; i++)
+			json_array_append_new(names, json_string(f->instances[i]->fn->name));
+		json_object_set_new(info, "functions", names);
+		json_array_append_new(list, info);
+	}
 	return list;
 }
 

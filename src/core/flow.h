@@ -11,12 +11,12 @@
 #define HM_FLOW_FUNCTIONS_MAX 64
 
 enum hm_flow_state {
-	HM_FLOW_INIT,	    // functions may be applied
+	HM_FLOW_INIT,       // functions may be applied
 	HM_FLOW_CONNECTING, // waits for programs that contain it
 	HM_FLOW_ACTIVE,
-	HM_FLOW_FAILED,	    // connect failed: may only be closed
-	HM_FLOW_CLOSING,    // gone for clients, waits until no worker can see it
-	HM_FLOW_FINISHING,  // no worker sees it; what it holds is moved out
+	HM_FLOW_FAILED,    // connect failed: may only be closed
+	HM_FLOW_CLOSING,   // gone for clients, waits until no worker can see it
+	HM_FLOW_FINISHING, // no worker sees it; what it holds is moved out
 };
 
 struct hm_flow {
@@ -28,7 +28,7 @@ struct hm_flow {
 	uint32_t id;
 	char *name;
 	struct hm_owner owner;
-	char *new_name; // that it gets when a reload is complete
+	char *new_name;    // that it gets when a reload is complete
 	char *config_path; // "flows[2]" if the configuration made it, else NULL
 	json_t *config_functions;
 	enum hm_flow_state state;

@@ -54,13 +54,13 @@ int hm_instance_connect(struct hm_instance *in, struct hm_core_ctx *ctx, const i
 	ctx->conf = in->conf;
 	ctx->function_id = in->number;
 	for (unsigned w = 0; w < ctx->n_workers; w++) {
-		struct hm_core *core =
-			rte_zmalloc_socket(fn->name, sizeof(*core) + fn->core_size,
-					   RTE_CACHE_LINE_SIZE, sockets[w]);
+		struct hm_core *core = rte_zmalloc_socket(fn->name, sizeof(*core) + fn->core_size,
+							  RTE_CACHE_LINE_SIZE, sockets[w]);
 		if (!core)
-			return hm_error_set(err, -ENOMEM, 3084,
-					    "%s: no memory for %zu bytes of state (raise eal.memory_mb)",
-					    fn->name, fn->core_size);
+			return hm_error_set(
+				err, -ENOMEM, 3084,
+				"%s: no memory for %zu bytes of state (raise eal.memory_mb)",
+				fn->name, fn->core_size);
 		ctx->worker = w;
 		ctx->socket = sockets[w];
 		ret = fn->core_init ? fn->core_init(core->state, ctx, err) : 0;

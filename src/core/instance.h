@@ -61,16 +61,15 @@ static inline void hm_core_count(struct hm_core *core, unsigned in, unsigned out
 
 	atomic_store_explicit(&core->sequence, sequence + 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release); // reader: hm_core_counts
-	atomic_store_explicit(
-		&core->in, atomic_load_explicit(&core->in, memory_order_relaxed) + in,
-		memory_order_relaxed);
-	atomic_store_explicit(
-		&core->out, atomic_load_explicit(&core->out, memory_order_relaxed) + out,
-		memory_order_relaxed);
+	atomic_store_explicit(&core->in, atomic_load_explicit(&core->in, memory_order_relaxed) + in,
+			      memory_order_relaxed);
+	atomic_store_explicit(&core->out,
+			      atomic_load_explicit(&core->out, memory_order_relaxed) + out,
+			      memory_order_relaxed);
 	if (dropped)
-		atomic_store_explicit(
-			&core->dropped,
-			atomic_load_explicit(&core->dropped, memory_order_relaxed) + dropped,
-			memory_order_relaxed);
+		atomic_store_explicit(&core->dropped,
+				      atomic_load_explicit(&core->dropped, memory_order_relaxed) +
+					      dropped,
+				      memory_order_relaxed);
 	atomic_store_explicit(&core->sequence, sequence + 2, memory_order_release);
 }

@@ -69,10 +69,11 @@ static json_t *device_line(const struct hm_device *d, bool *all_balanced)
 		   (at_rest ? wire_received == c.received : wire_received >= c.received);
 	*all_balanced &= balanced;
 	return json_pack("{s:s, s:s, s:b, s:o, s:I, s:I, s:o, s:I, s:I, s:I, s:b}", "name",
-			 d->config->name, "state", hm_device_state_name(d), "at_rest", at_rest, "wire",
-			 wire, "received", (json_int_t)c.received, "parsed", (json_int_t)c.parsed,
-			 "rejected", rejected, "in_flight", (json_int_t)c.in_flight, "bytes",
-			 (json_int_t)c.bytes, "cut", (json_int_t)c.cut, "balanced", balanced);
+			 d->config->name, "state", hm_device_state_name(d), "at_rest", at_rest,
+			 "wire", wire, "received", (json_int_t)c.received, "parsed",
+			 (json_int_t)c.parsed, "rejected", rejected, "in_flight",
+			 (json_int_t)c.in_flight, "bytes", (json_int_t)c.bytes, "cut",
+			 (json_int_t)c.cut, "balanced", balanced);
 }
 
 /* in = out + filtered + dropped. What a filter took away is what neither went on nor was dropped. */
@@ -85,13 +86,14 @@ static json_t *entry_line(const struct hm_flow *f, const struct hm_instance *in,
 	balanced = c.out + c.dropped <= c.in;
 	*all_balanced &= balanced;
 	return json_pack("{s:i, s:s*, s:i, s:s, s:I, s:I, s:I, s:{s:I}, s:b}", "flow", (int)f->id,
-			 "name", f->name, "function", (int)in->number, "function_name", in->fn->name,
-			 "in", (json_int_t)c.in, "out", (json_int_t)c.out, "filtered",
+			 "name", f->name, "function", (int)in->number, "function_name",
+			 in->fn->name, "in", (json_int_t)c.in, "out", (json_int_t)c.out, "filtered",
 			 (json_int_t)(c.in - c.out - c.dropped), "dropped", "no_copy",
 			 (json_int_t)c.dropped, "balanced", balanced);
 }
 
-static json_t *reader_line(const struct hm_flow *f, const struct hm_instance *in, bool *all_balanced)
+static json_t *reader_line(const struct hm_flow *f, const struct hm_instance *in,
+			   bool *all_balanced)
 {
 	struct hm_pktring_counts c;
 	bool balanced;
@@ -99,15 +101,16 @@ static json_t *reader_line(const struct hm_flow *f, const struct hm_instance *in
 	hm_pktring_counts(in->fn->pktring(in->conf), &c);
 	balanced = c.offered == c.delivered + c.overwritten + c.dropped + c.queued;
 	*all_balanced &= balanced;
-	return json_pack("{s:i, s:s*, s:i, s:I, s:I, s:I, s:I, s:I, s:b}", "flow", (int)f->id, "name",
-			 f->name, "function", (int)in->number, "offered", (json_int_t)c.offered,
-			 "delivered", (json_int_t)c.delivered, "overwritten",
+	return json_pack("{s:i, s:s*, s:i, s:I, s:I, s:I, s:I, s:I, s:b}", "flow", (int)f->id,
+			 "name", f->name, "function", (int)in->number, "offered",
+			 (json_int_t)c.offered, "delivered", (json_int_t)c.delivered, "overwritten",
 			 (json_int_t)c.overwritten, "dropped", (json_int_t)c.dropped, "queued",
 			 (json_int_t)c.queued, "balanced", balanced);
 }
 
 /* Functions that make flow records say so themselves, in the "ledger" of their result. */
-static json_t *records_line(const struct hm_flow *f, const struct hm_instance *in, bool *all_balanced)
+static json_t *records_line(const struct hm_flow *f, const struct hm_instance *in,
+			    bool *all_balanced)
 {
 	json_t *result = hm_instance_result(in), *line = json_object_get(result, "ledger");
 
@@ -133,20 +136,20 @@ json_t *hm_ledger(struct hm_engine *e)
 
 	for (size_t i = 0; i < e->n_devices; i++)
 		json_array_append_new(devices, device_line(&e->devices[i], &balanced));
-	TAILQ_FOREACH (f, &e->flows, next)
-		for (uint32_t i = 0; i < f->n; i++) {
-			const struct hm_instance *in = f->instances[i];
-			json_t *records;
+	TAILQ_FOREACH(f, &e->flows, next)
+	for (uint32_t i = 0; i < f->n; i++) {
+		const struct hm_instance *in = f->instances[i];
+		json_t *records;
 
-			if (!in->n_cores)
-				continue;
-			json_array_append_new(entries, entry_line(f, in, &balanced));
-			if (in->fn->pktring && in->fn->pktring(in->conf))
-				json_array_append_new(readers, reader_line(f, in, &balanced));
-			records = in->fn->stats ? records_line(f, in, &balanced) : NULL;
-			if (records)
-				json_array_append_new(netflow, records);
-		}
+		if (!in->n_cores)
+			continue;
+		json_array_append_new(entries, entry_line(f, in, &balanced));
+		if (in->fn->pktring && in->fn->pktring(in->conf))
+			json_array_append_new(readers, reader_line(f, in, &balanced));
+		records = in->fn->stats ? records_line(f, in, &balanced) : NULL;
+		if (records)
+			json_array_append_new(netflow, records);
+	}
 	snprintf(now, sizeof(now), "%" PRIu64, hm_clock_now_ns());
 	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o}", "ts_ns", now, "balanced", balanced,
 			 "devices", devices, "entries", entries, "readers", readers, "netflow",
@@ -158,23 +161,23 @@ json_t *hm_netflow_stats(struct hm_engine *e)
 	json_t *list = json_array();
 	struct hm_flow *f;
 
-	TAILQ_FOREACH (f, &e->flows, next)
-		for (uint32_t i = 0; i < f->n; i++) {
-			const struct hm_instance *in = f->instances[i];
-			json_t *result = NULL;
+	TAILQ_FOREACH(f, &e->flows, next)
+	for (uint32_t i = 0; i < f->n; i++) {
+		const struct hm_instance *in = f->instances[i];
+		json_t *result = NULL;
 
-			if (in->n_cores && in->fn->stats)
-				result = hm_instance_result(in);
-			if (result && json_object_get(result, "exporters")) {
-				json_object_set_new(result, "flow", json_integer(f->id));
-				json_object_set_new(result, "function", json_integer(in->number));
-				if (f->name)
-					json_object_set_new(result, "name", json_string(f->name));
-				json_incref(result);
-				json_array_append_new(list, result);
-			}
-			json_decref(result);
+		if (in->n_cores && in->fn->stats)
+			result = hm_instance_result(in);
+		if (result && json_object_get(result, "exporters")) {
+			json_object_set_new(result, "flow", json_integer(f->id));
+			json_object_set_new(result, "function", json_integer(in->number));
+			if (f->name)
+				json_object_set_new(result, "name", json_string(f->name));
+			json_incref(result);
+			json_array_append_new(list, result);
 		}
+		json_decref(result);
+	}
 	return list;
 }
 

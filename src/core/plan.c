@@ -16,13 +16,13 @@ static json_t *plan_device(const struct hm_device_config *c, const unsigned *wor
 	json_t *queues = json_array();
 
 	for (uint32_t q = 0; q < c->queues && n_workers; q++)
-		json_array_append_new(queues,
-				      json_integer(workers[(*next_worker)++ % n_workers]));
+		json_array_append_new(queues, json_integer(workers[(*next_worker)++ % n_workers]));
 	*total += bytes;
 	return json_pack("{s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:i, s:I}", "name", c->name, "source",
 			 sources[c->source], "where", c->where, "queues", (int)c->queues,
 			 "lcore_of_queue", queues, "burst", (int)c->burst, "buffers_per_queue",
-			 (int)buffers, "buffer_bytes", (int)room, "memory_bytes", (json_int_t)bytes);
+			 (int)buffers, "buffer_bytes", (int)room, "memory_bytes",
+			 (json_int_t)bytes);
 }
 
 static json_t *plan_flow(const struct hm_flow_config *c)
@@ -30,9 +30,10 @@ static json_t *plan_flow(const struct hm_flow_config *c)
 	json_t *names = json_array(), *function;
 	size_t i;
 
-	json_array_foreach (c->functions, i, function)
+	json_array_foreach(c->functions, i, function)
 		json_array_append(names, json_array_get(function, 0));
-	return json_pack("{s:s, s:s, s:o}", "name", c->name, "device", c->device, "functions", names);
+	return json_pack("{s:s, s:s, s:o}", "name", c->name, "device", c->device, "functions",
+			 names);
 }
 
 json_t *hm_engine_plan(const struct hm_config *config)
@@ -62,5 +63,6 @@ json_t *hm_engine_plan(const struct hm_config *config)
 			 hm_eal_uses_hugepages(&config->eal) ? "hugepages" : "ordinary pages",
 			 "memory_mb", (int)config->eal.memory_mb, "packet_buffer_bytes",
 			 (json_int_t)total, "fits", total < (uint64_t)config->eal.memory_mb << 20,
-			 "devices", devices, "flows", flows, "control_socket", config->control.socket);
+			 "devices", devices, "flows", flows, "control_socket",
+			 config->control.socket);
 }

@@ -59,9 +59,8 @@ static void fill_entries(struct hm_program *p, struct hm_instance *const *instan
 struct hm_program *hm_program_create(struct hm_instance *const *instances, const bool *first,
 				     uint32_t n, unsigned lane, struct hm_search_db *db, int socket)
 {
-	struct hm_program *p =
-		rte_zmalloc_socket("program", sizeof(*p) + n * sizeof(p->entry[0]),
-				   RTE_CACHE_LINE_SIZE, socket);
+	struct hm_program *p = rte_zmalloc_socket("program", sizeof(*p) + n * sizeof(p->entry[0]),
+						  RTE_CACHE_LINE_SIZE, socket);
 	if (!p)
 		return NULL;
 	p->n = n;
@@ -102,9 +101,9 @@ static void run_range(const struct run *r, uint32_t first, uint32_t end, const s
 		      unsigned depth);
 
 /* Fills the next child batch, runs the subtree behind entry i over it, gives the copies back. */
-static void __attribute__((noinline)) run_transform(const struct run *r, uint32_t i,
-						    const struct hm_batch *b, uint64_t in,
-						    unsigned depth)
+static void __attribute__((noinline))
+run_transform(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_t in,
+	      unsigned depth)
 {
 	struct hm_entry *e = &r->program->entry[i];
 	struct hm_batch *child = &r->ws->child[depth];

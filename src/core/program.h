@@ -12,15 +12,15 @@
 #include "core/parse.h"
 #include "core/search.h"
 
-#define HM_ROOT		   UINT32_MAX
+#define HM_ROOT            UINT32_MAX
 #define HM_TRANSFORM_DEPTH 4 // transforms behind transforms in one flow
 
 struct hm_entry {
 	uint64_t (*process)(void *core, const struct hm_batch *b, uint64_t in); // NULL: transform
-	void *state; // core->state
+	void *state;                                                            // core->state
 	struct hm_core *core;
 	uint32_t parent; // index, or HM_ROOT
-	uint32_t skip;	 // entries of this subtree, this one included
+	uint32_t skip;   // entries of this subtree, this one included
 	const struct hm_function *fn;
 };
 
@@ -32,18 +32,19 @@ struct hm_workspace {
 
 struct hm_program {
 	uint32_t n;
-	struct hm_search_db *db;			   // holds a reference; NULL without patterns
-	struct hm_search *search[1 + HM_TRANSFORM_DEPTH];  // [0] the device's batch, then by depth
+	struct hm_search_db *db; // holds a reference; NULL without patterns
+	struct hm_search *search[1 + HM_TRANSFORM_DEPTH]; // [0] the device's batch, then by depth
 	uint32_t n_ticks, n_drains;
 	uint32_t *ticks, *drains; // entries whose function has tick, drain
-	uint64_t *out;		  // scratch: the mask that left each entry
+	uint64_t *out;            // scratch: the mask that left each entry
 	struct hm_entry entry[];
 };
 
 /* `instances[i]` in order, flows one after another; `first[i]` says that a flow begins at i. For the
  * `lane`-th worker of the device. Takes a reference on db. NULL without memory. */
 struct hm_program *hm_program_create(struct hm_instance *const *instances, const bool *first,
-				     uint32_t n, unsigned lane, struct hm_search_db *db, int socket);
+				     uint32_t n, unsigned lane, struct hm_search_db *db,
+				     int socket);
 void hm_program_destroy(struct hm_program *p);
 
 /* Worker: runs the program over a parsed batch. */

@@ -28,9 +28,9 @@ static struct hm_flow *flow_by_id(struct hm_engine *e, uint32_t id)
 {
 	struct hm_flow *f;
 
-	TAILQ_FOREACH (f, &e->flows, next)
-		if (f->id == id)
-			return f;
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (f->id == id)
+		return f;
 	return NULL;
 }
 
@@ -53,16 +53,19 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 		return NULL;
 	f->config_path = strdup(c->path);
 	f->config_functions = json_deep_copy(c->functions);
-	json_array_foreach (c->functions, i, function) {
+	json_array_foreach(c->functions, i, function)
+	{
 		json_t *args = json_copy(function);
 		int ret;
 
 		json_array_remove(args, 0);
-		ret = hm_flow_apply(f, json_string_value(json_array_get(function, 0)), args, &cause);
+		ret = hm_flow_apply(f, json_string_value(json_array_get(function, 0)), args,
+				    &cause);
 		json_decref(args);
 		if (ret < 0) {
-			hm_error_set(err, ret, cause.mapi_errno, "%s.functions[%zu] (%s): %s", c->path, i,
-				     json_string_value(json_array_get(function, 0)), cause.text);
+			hm_error_set(err, ret, cause.mapi_errno, "%s.functions[%zu] (%s): %s",
+				     c->path, i, json_string_value(json_array_get(function, 0)),
+				     cause.text);
 			f->state = HM_FLOW_FINISHING;
 			return NULL;
 		}
@@ -75,11 +78,11 @@ static struct hm_flow *find_equal(struct hm_engine *e, const struct hm_flow_conf
 {
 	struct hm_flow *f;
 
-	TAILQ_FOREACH (f, &e->flows, next)
-		if (f->config_path && f->state < HM_FLOW_CLOSING && f->name &&
-		    !strcmp(f->name, c->name) && !strcmp(f->device->config->name, c->device) &&
-		    json_equal(f->config_functions, c->functions))
-			return f;
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (f->config_path && f->state < HM_FLOW_CLOSING && f->name && !strcmp(f->name, c->name) &&
+	    !strcmp(f->device->config->name, c->device) &&
+	    json_equal(f->config_functions, c->functions))
+		return f;
 	return NULL;
 }
 
@@ -141,7 +144,8 @@ static void list_old(struct hm_engine *e, const struct hm_config *config, struct
 {
 	struct hm_flow *f;
 
-	TAILQ_FOREACH (f, &e->flows, next) {
+	TAILQ_FOREACH(f, &e->flows, next)
+	{
 		bool kept = false;
 
 		if (!f->config_path || f->state >= HM_FLOW_CLOSING)
@@ -162,14 +166,15 @@ static int same_devices(const struct hm_engine *e, const struct hm_config *confi
 		const struct hm_device_config *a = &e->config->devices[i], *b = &config->devices[i];
 
 		same = !strcmp(a->name, b->name) && a->source == b->source &&
-		       !strcmp(a->where, b->where) && a->queues == b->queues && a->burst == b->burst &&
-		       a->snaplen == b->snaplen && a->tunnels == b->tunnels && a->pace == b->pace &&
-		       a->loop == b->loop;
+		       !strcmp(a->where, b->where) && a->queues == b->queues &&
+		       a->burst == b->burst && a->snaplen == b->snaplen &&
+		       a->tunnels == b->tunnels && a->pace == b->pace && a->loop == b->loop;
 	}
 	if (!same)
-		return hm_error_set(err, -EINVAL, 0,
-				    "devices differ from the running ones: only flows and netflow can be "
-				    "reloaded, restart the daemon for devices");
+		return hm_error_set(
+			err, -EINVAL, 0,
+			"devices differ from the running ones: only flows and netflow can be "
+			"reloaded, restart the daemon for devices");
 	return 0;
 }
 
@@ -179,8 +184,8 @@ static struct hm_reload *create_reload(struct hm_engine *e, const struct hm_conf
 	struct hm_flow *f;
 	size_t n = 0;
 
-	TAILQ_FOREACH (f, &e->flows, next)
-		n++;
+	TAILQ_FOREACH(f, &e->flows, next)
+	n++;
 	if (!r)
 		return NULL;
 	r->engine = e;
@@ -212,7 +217,8 @@ static int create_fresh(struct hm_engine *e, const struct hm_config *config, str
 	return 0;
 }
 
-void hm_engine_reload(struct hm_engine *e, const struct hm_config *config, hm_done_cb done, void *arg)
+void hm_engine_reload(struct hm_engine *e, const struct hm_config *config, hm_done_cb done,
+		      void *arg)
 {
 	struct hm_reload *r = NULL;
 	struct hm_error err;
@@ -264,7 +270,8 @@ unsigned hm_reload_poll(struct hm_engine *e)
 				f->new_name = NULL;
 			}
 		}
-		HM_LOG(NOTICE, "configuration reloaded closed=%zu created=%zu", r->n_old, r->n_fresh);
+		HM_LOG(NOTICE, "configuration reloaded closed=%zu created=%zu", r->n_old,
+		       r->n_fresh);
 		r->done(r->arg, NULL);
 	}
 	destroy_reload(r);

@@ -16,9 +16,9 @@
 #include "core/kernels.h"
 #include "pmd_dag/net_dag.h"
 
-#define PATIENCE      1000   // empty rounds before an adaptive worker begins to sleep
-#define SLEEP_STEP_NS 50000  // each further empty round sleeps that much longer,
-#define SLEEP_MAX_NS  500000 // up to this
+#define PATIENCE      1000             // empty rounds before an adaptive worker begins to sleep
+#define SLEEP_STEP_NS UINT64_C(50000)  // each further empty round sleeps that much longer,
+#define SLEEP_MAX_NS  UINT64_C(500000) // up to this
 
 static inline void add(_Atomic uint64_t *counter, uint64_t n)
 {
@@ -81,7 +81,8 @@ static void fill_times(struct hm_lane *l, struct hm_batch *b, struct rte_mbuf *c
 	for (uint32_t i = 0; i < b->n; i++)
 		b->ts_ns[i] = l->ts_base_ns +
 			      (uint64_t)(((__int128)(int64_t)(b->ts_ns[i] - l->ts_base_ticks) *
-					  (__int128)factor) >> 32);
+					  (__int128)factor) >>
+					 32);
 }
 
 /* From packet buffers to lanes. Returns how many buffers were cut to their first segment. */
@@ -130,7 +131,8 @@ static void count_parsed(struct hm_queue *q, const struct hm_batch *b)
 	uint32_t sequence = block_begin(block);
 
 	add(&block->parsed, b->n - hm_mask_count(b->rejected));
-	hm_mask_foreach(i, b->rejected) add(&block->rejected[b->outcome[i]], 1);
+	hm_mask_foreach (i, b->rejected)
+		add(&block->rejected[b->outcome[i]], 1);
 	add(&block->bytes, hm_kernels.sum_u32(b->wirelen, b->all));
 	atomic_store_explicit(&block->newest_ns, b->ts_ns[b->n - 1], memory_order_relaxed);
 	atomic_store_explicit(&block->in_flight, 0, memory_order_relaxed);
@@ -209,8 +211,7 @@ static void rest(const struct hm_worker *w, uint32_t empty_rounds)
 		rte_pause();
 		return;
 	}
-	t.tv_nsec = RTE_MIN((empty_rounds - PATIENCE + 1) * UINT64_C(SLEEP_STEP_NS),
-			    (uint64_t)SLEEP_MAX_NS);
+	t.tv_nsec = (long)RTE_MIN((empty_rounds - PATIENCE + 1) * SLEEP_STEP_NS, SLEEP_MAX_NS);
 	nanosleep(&t, NULL);
 }
 

@@ -20,7 +20,7 @@ struct hm_rx_block {
 	alignas(64) _Atomic uint32_t sequence; // odd while it is written
 	_Atomic uint64_t received, parsed, in_flight;
 	_Atomic uint64_t bytes; // on the wire, of all received
-	_Atomic uint64_t cut;	// chained buffers of which only the first segment was looked at
+	_Atomic uint64_t cut;   // chained buffers of which only the first segment was looked at
 	_Atomic uint64_t newest_ns;
 	_Atomic uint64_t rejected[HM_PARSE_OUTCOMES]; // [HM_PARSE_OK] stays 0
 };
@@ -29,7 +29,6 @@ struct hm_rx_counts {
 	uint64_t received, parsed, in_flight, bytes, cut, newest_ns;
 	uint64_t rejected[HM_PARSE_OUTCOMES];
 };
-
 
 struct hm_queue {
 	uint16_t port, queue, burst;
@@ -48,7 +47,7 @@ struct hm_lane {
 	enum hm_link link;
 	uint16_t device_index;
 	struct hm_parse_conf parse;
-	bool adaptive;	// may sleep when nothing comes
+	bool adaptive;    // may sleep when nothing comes
 	bool packet_time; // a trace: time passes with packets only
 
 	_Atomic bool running; // control core: poll it

@@ -13,7 +13,8 @@ static uint64_t byte_counter_process(void *core, const struct hm_batch *b, uint6
 {
 	struct byte_counter_core *c = core;
 
-	__atomic_store_n(&c->bytes, c->bytes + hm_kernels.sum_u32(b->wirelen, in), __ATOMIC_RELAXED);
+	__atomic_store_n(&c->bytes, c->bytes + hm_kernels.sum_u32(b->wirelen, in),
+			 __ATOMIC_RELAXED);
 	return in;
 }
 

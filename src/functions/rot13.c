@@ -22,8 +22,7 @@ static uint64_t rot13_transform(void *core, const struct hm_batch *b, uint64_t i
 	uint64_t dropped = 0;
 
 	(void)core;
-	hm_mask_foreach(i, in)
-	{
+	hm_mask_foreach (i, in) {
 		uint32_t n = b->caplen[i], start = b->payload[i], end = b->end[i];
 		uint8_t *copy = n <= hm_copies_room(pool) ? hm_copies_take(pool) : NULL;
 
