@@ -277,8 +277,8 @@ def make_trace(path, **options):
     arguments = []
     for name, value in options.items():
         arguments += ["--" + name.replace("_", "-"), str(value)]
-    done = subprocess.run([str(TRAFFIC), *arguments, str(path)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, timeout=SLOW, check=True)
+    done = subprocess.run([str(TRAFFIC), *arguments, "--json", "--out", str(path)],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=SLOW, check=True)
     return json.loads(done.stdout)
 
 
