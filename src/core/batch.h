@@ -81,7 +81,7 @@ struct hm_batch {
 						// padding not in it; <= caplen
 	alignas(64) uint16_t vlan_tci[HM_BATCH_MAX]; // outermost tag, host order; 0 without
 	alignas(64) uint32_t ip_len[HM_BATCH_MAX]; // length of the IP datagram on the wire, by its
-						   // header (0 there: by wirelen); 0 without IP
+		// header (0 there: by wirelen); 0 without IP
 	alignas(64) uint8_t
 		proto[HM_BATCH_MAX]; // transport protocol (IPv6: behind the extension headers)
 	alignas(64) uint8_t outcome[HM_BATCH_MAX]; // enum hm_parse_outcome
