@@ -21,7 +21,8 @@ enum hm_link {
 	HM_LINK_LINUX_SLL2 = 276, // Linux cooked v2
 };
 
-/* Short name as tcpdump -L prints it ("EN10MB"); for unknown numbers libpcap's name or "DLT n". */
+/* Short name as tcpdump -L prints it ("EN10MB"); for unknown numbers libpcap's name or "DLT n",
+ * which is valid until this thread's next call. */
 const char *hm_link_name(uint32_t link);
 
 /* Whether the parser knows this LINKTYPE_ number. */
@@ -29,3 +30,6 @@ bool hm_link_supported(uint32_t link);
 
 /* The list of supported names, for error messages: "EN10MB, RAW, LINUX_SLL, ..." */
 const char *hm_link_supported_names(void);
+
+/* libpcap's DLT_ number of a LINKTYPE_ number, for pcap_open_dead(): they differ for RAW. */
+int hm_link_dlt(uint32_t link);
