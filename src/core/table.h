@@ -6,9 +6,9 @@
  * memory (header, buckets, records, free indexes follow one another), so it can be mapped anywhere.
  * A bucket is one cache line: seven full 32-bit hashes with their indexes. A record lives in its
  * first bucket, or in its second if that was full on insertion; the first one counts those, so that
- * a look-up touches the second bucket only when it must. The index is sized to be 80 % full when
- * all records are used. The key is the first bytes of a record; record 0 stays zero and must not
- * equal any key.
+ * a look-up touches the second bucket only when it must. The index is sized to be 60 % full when
+ * all records are used; with a well mixed hash hardly an insertion then finds both buckets full.
+ *The key is the first bytes of a record; record 0 stays zero and must not equal any key.
  *
  * Look-up of a batch in three stages, each over all packets, so that the memory's latency overlaps:
  *	hm_table_prefetch() of each hash; hm_table_candidate() of each hash and a prefetch of that
@@ -25,7 +25,7 @@
 #define HM_TABLE_WAYS    7
 #define HM_TABLE_RIVALS  (2 * HM_TABLE_WAYS)
 #define HM_TABLE_MAX     (UINT32_C(1) << 30) // records
-#define HM_TABLE_LOAD_PC 80
+#define HM_TABLE_LOAD_PC 60
 
 struct hm_table_bucket {
 	uint32_t hash[HM_TABLE_WAYS];
@@ -106,7 +106,8 @@ static inline uint32_t hm_table_ways(const struct hm_table_bucket *b, uint32_t h
 	       ((1u << HM_TABLE_WAYS) - 1);
 }
 
-/* The record that probably is the one with this hash; 0: surely none. */
+/* The record that probably is the one with this hash, 0 if there seems to be none: the key decides,
+ * and hm_table_find() when it differs. */
 static inline uint32_t hm_table_candidate(const struct hm_table *t, uint32_t hash)
 {
 	const struct hm_table_bucket *b = &t->buckets[hm_table_first_bucket(t, hash)];
