@@ -7,6 +7,7 @@
  *   connect  control core  connect()    what needs resources; may fail with a MAPI number
  *                          core_init()  once a worker, zeroed memory on its NUMA node
  *   run      worker        process() or transform(), once a batch and only if the mask is not empty
+ *                          ready()      before each burst of a lossless source
  *                          tick()       about every millisecond, and while idle
  *                          drain()      when the device's last packet has been counted, at stop and at
  *                                       close: again and again until it says that nothing is left
@@ -116,7 +117,7 @@ struct hm_function {
 	void (*core_fini)(void *core);
 	unsigned (*poll)(void *conf, uint64_t now_ns); // work done, 0 = nothing to do
 	bool (*idle)(const void *conf); // nothing is left to move to the world; NULL: always so
-	void (*closing)(void *conf); // the flow begins to close: stop waiting for anybody
+	void (*closing)(void *conf);    // the flow begins to close: stop waiting for anybody
 	json_t *(*stats)(const void *conf, void *const *cores,
 			 unsigned n); // more keys for flow.read, may be NULL
 	const struct hm_pattern *(*pattern)(const void *conf); // what it searches, if it does
@@ -131,10 +132,12 @@ struct hm_function {
 			      struct hm_batch *out, struct hm_copies *pool);
 	void (*tick)(void *core,
 		     uint64_t now_ns); // now: newest packet time of the device, or the clock
+	/* A lossless source asks before each burst: whether a whole batch can be taken now. False: it
+	 * receives nothing this time, and everybody else goes on. NULL: always. */
+	bool (*ready)(void *core);
 	/* Moves what is left to the outputs; true: nothing is left, false: an output is full, call again.
 	 * Never waits. Runs on the worker, or on the control core once no worker can see the instance. */
 	bool (*drain)(void *core);
-	void (*reset)(void *core);
 };
 
 void hm_function_register(const struct hm_function *f);
