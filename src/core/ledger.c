@@ -108,39 +108,22 @@ static json_t *reader_line(const struct hm_flow *f, const struct hm_instance *in
 			 (json_int_t)c.queued, "balanced", balanced);
 }
 
-static json_int_t int_of(const json_t *line, const char *term)
+/* Functions that make flow records say so themselves, in the "ledger" of their result. */
+static json_t *records_line(const struct hm_flow *f, const struct hm_instance *in,
+			    bool *all_balanced)
 {
-	return json_integer_value(json_object_get(line, term));
-}
+	json_t *result = hm_instance_result(in), *line = json_object_get(result, "ledger");
 
-/* Functions that make flow records say so themselves: each of their exporters has a "ledger". */
-static void records_lines(json_t *lines, const struct hm_flow *f, const struct hm_instance *in,
-			  bool *all_balanced)
-{
-	json_t *result = hm_instance_result(in), *exporter, *cause;
-	const char *name;
-	size_t i;
-
-	json_array_foreach(json_object_get(result, "exporters"), i, exporter)
-	{
-		json_t *line = json_object_get(exporter, "ledger");
-		json_int_t sum = int_of(line, "exported") + int_of(line, "spooled") +
-				 int_of(line, "queued");
-		bool balanced;
-
-		json_object_foreach(json_object_get(line, "lost"), name, cause)
-			sum += json_integer_value(cause);
-		balanced = int_of(line, "made") == sum;
-		*all_balanced &= balanced;
-		json_object_set_new(line, "balanced", json_boolean(balanced));
+	if (line) {
+		json_incref(line);
 		json_object_set_new(line, "flow", json_integer(f->id));
 		if (f->name)
 			json_object_set_new(line, "name", json_string(f->name));
 		json_object_set_new(line, "function", json_integer(in->number));
-		json_object_set_new(line, "exporter", json_integer((json_int_t)i));
-		json_array_append(lines, line);
+		*all_balanced &= json_is_true(json_object_get(line, "balanced"));
 	}
 	json_decref(result);
+	return line;
 }
 
 json_t *hm_ledger(struct hm_engine *e)
@@ -156,13 +139,16 @@ json_t *hm_ledger(struct hm_engine *e)
 	TAILQ_FOREACH(f, &e->flows, next)
 	for (uint32_t i = 0; i < f->n; i++) {
 		const struct hm_instance *in = f->instances[i];
+		json_t *records;
+
 		if (!in->n_cores)
 			continue;
 		json_array_append_new(entries, entry_line(f, in, &balanced));
 		if (in->fn->pktring && in->fn->pktring(in->conf))
 			json_array_append_new(readers, reader_line(f, in, &balanced));
-		if (in->fn->stats)
-			records_lines(netflow, f, in, &balanced);
+		records = in->fn->stats ? records_line(f, in, &balanced) : NULL;
+		if (records)
+			json_array_append_new(netflow, records);
 	}
 	snprintf(now, sizeof(now), "%" PRIu64, hm_clock_now_ns());
 	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o}", "ts_ns", now, "balanced", balanced,
