@@ -215,6 +215,17 @@ static void test_search_back_reference_in_another_case_is_found(void **state)
 	}
 }
 
+/* Found by the property test: the JIT of PCRE2 10.42 misses this with its start optimisation. */
+static void test_search_case_insensitive_pcre2_is_exact(void **state)
+{
+	(void)state;
+	add_regexp(&t, "(?i)\\W(?:(?i:(?s)|\\W\\S).*?)(?i:(?i:[a-c1]).(?i:c{2,}b)?)(?<=a )");
+	compile(&t);
+	add_packet(&t, "\x5c\x20\x63\x0a\x00\x0a\x61\x20", 8);
+	assert_int_equal(hits(&t, 0, 1), 1);
+	finish(&t);
+}
+
 static void test_search_catastrophic_pattern_is_given_up_and_counted(void **state)
 {
 	static const char *const texts[] = {"(a+)+(?=[bc])", "(*NO_JIT)(a+)+(?1)$"};
@@ -336,9 +347,8 @@ static void test_search_too_large_for_hyperscan_moves_on_to_pcre2(void **state)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "(a|b.{%u}).*", i % 30 + 1);
 	add_literal(&t, "abc", 0, 0);
 	add_regexp(&t, text);
-	assert_string_equal(hm_pattern_engine(t.p[1]), "hyperscan");
 	compile(&t);
-	assert_string_not_equal(hm_pattern_engine(t.p[1]), "hyperscan");
+	assert_string_equal(hm_pattern_engine(t.p[1]), "prefilter+pcre2");
 	add_text(&t, "abc");
 	assert_int_equal(hits(&t, 0, 1), 1);
 	assert_int_equal(hits(&t, 1, 1), 0);
@@ -445,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_search_regexp_has_pcre_semantics),
 		cmocka_unit_test(test_search_what_hyperscan_refuses_is_confirmed),
 		cmocka_unit_test(test_search_back_reference_in_another_case_is_found),
+		cmocka_unit_test(test_search_case_insensitive_pcre2_is_exact),
 		cmocka_unit_test(test_search_catastrophic_pattern_is_given_up_and_counted),
 		cmocka_unit_test(test_search_packet_is_scanned_once_a_batch),
 		cmocka_unit_test(test_search_nothing_wanted_scans_nothing),
