@@ -17,6 +17,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -301,6 +302,114 @@ def ctl(h, *args, code=0):
         raise AssertionError("homardctl %s ended with %d: %s%s" % (
             " ".join(args), done.returncode, done.stdout.decode(), done.stderr.decode()))
     return done.stdout.decode()
+
+
+# The books: design.md's sums, worked out here and not believed.
+
+
+def total(terms):
+    """A term that may be split by cause."""
+    return sum(terms.values()) if isinstance(terms, dict) else terms
+
+
+def imbalances(ledger):
+    """What does not add up, one sentence each."""
+    wrong = []
+
+    def equal(line, left, right, what):
+        if left != right:
+            wrong.append("%s: %d != %d in %s" % (what, left, right, json.dumps(line)))
+
+    for line in ledger["devices"]:
+        equal(line, line["received"], line["parsed"] + total(line["rejected"]) + line["in_flight"],
+              "received = parsed + rejected + in_flight")
+        if line["at_rest"]:
+            equal(line, line["wire"]["received"], line["received"], "the driver's count = received")
+    for line in ledger["entries"]:
+        equal(line, line["in"], line["out"] + line["filtered"] + total(line["dropped"]),
+              "in = out + filtered + dropped")
+    for line in ledger["readers"]:
+        equal(line, line["offered"],
+              line["delivered"] + line["overwritten"] + line["dropped"] + line["queued"],
+              "offered = delivered + overwritten + dropped + queued")
+    for line in ledger["netflow"]:
+        equal(line, line["made"],
+              line["exported"] + line.get("spooled", 0) + line["queued"] + total(line["lost"]),
+              "made = exported + spooled + queued + lost")
+    if not ledger["balanced"]:
+        wrong.append("homardd itself says that it does not balance")
+    return wrong
+
+
+def printed_ledger(output):
+    """The ledger that homardd prints when it stops: the last line that is a JSON object."""
+    for line in reversed(output.splitlines()):
+        at = line.find('{"')
+        if at >= 0 and '"balanced"' in line:
+            return json.loads(line[at:])
+    raise AssertionError("homardd printed no ledger:\n" + output)
+
+
+def received(h, device):
+    """Packets that workers have taken from a device so far."""
+    return next(d["packets"] for d in h.call("device.list") if d["name"] == device)
+
+
+def rejected(ledger, device):
+    return next(d["rejected"] for d in ledger["devices"] if d["name"] == device)
+
+
+def flow_records(ledger):
+    """(made, exported) of all FLOW_REPORTs together."""
+    return (sum(line["made"] for line in ledger["netflow"]),
+            sum(line["exported"] for line in ledger["netflow"]))
+
+
+def records_exported(h):
+    return flow_records(h.ledger())[1]
+
+
+def ipfix_sets(message):
+    """(set id, body) of each set of an IPFIX message; the lengths must fit."""
+    version, length = struct.unpack_from("!HH", message)
+    assert version == 10 and length == len(message), "not an IPFIX message"
+    at = 16
+    while at < length:
+        set_id, set_length = struct.unpack_from("!HH", message, at)
+        assert set_length >= 4 and at + set_length <= length, "a set leaves its message"
+        yield set_id, message[at + 4:at + set_length]
+        at += set_length
+
+
+def ipfix_templates(body):
+    """{template id: record length} of a template set; all fields must be of fixed length."""
+    sizes, at = {}, 0
+    while at + 4 <= len(body):
+        template, fields = struct.unpack_from("!HH", body, at)
+        at, size = at + 4, 0
+        for _ in range(fields):
+            element, length = struct.unpack_from("!HH", body, at)
+            at += 8 if element & 0x8000 else 4
+            assert length != 0xFFFF, "a field of variable length"
+            size += length
+        sizes[template] = size
+    return sizes
+
+
+def ipfix_records(messages):
+    """How many data records the messages hold; each must come after its template."""
+    sizes, options, records = {}, set(), 0
+    for message in messages:
+        for set_id, body in ipfix_sets(message):
+            if set_id == 2:
+                sizes.update(ipfix_templates(body))
+            elif set_id == 3:
+                options.add(struct.unpack_from("!H", body)[0])
+            elif set_id in sizes:
+                records += len(body) // sizes[set_id]
+            else:
+                assert set_id in options, "data of set %d before its template" % set_id
+    return records
 
 
 def main():
