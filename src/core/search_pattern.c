@@ -292,8 +292,9 @@ void hm_regexp_unref(struct hm_regexp *r)
 }
 
 /* The verbs UTF and UCP are refused: packets are bytes. Newline is LF, whatever the library was
- * built with. No start optimisation: with it, the JIT of PCRE2 10.42 misses matches of
- * case-insensitive patterns (the property test has one), and Hyperscan has looked first anyway. */
+ * built with. No start optimisation: with it PCRE2 10.42 misses matches, its JIT of some
+ * case-insensitive patterns, both of groups that refer to themselves; and Hyperscan has looked
+ * first anyway. */
 static pcre2_code *compile_pcre(const char *text, struct hm_error *err)
 {
 	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
