@@ -184,6 +184,23 @@ static void test_to_buffer_closed_before_connect_leaves_nothing(void **state)
 	finish(&in);
 }
 
+static void test_to_buffer_snaplen_is_an_upper_bound(void **state)
+{
+	static const struct {
+		const char *args;
+		uint32_t snaplen;
+	} cases[] = {{"[]", 9216}, {"[{\"snaplen\": 96}]", 96}, {"[{\"snaplen\": 65535}]", 9216}};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct instance in;
+		connect_instance(&in, cases[i].args, false);
+		struct hm_pktring_reader *const r = open_reader(&in);
+		assert_int_equal(hm_pktring_snaplen(r), cases[i].snaplen);
+		hm_pktring_close(r);
+		finish(&in);
+	}
+}
+
 static void test_to_buffer_bad_arguments_are_refused_with_number_and_range(void **state)
 {
 	static const struct {
@@ -200,8 +217,8 @@ static void test_to_buffer_bad_arguments_are_refused_with_number_and_range(void 
 		{"[0, {\"bytes\": \"1048576\"}]", 7002, "between 4096"},
 		{"[0, {\"bytes\": 1000000}]", 7002, "power of two"},
 		{"[0, {\"bytes\": 4096}]", 7002, "at least 18480"},
-		{"[0, {\"snaplen\": 0}]", 7002, "between 1 and 9216"},
-		{"[0, {\"snaplen\": 9217}]", 7002, "between 1 and 9216"},
+		{"[0, {\"snaplen\": 0}]", 7002, "between 1 and 65535"},
+		{"[0, {\"snaplen\": 65536}]", 7002, "between 1 and 65535"},
 		{"[0, {\"preference\": \"wait\"}]", 7002, "\"slow\" or \"fast\""},
 		{"[0, {\"preference\": 1}]", 7002, "\"slow\" or \"fast\""},
 	};
@@ -225,6 +242,7 @@ int main(void)
 		cmocka_unit_test(test_to_buffer_lossless_source_is_told_to_wait),
 		cmocka_unit_test(test_to_buffer_closing_flow_never_waits),
 		cmocka_unit_test(test_to_buffer_closed_before_connect_leaves_nothing),
+		cmocka_unit_test(test_to_buffer_snaplen_is_an_upper_bound),
 		cmocka_unit_test(test_to_buffer_bad_arguments_are_refused_with_number_and_range),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
