@@ -253,6 +253,7 @@ static struct hm_lane *lane_of(struct hm_device *d, struct hm_worker *w)
 	l->device_index = d->index;
 	l->link = d->link;
 	l->parse.tunnels = d->config->tunnels;
+	l->lossless = d->lossless;
 	l->packet_time = d->config->source == HM_SOURCE_TRACE;
 	l->adaptive = d->config->idle == HM_IDLE_ADAPTIVE ||
 		      (d->config->idle == HM_IDLE_DEFAULT && d->config->source != HM_SOURCE_PCI);

@@ -51,6 +51,8 @@ static void fill_entries(struct hm_program *p, struct hm_instance *const *instan
 			p->ticks[p->n_ticks++] = i;
 		if (fn->drain)
 			p->drains[p->n_drains++] = i;
+		if (fn->ready)
+			p->readies[p->n_readies++] = i;
 		if (first[i])
 			end = i;
 	}
@@ -67,7 +69,8 @@ struct hm_program *hm_program_create(struct hm_instance *const *instances, const
 	p->out = rte_zmalloc_socket("program", (n + 1) * sizeof(*p->out), 64, socket);
 	p->ticks = rte_zmalloc_socket("program", (n + 1) * sizeof(*p->ticks), 64, socket);
 	p->drains = rte_zmalloc_socket("program", (n + 1) * sizeof(*p->drains), 64, socket);
-	if (!p->out || !p->ticks || !p->drains)
+	p->readies = rte_zmalloc_socket("program", (n + 1) * sizeof(*p->readies), 64, socket);
+	if (!p->out || !p->ticks || !p->drains || !p->readies)
 		goto fail;
 	fill_entries(p, instances, first, lane);
 	if (create_searches(p, db, socket) < 0)
@@ -88,6 +91,7 @@ void hm_program_destroy(struct hm_program *p)
 	rte_free(p->out);
 	rte_free(p->ticks);
 	rte_free(p->drains);
+	rte_free(p->readies);
 	rte_free(p);
 }
 
@@ -168,6 +172,17 @@ void hm_program_tick(struct hm_program *p, uint64_t now_ns)
 		struct hm_entry *e = &p->entry[p->ticks[i]];
 		e->fn->tick(e->state, now_ns);
 	}
+}
+
+bool hm_program_ready(const struct hm_program *p)
+{
+	for (uint32_t i = 0; i < p->n_readies; i++) {
+		const struct hm_entry *e = &p->entry[p->readies[i]];
+
+		if (!e->fn->ready(e->state))
+			return false;
+	}
+	return true;
 }
 
 bool hm_program_drain(struct hm_program *p)

@@ -34,8 +34,8 @@ struct hm_program {
 	uint32_t n;
 	struct hm_search_db *db; // holds a reference; NULL without patterns
 	struct hm_search *search[1 + HM_TRANSFORM_DEPTH]; // [0] the device's batch, then by depth
-	uint32_t n_ticks, n_drains;
-	uint32_t *ticks, *drains; // entries whose function has tick, drain
+	uint32_t n_ticks, n_drains, n_readies;
+	uint32_t *ticks, *drains, *readies; // entries whose function has tick, drain, ready
 	uint64_t *out;            // scratch: the mask that left each entry
 	struct hm_entry entry[];
 };
@@ -51,4 +51,6 @@ void hm_program_destroy(struct hm_program *p);
 void hm_program_run(struct hm_program *p, struct hm_batch *b, struct hm_workspace *ws,
 		    const struct hm_parse_conf *conf);
 void hm_program_tick(struct hm_program *p, uint64_t now_ns);
+/* Whether every function can take a whole batch now; a lossless source waits until it is so. */
+bool hm_program_ready(const struct hm_program *p);
 bool hm_program_drain(struct hm_program *p); // true: nothing is left

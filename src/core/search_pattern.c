@@ -355,11 +355,33 @@ static bool hyperscan_takes(const char *text, enum hm_pattern_kind kind)
 	return yes;
 }
 
-static enum hm_pattern_kind kind_of(const char *text)
+/* Whether an option group "(?i)", "(?s-i:" ... mentions case; in a quoted text it may be none. */
+static bool mentions_case(const char *text)
+{
+	while ((text = strstr(text, "(?"))) {
+		size_t n = strspn(text += 2, "^-abcdefghijklmnopqrstuvwxyzJU");
+
+		if ((text[n] == ')' || text[n] == ':') && memchr(text, 'i', n))
+			return true;
+	}
+	return false;
+}
+
+/* Hyperscan's prefilter puts the group in the place of a back-reference, but with the group's case:
+ * "(a)(?i:\1)" would miss "aA". A prefilter that misses is none. */
+static bool prefilter_misses(const char *text, const pcre2_code *code)
+{
+	uint32_t references = 0;
+
+	pcre2_pattern_info(code, PCRE2_INFO_BACKREFMAX, &references);
+	return references > 0 && mentions_case(text);
+}
+
+static enum hm_pattern_kind kind_of(const char *text, const pcre2_code *code)
 {
 	if (hyperscan_takes(text, HM_PATTERN_HS))
 		return HM_PATTERN_HS;
-	if (hyperscan_takes(text, HM_PATTERN_PREFILTER))
+	if (!prefilter_misses(text, code) && hyperscan_takes(text, HM_PATTERN_PREFILTER))
 		return HM_PATTERN_PREFILTER;
 	return HM_PATTERN_PCRE;
 }
@@ -388,7 +410,7 @@ struct hm_pattern *hm_pattern_regexp(const char *text, struct hm_error *err)
 		free(p);
 		return NULL;
 	}
-	p->kind = kind_of(text);
+	p->kind = kind_of(text, p->regexp->code);
 	return intern(p, err);
 }
 

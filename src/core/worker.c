@@ -175,8 +175,11 @@ static unsigned poll_lane(struct hm_worker *w, struct hm_lane *l)
 	// looked at before the bursts: what was offered before the end is received below
 	ending = atomic_load_explicit(&l->ending, memory_order_acquire);
 	p = atomic_load_explicit(&l->program, memory_order_acquire); // control core: publish
-	for (unsigned i = 0; i < l->n_queues; i++)
+	for (unsigned i = 0; i < l->n_queues; i++) {
+		if (l->lossless && p && !hm_program_ready(p))
+			return n;
 		n += poll_queue(w, l, l->queues[i], p);
+	}
 	if (unlikely(ending && !n && !atomic_load_explicit(&l->drained, memory_order_relaxed)) &&
 	    (!p || hm_program_drain(p)))
 		atomic_store_explicit(&l->drained, true, memory_order_release);

@@ -199,6 +199,22 @@ static void test_search_what_hyperscan_refuses_is_confirmed(void **state)
 	finish(&t);
 }
 
+/* Found by the property test: Hyperscan 5.4's prefilter misses these. */
+static void test_search_back_reference_in_another_case_is_found(void **state)
+{
+	static const char *const texts[] = {"(a)(?i:\\1)", "(a)(?i)\\1",
+					    "(a)x(?s-m:(?mi)\\1)|(a)(?-s:(?si:\\2))"};
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		add_regexp(&t, texts[i]);
+		compile(&t);
+		add_text(&t, "aA");
+		add_text(&t, "a");
+		assert_int_equal(hits(&t, 0, t.b.all), 1);
+		finish(&t);
+	}
+}
+
 static void test_search_catastrophic_pattern_is_given_up_and_counted(void **state)
 {
 	static const char *const texts[] = {"(a+)+(?=[bc])", "(*NO_JIT)(a+)+(?1)$"};
@@ -428,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_search_later_match_in_range_counts_although_first_is_not),
 		cmocka_unit_test(test_search_regexp_has_pcre_semantics),
 		cmocka_unit_test(test_search_what_hyperscan_refuses_is_confirmed),
+		cmocka_unit_test(test_search_back_reference_in_another_case_is_found),
 		cmocka_unit_test(test_search_catastrophic_pattern_is_given_up_and_counted),
 		cmocka_unit_test(test_search_packet_is_scanned_once_a_batch),
 		cmocka_unit_test(test_search_nothing_wanted_scans_nothing),

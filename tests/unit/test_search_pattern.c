@@ -226,6 +226,7 @@ static void test_regexp_engine_is_the_cheapest_that_understands(void **state)
 	expect_engine("(?>a+)b", "prefilter+pcre2");
 	expect_engine("(a)(?1)", "pcre2");
 	expect_engine("(*NO_JIT)ab", "pcre2");
+	expect_engine("(?i)abc", "hyperscan");
 }
 
 static void expect_bad_regexp(const char *text, const char *sentence)
