@@ -131,11 +131,10 @@ static int add_functions(struct hm_ctl *ctl, json_t *id, const json_t *calls)
 	{
 		json_t *args = json_copy(call);
 		json_array_remove(args, 0);
-		json_t *result =
-			hm_client_call(ctl->client, "flow.apply",
-				       json_pack("{s:O, s:O, s:o}", "flow", id, "function",
-						 json_array_get(call, 0), "args", args),
-				       &err);
+		json_t *result = hm_client_call(ctl->client, "flow.apply",
+						json_pack("{s:O, s:O, s:o}", "flow", id, "function",
+							  json_array_get(call, 0), "args", args),
+						&err);
 		if (!result)
 			return hm_ctl_failed(ctl, &err);
 		json_decref(result);
@@ -151,8 +150,8 @@ static int add_functions(struct hm_ctl *ctl, json_t *id, const json_t *calls)
 static int add(struct hm_ctl *ctl, char **argv, const json_t *calls)
 {
 	struct hm_error err = {0};
-	json_t *made = hm_client_call(ctl->client, "flow.create", create_params(argv[0], argv[1]),
-				      &err);
+	json_t *made =
+		hm_client_call(ctl->client, "flow.create", create_params(argv[0], argv[1]), &err);
 	if (!made)
 		return hm_ctl_failed(ctl, &err);
 	json_t *id = json_object_get(made, "flow");
@@ -251,8 +250,8 @@ static int flow_list(struct hm_ctl *ctl, int argc, char **argv)
 	return hm_ctl_call(ctl, "flow.list", NULL, NULL);
 }
 
-#define READ_HELP                                                                            \
-	"what the functions of a flow have counted\n"                                        \
+#define READ_HELP                                                                                \
+	"what the functions of a flow have counted\n"                                            \
 	"FUNCTION is a number, or a name if the flow has one of it; without it all that have a " \
 	"result.\n"
 
@@ -281,4 +280,5 @@ const struct hm_command hm_commands_flow[] = {
 	 "shows what a flow counts, live\n"
 	 "A line for each function with a result: its value and its rate, packets/s or bit/s by\n"
 	 "its unit. Every second, or every S seconds (0.1 to 3600); for ever, or N times.\n"},
-	{0}};
+	{0},
+};
