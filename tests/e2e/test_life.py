@@ -102,7 +102,7 @@ class Life(unittest.TestCase):
         folder = tempfile.mkdtemp(prefix="homard-")
         try:
             with Homard({"devices": self.device(), "flows": COUNTER}, folder=folder) as h:
-                h.signal(signal.SIGKILL)
+                h.send_signal(signal.SIGKILL)
                 h.wait()
             os.unlink(pathlib.Path(folder) / "notify.sock")
             self.assertTrue((pathlib.Path(folder) / "control.sock").exists())
@@ -128,7 +128,7 @@ class Life(unittest.TestCase):
                 for _ in range(20):
                     client.send("ledger")
                 client.close()
-            h.signal(signal.SIGPIPE)
+            h.send_signal(signal.SIGPIPE)
             h.wait_finished("all")
             self.assertEqual(h.read("all", 1), self.truth["packets"])
 
