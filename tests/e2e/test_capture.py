@@ -38,6 +38,10 @@ class Capture(unittest.TestCase):
         return Homard({"devices": [dict({"name": "trace", "trace": str(self.trace), "pace": "max",
                                          "loop": 1}, **more)], "flows": []})
 
+    def count(self, expression):
+        """How many packets of the trace match, says tcpdump."""
+        return tcpdump(self.trace, expression).count("\n\t0x0000:")
+
     def capture(self, h, *args, **more):
         """A running homardctl capture, its flow connected."""
         before = len(h.call("flow.list"))
@@ -68,9 +72,10 @@ class Capture(unittest.TestCase):
             h.flow("trace", ["BPF_FILTER", "tcp"], ["PKT_COUNTER"], name="web")
             process = self.capture(h, "web", "-w", "-", stdout=file)
             h.call("device.start", device="trace")
-            self.assertEqual(self.finish(process),
-                             "%d packets captured, 0 dropped\n" % self.truth["tcp"])
-            self.assertEqual(h.read("web", 2), self.truth["tcp"])
+            n = self.count("tcp")
+            self.assertGreater(n, 10000)
+            self.assertEqual(self.finish(process), "%d packets captured, 0 dropped\n" % n)
+            self.assertEqual(h.read("web", 2), n)
             self.assertEqual([f["name"] for f in h.call("flow.list")], ["web"])
             h.assert_balanced()
         self.assertEqual(tcpdump(out), tcpdump(self.trace, "tcp"))
@@ -161,7 +166,7 @@ class Capture(unittest.TestCase):
             for args, code, says in [
                     (["nowhere"], 1, "nowhere"),
                     (["--device", "nowhere"], 1, "nowhere"),
-                    (["--device", "trace", 'BPF_FILTER "prot 80"'], 1, "BPF_FILTER"),
+                    (["--device", "trace", 'BPF_FILTER "prot 80"'], 1, "prot 80"),
                     (["--device", "trace", "NONSENSE"], 1, "NONSENSE"),
                     (["one", "two"], 2, "name one flow"),
                     (["-c", "0", "web"], 2, "at least 1"),
