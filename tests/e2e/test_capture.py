@@ -142,6 +142,8 @@ class Capture(unittest.TestCase):
             h.call("device.start", device="trace")
             homard.until(lambda: h.ledger()["readers"][0]["queued"] > 1000, what="a full ring")
             self.assertLess(h.read("all", 1), truth["packets"])
+            with h.connect() as other:  # whose flow needs the worker's attention
+                other.flow("trace", ["PKT_COUNTER"])
             capture.kill()
             capture.wait()
             h.wait_finished("all")
