@@ -79,6 +79,7 @@ static int read_options(int argc, char **argv, struct options *o, int *status)
 		fputs("homardd: --config FILE is missing; config/ has samples\n", stderr);
 		return -1;
 	}
+	*status = 0;
 	return 0;
 }
 
