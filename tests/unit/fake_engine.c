@@ -78,6 +78,14 @@ const struct hm_function *hm_function_next(const struct hm_function *f)
 	return f + 1 < functions + N_FUNCTIONS ? f + 1 : NULL;
 }
 
+int hm_args_parse(const struct hm_function *f, const json_t *args, union hm_value *values,
+		  struct hm_error *err)
+{
+	if (f == functions && !json_is_string(json_array_get(args, 0)))
+		return hm_error_set(err, -EINVAL, 7001, "argument 1 (filter) is missing");
+	return 0;
+}
+
 json_t *hm_function_describe(const struct hm_function *f)
 {
 	bool filter = strcmp(f->name, "BPF_FILTER") == 0;
