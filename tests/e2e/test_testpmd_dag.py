@@ -25,7 +25,7 @@ def write_trace(path):
 def testpmd(driver, library, folder, devices, queues=1, timeout=3):
     """Runs until the packets have passed; its output."""
     command = ["dpdk-testpmd", "-d", driver, "--no-huge", "-m", "256", "--no-pci", "--no-telemetry", "-l", "0,1",
-               "--file-prefix", "testdag%d" % os.getpid()]
+               "--file-prefix", "homard-test", "--no-shconf"]
     for i, arguments in enumerate(devices):
         command += ["--vdev", "net_dag%d,lib=%s,%s" % (i, library, arguments)]
     command += ["--", "--forward-mode=rxonly", "--no-flush-rx", "--total-num-mbufs=8192", "--rxq=%d" % queues,

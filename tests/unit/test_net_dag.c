@@ -153,6 +153,15 @@ static uint32_t receive_in_order(uint16_t port, uint32_t first, uint32_t want, u
 	return n;
 }
 
+// Polls an idle port until the card knows that everything has come back.
+static void wait_for_end(uint16_t port, enum dag_sim_state state)
+{
+	struct rte_mbuf *pkts[64];
+	for (time_t late = time(NULL) + 60; !ended() && time(NULL) < late;)
+		assert_int_equal(rte_eth_rx_burst(port, 0, pkts, 64), 0);
+	assert_int_equal(status().state, state);
+}
+
 static void drain(uint16_t port)
 {
 	struct rte_mbuf *pkts[64];
@@ -186,8 +195,7 @@ static void test_every_frame_arrives_at_any_burst_size(void **state)
 			add(&card);
 			uint16_t port = dag_port_open("net_dag_t", ARGS, 1, 1024, pool);
 			assert_int_equal(receive_in_order(port, 0, 5000, 5000, bursts[b]), 5000);
-			drain(port);
-			assert_int_equal(status().state, DAG_SIM_FINISHED);
+			wait_for_end(port, DAG_SIM_FINISHED);
 			assert_int_equal(status().packets, 5000);
 			assert_int_equal(status().stream[0].packets, 5000);
 			assert_int_equal(status().preloaded, !fed);
@@ -256,8 +264,7 @@ static void test_laps_repeat_frames_with_rising_times(void **state)
 				rte_pktmbuf_free_bulk(pkts, got);
 			}
 			assert_int_equal(n, in_lap * laps);
-			drain(port);
-			assert_int_equal(status().state, DAG_SIM_FINISHED);
+			wait_for_end(port, DAG_SIM_FINISHED);
 			assert_int_equal(status().laps, laps);
 			finish(port);
 		}
@@ -302,7 +309,7 @@ static void test_streams_split_flows_and_lose_nothing(void **state)
 				assert_int_equal(rte_eth_rx_burst(port, q, pkts, 64), 0);
 				assert_int_equal(rte_eth_rx_burst(port, q, pkts, 64), 0);
 			}
-			assert_int_equal(status().state, DAG_SIM_FINISHED);
+			wait_for_end(port, DAG_SIM_FINISHED);
 			free(queue_of);
 			finish(port);
 		}
@@ -364,8 +371,7 @@ static void test_late_and_reversed_frees_harm_nothing(void **state)
 			check_frame(held[n_held], number[n_held]);
 			rte_pktmbuf_free(held[n_held]);
 		}
-		drain(port);
-		assert_int_equal(status().state, DAG_SIM_FINISHED);
+		wait_for_end(port, DAG_SIM_FINISHED);
 		finish(port);
 	}
 }
@@ -550,9 +556,7 @@ static void test_damaged_trace_is_played_up_to_the_damage(void **state)
 		add(&card);
 		uint16_t port = dag_port_open("net_dag_t", ARGS, 1, 256, pool);
 		assert_int_equal(receive_in_order(port, 0, 99, 5000, 64), 99);
-		for (time_t late = time(NULL) + 60; !ended() && time(NULL) < late;)
-			drain(port);
-		assert_int_equal(status().state, DAG_SIM_FAILED);
+		wait_for_end(port, DAG_SIM_FAILED);
 		assert_non_null(strstr(status().error, "cut.pcap"));
 		assert_int_equal(rte_eth_dev_is_removed(port), 0); // a quiet stream to the driver
 		finish(port);
