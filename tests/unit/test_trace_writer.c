@@ -230,8 +230,10 @@ static void test_writer_flush_into_full_pipe_goes_on(void **state)
 	close(fd[1]);
 	for (uint32_t i = 0; i < 1000; i++) {
 		struct hm_trace_packet p = make_packet(data, i);
-		int rc;
+		int rc = 0;
 		assert_int_equal(hm_trace_write(w, &p), 0);
+		if (i % 50 != 49) // more at once than a pipe takes or refuses as a whole
+			continue;
 		while ((rc = hm_trace_writer_flush(w)) == -EAGAIN) {
 			again++;
 			n += (size_t)read(fd[0], back + n, 1000);
