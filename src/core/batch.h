@@ -4,10 +4,22 @@
  * A structure of arrays. Bit i of every mask is packet i. The worker fills the first block from the
  * received burst, hm_parse() fills the rest, and from then on the batch is read-only: a function
  * gets it as const facts, returns a subset of the mask it was given, and never reads a header again
- * that the parser knows. Offsets are from data[i], in bytes; HM_NONE means "not there or not wholly
- * captured". Everything an offset points at is within caplen: l4[i] != HM_NONE says that the
- * transport header's fixed part (TCP 20, UDP 8, SCTP 12, ICMP 8 bytes; other protocols 0) is
- * captured.
+ * that the parser knows. Fields of packets behind the n-th are undefined, masks have 0 there.
+ *
+ * Offsets are from data[i], in bytes; HM_NONE means "not there or not wholly captured". Everything
+ * an offset points at is within caplen and, behind an IP header, within the IP datagram:
+ *
+ *	l3 != HM_NONE	exactly if the packet is in ipv4, ipv6 or arp: the IPv4 header with its
+ *			options, the 40 bytes of the IPv6 header, ARP with its addresses
+ *	l4 != HM_NONE	the transport header's fixed part: TCP 20, UDP 8, SCTP 12, ICMP and ICMPv6 8
+ *			bytes; other protocols 0. Never of later fragments.
+ *	payload		with l4: behind the transport header (TCP options, as far as captured, too;
+ *			other protocols: l4). Later fragments: behind the IP headers. Else HM_NONE.
+ *
+ *	l3 <= l4 <= payload <= end <= caplen	as far as they are there
+ *
+ * With tunnels wanted (parse.h) everything describes the innermost packet found; only vlan,
+ * vlan_tci, mpls and pppoe are of the frame around it.
  */
 #pragma once
 
@@ -21,17 +33,22 @@
 #define HM_BATCH_MAX 64
 #define HM_NONE      UINT16_MAX
 
-/* Why a packet has no network or transport header: one outcome a packet, counted by cause. */
+/* Why a packet has no network or transport header: one outcome a packet, counted by cause. A packet
+ * that is not OK keeps what was found before the trouble. */
 enum hm_parse_outcome {
 	HM_PARSE_OK,         // all headers found that the packet has
 	HM_PARSE_L2_SHORT,   // link header or a tag behind it is cut
-	HM_PARSE_L2_DEPTH,   // more VLAN tags, MPLS labels or tunnels than HM_PARSE_DEPTH
+	HM_PARSE_L2_DEPTH,   // more VLAN tags, MPLS labels and PPPoE headers together than
+			     // HM_PARSE_DEPTH; or more tunnels: then the fields are of the
+			     // HM_PARSE_DEPTH-th inner packet
 	HM_PARSE_L3_UNKNOWN, // neither IP nor ARP (ethertype in .ethertype)
-	HM_PARSE_L3_SHORT,   // IP header is cut
+	HM_PARSE_L3_SHORT,   // ARP or IP header is cut; with l3: an IPv6 extension header is cut,
+			     // .proto is its number
 	HM_PARSE_L3_BAD,     // version, header length or total length contradict each other
-	HM_PARSE_L3_DEPTH,   // IPv6 extension headers: more than HM_PARSE_DEPTH
-	HM_PARSE_L4_SHORT,   // transport header is cut
-	HM_PARSE_L4_BAD,     // transport header contradicts itself (TCP data offset < 5 ...)
+	HM_PARSE_L3_DEPTH,   // IPv6 extension headers: more than HM_PARSE_DEPTH (with l3)
+	HM_PARSE_L4_SHORT,   // transport header is cut, by the capture or by the datagram's length
+	HM_PARSE_L4_BAD,     // transport header contradicts itself or the datagram's length (TCP
+			     // data offset < 5 or beyond the datagram, UDP length 1 .. 7)
 	HM_PARSE_OUTCOMES
 };
 
@@ -49,14 +66,17 @@ struct hm_batch {
 
 	// masks filled by the parser
 	uint64_t ipv4, ipv6, arp;
-	uint64_t tcp, udp, sctp, icmp, icmp6; // protocol, whether or not its header is captured
-	uint64_t l4_ok;                       // l4[i] != HM_NONE
-	uint64_t fragment;                    // any fragment of a datagram, the first one too
-	uint64_t later_fragment;              // fragment with offset > 0: has no transport header
-	uint64_t vlan, mpls, pppoe;           // at least one tag, label, session header
-	uint64_t tunnel;                      // parsed inside a tunnel, see hm_parse_conf
-	uint64_t snapped;                     // caplen < wirelen
-	uint64_t rejected;                    // outcome != HM_PARSE_OK
+	uint64_t tcp, udp, sctp;    // protocol, whether or not its header is captured
+	uint64_t icmp, icmp6;       // the same; ICMP is over IPv4, ICMPv6 over IPv6 only
+	uint64_t l4_ok;             // l4[i] != HM_NONE
+	uint64_t fragment;          // any fragment of a datagram, the first one too; not
+				    // IPv6's whole "atomic fragments" (RFC 6946)
+	uint64_t later_fragment;    // fragment with offset > 0: has no transport header
+	uint64_t vlan, mpls, pppoe; // at least one tag, label, session header; of the
+				    // frame, not of what a tunnel holds
+	uint64_t tunnel;            // parsed inside a tunnel, see hm_parse_conf
+	uint64_t snapped;           // caplen < wirelen
+	uint64_t rejected;          // outcome != HM_PARSE_OK
 
 	struct hm_search
 		*search; // this batch's pattern hits (core/search.h), NULL without patterns
@@ -69,21 +89,29 @@ struct hm_batch {
 		uint16_t ifindex[HM_BATCH_MAX]; // capture interface of the card or trace, from 0
 
 	// filled by the parser
-	alignas(64)
-		uint32_t hash[HM_BATCH_MAX]; // of the flow, same in both directions; 0 without IP
-	alignas(64)
-		uint16_t ethertype[HM_BATCH_MAX]; // network protocol behind all tags, host order
-	alignas(64) uint16_t l3[HM_BATCH_MAX];    // IPv4/IPv6/ARP header
-	alignas(64) uint16_t l4[HM_BATCH_MAX];    // transport header
-	alignas(64)
-		uint16_t payload[HM_BATCH_MAX]; // first byte behind the transport header (<= end)
-	alignas(64) uint16_t end[HM_BATCH_MAX]; // first byte behind the IP datagram, Ethernet
-						// padding not in it; <= caplen
+
+	// CRC-based hash of the flow, well distributed in all bits, the same in both directions: of
+	// addresses, protocol and, for TCP, UDP, SCTP with l4, ports. Fragments, the first one too,
+	// go without ports, so that all fragments of a datagram have one hash. 0 without IP.
+	alignas(64) uint32_t hash[HM_BATCH_MAX];
+	// Network protocol behind all tags, host order: 0x0800, 0x86dd, 0x0806 also where the link
+	// says it in another way (PPP, raw IP, MPLS). Else the last ethertype that was read; 0
+	// where there is none (LLC, unknown PPP protocols of a PPP link, raw data that is not IP).
+	alignas(64) uint16_t ethertype[HM_BATCH_MAX];
+	alignas(64) uint16_t l3[HM_BATCH_MAX]; // IPv4/IPv6/ARP header
+	alignas(64) uint16_t l4[HM_BATCH_MAX]; // transport header
+	alignas(64) uint16_t payload[HM_BATCH_MAX];
+	// First byte behind what is captured of the IP datagram; Ethernet padding is not in it.
+	// Without IP: caplen. Is always there: 65,535 is not HM_NONE here.
+	alignas(64) uint16_t end[HM_BATCH_MAX];
 	alignas(64) uint16_t vlan_tci[HM_BATCH_MAX]; // outermost tag, host order; 0 without
-	alignas(64) uint32_t ip_len[HM_BATCH_MAX]; // length of the IP datagram on the wire, by its
-						   // header (0 there: by wirelen); 0 without IP
-	alignas(64) uint8_t
-		proto[HM_BATCH_MAX]; // transport protocol (IPv6: behind the extension headers)
+	// Length of the IP datagram on the wire, header included, as its header says. That says 0
+	// (IPv6: 0 bytes and something else than "no next header"): by wirelen. 0 without IP.
+	alignas(64) uint32_t ip_len[HM_BATCH_MAX];
+	// Transport protocol. IPv6: behind the extension headers hop-by-hop, routing, fragment,
+	// destination options, AH, mobility, HIP, shim6; a later fragment's: what its fragment
+	// header names. ESP, 59 (nothing follows) and AH over IPv4 are protocols themselves.
+	alignas(64) uint8_t proto[HM_BATCH_MAX];
 	alignas(64) uint8_t outcome[HM_BATCH_MAX]; // enum hm_parse_outcome
 };
 

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* function: what a packet function is. One file in src/functions/ defines one `const struct
- *hm_function` and registers it in its last line; nothing else in the tree knows its name.
+/* function: what a packet function is. One file in src/functions/ defines one `const struct hm_function`
+ * and registers it in its last line; nothing else in the tree knows its name.
  *
  * Life of an instance (one use of a function in a flow):
- *	apply	control core	conf_init()  arguments -> conf, which is read-only from then on
- *	connect	control core	connect()    what needs resources; may fail with a MAPI number
- *			core_init()  once a worker, zeroed memory on its NUMA node
- *	run	worker		process() or transform(), once a batch and only if the mask is not
- *empty tick()	     about every millisecond, and while idle drain()	     once, when the device's
- *last packet has been counted or at stop run	control core	poll()	     about every
- *millisecond: moves what the workers left
- *	close	control core	core_fini(), then conf_fini(), after no worker can see the instance
+ *   apply    control core  conf_init()  arguments -> conf, which is read-only from then on
+ *   connect  control core  connect()    what needs resources; may fail with a MAPI number
+ *                          core_init()  once a worker, zeroed memory on its NUMA node
+ *   run      worker        process() or transform(), once a batch and only if the mask is not empty
+ *                          ready()      before each burst of a lossless source
+ *                          tick()       about every millisecond, and while idle
+ *                          drain()      when the device's last packet has been counted, at stop and at
+ *                                       close: again and again until it says that nothing is left
+ *   run      control core  poll()       about every millisecond: moves what the workers left
+ *   close    control core  closing(), and after no worker can see the instance drain() until it is done,
+ *                          poll() until idle(), core_fini() once a worker, conf_fini()
  *
  * On the packet path nothing locks, allocates, logs or makes a system call. A core state has one
  * writer, its worker; the control core reads its result fields in place with relaxed loads.
@@ -73,7 +76,7 @@ enum hm_function_flags {
 
 /* What the worker tells a core state about where it lives. */
 struct hm_core_ctx {
-	unsigned worker; // 0 .. n_workers - 1
+	unsigned worker; // 0 .. n_workers - 1, of the workers that poll this device
 	unsigned n_workers;
 	int socket;    // NUMA node
 	bool lossless; // the source waits: a full output must wait, too, and not drop
@@ -114,6 +117,7 @@ struct hm_function {
 	void (*core_fini)(void *core);
 	unsigned (*poll)(void *conf, uint64_t now_ns); // work done, 0 = nothing to do
 	bool (*idle)(const void *conf); // nothing is left to move to the world; NULL: always so
+	void (*closing)(void *conf);    // the flow begins to close: stop waiting for anybody
 	json_t *(*stats)(const void *conf, void *const *cores,
 			 unsigned n); // more keys for flow.read, may be NULL
 	const struct hm_pattern *(*pattern)(const void *conf); // what it searches, if it does
@@ -128,8 +132,12 @@ struct hm_function {
 			      struct hm_batch *out, struct hm_copies *pool);
 	void (*tick)(void *core,
 		     uint64_t now_ns); // now: newest packet time of the device, or the clock
-	void (*drain)(void *core);
-	void (*reset)(void *core);
+	/* A lossless source asks before each burst: whether a whole batch can be taken now. False: it
+	 * receives nothing this time, and everybody else goes on. NULL: always. */
+	bool (*ready)(void *core);
+	/* Moves what is left to the outputs; true: nothing is left, false: an output is full, call again.
+	 * Never waits. Runs on the worker, or on the control core once no worker can see the instance. */
+	bool (*drain)(void *core);
 };
 
 void hm_function_register(const struct hm_function *f);

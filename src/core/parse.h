@@ -4,8 +4,13 @@
  * Knows the link types of core/link.h; 802.1Q/802.1ad/QinQ, MPLS, PPPoE; IPv4 with options, IPv6
  * with extension headers, ARP; TCP, UDP, SCTP, ICMP, ICMPv6. On request it goes on inside GRE,
  * ERSPAN (I, II, III), VXLAN, Geneve, GTP-U and IP-in-IP; l3, l4 and payload then describe the
- * innermost packet found. Never reads past caplen; every loop is bounded by HM_PARSE_DEPTH. Uses no
- * DPDK: tests, fuzzers and the card simulator link it alone.
+ * innermost packet found. A tunnel in which no network header is found does not count: the packet
+ * is what it looks like from outside. First fragments are looked into, later ones cannot be. UDP
+ * tunnels are known by their destination port. Of PPTP (GRE version 1) only the header is stepped
+ * over: payload is behind it, the packet stays the outer one.
+ *
+ * Never reads past caplen; every loop is bounded by HM_PARSE_DEPTH. Prefetches the headers itself.
+ * Uses no DPDK: tests, fuzzers and the card simulator link it alone.
  */
 #pragma once
 
@@ -24,8 +29,8 @@ struct hm_parse_conf {
 	uint32_t tunnels; // set of enum hm_tunnel to look inside; 0: none
 };
 
-/* Fills everything of `b` that batch.h marks as the parser's. n, link, all, data, caplen, wirelen
- * set. */
+/* Fills everything of `b` that batch.h marks as the parser's. n, link, all, data, caplen (at most
+ * 65,535) and wirelen are set. Keeps nothing: any thread, any batch. */
 void hm_parse(struct hm_batch *b, const struct hm_parse_conf *conf);
 
 /* The name of an outcome, as the ledger and the documentation have it ("l2_short"). */

@@ -1,0 +1,204 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""bench: homard and its peers over one trace, on one worker core, side by side in one run.
+
+Every row is measured several times, the rows taking turns so that a slow minute of the machine hits
+all of them; the median is what is shown. `mpps` is million packets a second of one worker core,
+`mpps_cpu` million packets a CPU second of all threads of all processes that the row needs. Writes
+nothing outside the build folder. docs/testing.md tells how to read the rows.
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import sys
+
+import peers
+import traffic
+from appliance import Appliance
+from hugepages import Hugepages
+
+SOURCE = pathlib.Path(__file__).resolve().parents[1]
+
+# The measures of the main job: row, field, the least multiple of what other row.
+MEASURES = [
+    ("pkt_counter", "mpps", 0.4, "bare_loop"),
+    ("ipfix_export", "mpps", 0.25, "bare_loop"),
+    ("ipfix_export", "mpps_cpu", 6, "softflowd"),
+    ("ipfix_export", "mpps_cpu", 6, "nfpcapd"),
+]
+FIELDS = ["mpps", "mpps_cpu", "cycles_per_packet", "records_per_s"]
+
+
+def rows_of(bench):
+    """Name and measuring function of every row, in the order shown."""
+    one = ["STR_SEARCH", bench.strings[0], 0, 0]
+    counted = ["PKT_COUNTER"]
+    return {
+        "bare_loop": lambda: peers.bare_loop(bench),
+        "dag_minimal": lambda: peers.dag_loop(bench, "dag_minimal"),
+        "dag_rx": lambda: peers.dag_loop(bench, "dag_rx"),
+        "net_null": lambda: peers.net_null(bench),
+        "pkt_counter": lambda: bench.appliance([[counted]]),
+        "bpf_counters": lambda: bench.appliance([[counted, ["BPF_FILTER", "tcp port 80"], counted]]),
+        "strings_1": lambda: bench.appliance([[one, counted]]),
+        "strings_100": lambda: bench.appliance(
+            [[["STR_SEARCH", text, 0, 0], counted] for text in bench.strings[:100]]),
+        "ipfix_export": lambda: bench.appliance([], netflow=True),
+        "softflowd": lambda: peers.softflowd(bench),
+        "nfpcapd": lambda: peers.nfpcapd(bench),
+    }
+
+
+class Bench:
+    """What all rows share: where things are, how long a point takes, the trace."""
+
+    def __init__(self, options):
+        self.build = pathlib.Path(options.build).resolve()
+        self.folder = self.build / "bench"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.seconds = 2 if options.quick else 5
+        self.runs = 1 if options.quick else options.runs
+        self.shared = None if options.generated else SOURCE.parent / "shared"
+        self.trace = traffic.prepare(self, options.generated)
+        self.strings = traffic.strings(self)
+        self.isa = "unknown"
+        self.hugepages = None
+
+    def appliance(self, flows, netflow=False):
+        with Appliance(self, flows, netflow) as running:
+            self.isa = running.isa
+            return running.measure(self.seconds)
+
+
+def say(text):
+    print("bench: " + text, file=sys.stderr, flush=True)
+
+
+def measure_all(bench, names):
+    """{name: [measurement, ...]}; a row that cannot be measured here is left out, with the reason."""
+    rows, points = rows_of(bench), {name: [] for name in names}
+    for turn in range(bench.runs):
+        for name in names:
+            if points[name] is None:
+                continue
+            try:
+                point = rows[name]()
+            except peers.Missing as missing:
+                say("%s is left out: %s" % (name, missing))
+                points[name] = None
+                continue
+            points[name].append(point)
+            say("%d/%d %s: %s Mpps" % (turn + 1, bench.runs, name, point.get("mpps")))
+    return {name: measured for name, measured in points.items() if measured}
+
+
+def median_rows(points):
+    rows = []
+    for name, measured in points.items():
+        row = {"name": name}
+        for field in FIELDS:
+            values = [m[field] for m in measured if m.get(field) is not None]
+            if values:
+                row[field] = float("%.4g" % statistics.median(values))
+        row["runs"] = len(measured)
+        rows.append(row)
+    return rows
+
+
+def add_cycles(rows):
+    """Cycles a packet of every row, by the clock that bare_loop has read while it ran."""
+    bare = next((row for row in rows if row["name"] == "bare_loop"), None)
+    if bare is None:
+        return
+    mega_cycles = bare["mpps"] * bare["cycles_per_packet"]
+    for row in rows:
+        if "mpps" in row:
+            row.setdefault("cycles_per_packet", float("%.4g" % (mega_cycles / row["mpps"])))
+
+
+def judge(rows):
+    """Each measure of the main job as (sentence, holds); those whose rows are missing are left out."""
+    by_name = {row["name"]: row for row in rows}
+    verdicts = []
+    for name, field, least, other in MEASURES:
+        if name in by_name and other in by_name:
+            ratio = by_name[name][field] / by_name[other][field]
+            verdicts.append(("%s is %.2f x %s in %s, wanted at least %g" % (
+                name, ratio, other, field, least), ratio >= least))
+    return verdicts
+
+
+def machine():
+    model = "unknown processor"
+    with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
+        for line in cpuinfo:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return "%s, %d cores" % (model, len(os.sched_getaffinity(0)))
+
+
+def print_table(result):
+    by_name = {row["name"]: row for row in result["rows"]}
+    peers_shown = [name for name in ("bare_loop", "softflowd", "nfpcapd") if name in by_name]
+    print("machine    %s\nisa        %s\nhugepages  %s\ntrace      %s\n" % (
+        result["machine"], result["isa"], result["hugepages"], result["trace"]))
+    print("%-14s %9s %9s %9s %11s" % ("row", "mpps", "mpps_cpu", "cycles", "records/s") +
+          "".join(" %12s" % ("x " + name) for name in peers_shown))
+    for row in result["rows"]:
+        line = "%-14s" % row["name"]
+        for field, width in zip(FIELDS, (9, 9, 9, 11)):
+            line += " %*s" % (width, "%.4g" % row[field] if field in row else "-")
+        for name in peers_shown:
+            field = "mpps" if name == "bare_loop" else "mpps_cpu"
+            ratio = row.get(field, 0) / by_name[name][field]
+            line += " %12s" % ("%.2f" % ratio if field in row else "-")
+        print(line)
+    print("\nx bare_loop compares mpps, the others mpps_cpu.")
+    for measure in result["measures"]:
+        print("%s  %s" % ("holds " if measure["holds"] else "misses", measure["measure"]))
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(prog="scripts/bench.sh", description=__doc__.split("\n\n", 1)[1],
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--quick", action="store_true", help="each row once, for 2 seconds")
+    parser.add_argument("--runs", type=int, default=5, help="measurements a row (default 5)")
+    parser.add_argument("--rows", help="only these rows, separated by commas")
+    parser.add_argument("--generated", type=int, metavar="PACKETS",
+                        help="a generated trace of so many packets, whatever else is there")
+    parser.add_argument("--build", default=SOURCE / "build", help="the build folder")
+    options = parser.parse_args()
+    if options.runs < 1 or (options.generated is not None and options.generated < 1000):
+        parser.error("--runs is at least 1, --generated at least 1000")
+    return parser, options
+
+
+def main():
+    parser, options = parse_options()
+    bench = Bench(options)
+    known = list(rows_of(bench))
+    names = options.rows.split(",") if options.rows else known
+    for name in names:
+        if name not in known:
+            parser.error("no row '%s'; there are %s" % (name, ", ".join(known)))
+    with Hugepages(say) as bench.hugepages:
+        rows = median_rows(measure_all(bench, names))
+    add_cycles(rows)
+    result = {
+        "machine": machine(), "isa": bench.isa, "hugepages": bench.hugepages.sentence,
+        "trace": "%s, %d packets" % (bench.trace.name, bench.trace.packets), "rows": rows,
+        "measures": [{"measure": text, "holds": holds} for text, holds in judge(rows)],
+    }
+    if options.json:
+        print(json.dumps(result))
+    else:
+        print_table(result)
+    sys.exit(0 if rows else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* config_keys: the tables of the configuration's keys. */
+#pragma once
+
+#include "control/keys.h"
+
+extern const struct hm_key hm_config_keys[], hm_eal_keys[], hm_control_keys[], hm_device_keys[],
+	hm_flow_keys[], hm_netflow_keys[], hm_exporter_keys[];

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* methods_flow: the methods about flows. Anybody may see which flows there are; what a flow counts
+ * and carries is for its owner and for administrators. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "control/rpc.h"
+
+#define FLOW                                                            \
+	{                                                               \
+		.name = "flow", .type = HM_KEY_WHICH, .required = true, \
+		.help = "a flow, by number or name"                     \
+	}
+#define FUNCTION(needed, words)                                                                 \
+	{                                                                                       \
+		.name = "function", .type = HM_KEY_WHICH, .required = (needed), .help = (words) \
+	}
+
+static const struct hm_key create_params[] = {
+	{.name = "device",
+	 .type = HM_KEY_WHICH,
+	 .required = true,
+	 .help = "the device whose packets it sees, by name or number"},
+	{.name = "name",
+	 .type = HM_KEY_STRING,
+	 .min = 1,
+	 .max = HM_NAME_MAX,
+	 .pattern = HM_NAME_PATTERN,
+	 .shape = HM_NAME_SHAPE,
+	 .help = "a name of its own"},
+	{.name = "persistent",
+	 .type = HM_KEY_FLAG,
+	 .fallback = "false",
+	 .help = "whether it stays when this connection ends"},
+	{0},
+};
+static const struct hm_key apply_params[] = {
+	FLOW,
+	{.name = "function",
+	 .type = HM_KEY_STRING,
+	 .required = true,
+	 .min = 1,
+	 .max = 128,
+	 .help = "the name of a function, in any case"},
+	{.name = "args",
+	 .type = HM_KEY_ARGS,
+	 .min = 0,
+	 .max = 31,
+	 .fallback = "[]",
+	 .help = "its arguments, see docs/functions"},
+	{0},
+};
+static const struct hm_key flow_params[] = {
+	FLOW,
+	{0},
+};
+static const struct hm_key read_params[] = {
+	FLOW,
+	FUNCTION(false, "one function, by number, or by name if the flow has one of it; without it "
+			"all that have a result"),
+	{0},
+};
+static const struct hm_key function_params[] = {
+	FLOW,
+	FUNCTION(true, "one function, by number, or by name if the flow has one of it"),
+	{0},
+};
+static const struct hm_key no_params[] = {
+	{0},
+};
+
+/* --- finding a flow --- */
+
+static struct hm_flow *find_flow(struct hm_call *c, const json_t *params)
+{
+	struct hm_error err = {0};
+	struct hm_flow *f =
+		hm_flow_find(c->peer->control->engine, json_object_get(params, "flow"), &err);
+	if (!f)
+		hm_call_fail(c, &err);
+	return f;
+}
+
+/* The flow, if the caller may use it; else the call is answered. */
+static struct hm_flow *find_own_flow(struct hm_call *c, const json_t *params)
+{
+	struct hm_flow *f = find_flow(c, params);
+	if (!f || c->peer->owner.administrator || hm_flow_owner(f)->uid == c->peer->owner.uid)
+		return f;
+	hm_call_refuse(c, HM_RPC_RIGHTS, json_pack("{s:i}", "mapi_errno", 3139),
+		       "flow %u belongs to user %u; only that user and administrators may do this",
+		       hm_flow_id(f), hm_flow_owner(f)->uid);
+	return NULL;
+}
+
+static bool refuse_stopping(struct hm_call *c)
+{
+	if (!c->peer->control->stopping)
+		return false;
+	hm_call_refuse(c, HM_RPC_FAILED, json_pack("{s:i}", "mapi_errno", 6140),
+		       "the daemon is stopping");
+	return true;
+}
+
+/* --- how many flows somebody has --- */
+
+/* Where a flow of this owner is counted; NULL if that connection has gone. */
+static uint32_t *flow_counter(struct hm_control *control, const struct hm_owner *owner)
+{
+	if (owner->client == 0)
+		return hm_control_user_flows(control, owner->uid);
+	for (struct hm_peer *p = control->peers; p; p = p->next)
+		if (p->owner.client == owner->client)
+			return &p->n_flows;
+	return NULL;
+}
+
+/* --- methods --- */
+
+static void flow_create(struct hm_call *c, const json_t *params)
+{
+	struct hm_control *control = c->peer->control;
+	struct hm_owner owner = c->peer->owner;
+	struct hm_error err = {0};
+	if (refuse_stopping(c))
+		return;
+	if (json_is_true(json_object_get(params, "persistent")))
+		owner.client = 0;
+	uint32_t *n = flow_counter(control, &owner);
+	if (!n || *n >= control->config->control.max_flows_per_client) {
+		hm_call_refuse(c, HM_RPC_LIMIT, NULL,
+			       "%s has %u flows open already; close some, or raise "
+			       "control.max_flows_per_client",
+			       owner.client ? "this connection" : "this user", n ? *n : 0);
+		return;
+	}
+	struct hm_device *d =
+		hm_device_find(control->engine, json_object_get(params, "device"), &err);
+	struct hm_flow *f =
+		d ? hm_flow_create(control->engine, d,
+				   json_string_value(json_object_get(params, "name")), &owner, &err)
+		  : NULL;
+	if (!f) {
+		hm_call_fail(c, &err);
+		return;
+	}
+	++*n;
+	hm_call_result(c, json_pack("{s:I}", "flow", (json_int_t)hm_flow_id(f)));
+}
+
+static void flow_apply(struct hm_call *c, const json_t *params)
+{
+	struct hm_error err = {0};
+	struct hm_flow *f = refuse_stopping(c) ? NULL : find_own_flow(c, params);
+	if (!f)
+		return;
+	json_t *args = json_incref(json_object_get(params, "args"));
+	if (!args)
+		args = json_array();
+	int number = hm_flow_apply(f, json_string_value(json_object_get(params, "function")), args,
+				   &err);
+	json_decref(args);
+	if (number < 0)
+		hm_call_fail(c, &err);
+	else
+		hm_call_result(c, json_pack("{s:i}", "function", number));
+}
+
+static void connected(void *arg, const struct hm_error *err)
+{
+	struct hm_call *c = arg;
+	if (err)
+		hm_call_fail(c, err);
+	else
+		hm_call_result(c, json_pack("{s:s}", "status", "active"));
+}
+
+static void flow_connect(struct hm_call *c, const json_t *params)
+{
+	struct hm_flow *f = refuse_stopping(c) ? NULL : find_own_flow(c, params);
+	if (f)
+		hm_flow_connect(f, connected, c);
+}
+
+/* Every function that has a result, in one answer. */
+static void read_all(struct hm_call *c, struct hm_flow *f)
+{
+	json_t *info = hm_flow_info(f), *list = json_array(), *function;
+	size_t i;
+	json_array_foreach(json_object_get(info, "functions"), i, function)
+	{
+		struct hm_error err = {0};
+		json_t *number = json_object_get(function, "number");
+		json_t *result = hm_flow_read(f, number, &err);
+		if (!result && err.mapi_errno == 6146)
+			continue; // it has no result
+		if (!result) {
+			json_decref(list);
+			json_decref(info);
+			hm_call_fail(c, &err);
+			return;
+		}
+		json_object_set(result, "function", number);
+		json_object_set(result, "name", json_object_get(function, "name"));
+		json_array_append_new(list, result);
+	}
+	json_decref(info);
+	hm_call_result(c, json_pack("{s:o}", "functions", list));
+}
+
+static void flow_read(struct hm_call *c, const json_t *params)
+{
+	struct hm_error err = {0};
+	const json_t *which = json_object_get(params, "function");
+	struct hm_flow *f = find_own_flow(c, params);
+	if (!f)
+		return;
+	if (!which) {
+		read_all(c, f);
+		return;
+	}
+	json_t *result = hm_flow_read(f, which, &err);
+	if (result)
+		hm_call_result(c, result);
+	else
+		hm_call_fail(c, &err);
+}
+
+static void flow_reset(struct hm_call *c, const json_t *params)
+{
+	struct hm_error err = {0};
+	struct hm_flow *f = find_own_flow(c, params);
+	if (!f)
+		return;
+	if (hm_flow_reset(f, json_object_get(params, "function"), &err) < 0)
+		hm_call_fail(c, &err);
+	else
+		hm_call_result(c, json_object());
+}
+
+static void flow_info(struct hm_call *c, const json_t *params)
+{
+	struct hm_flow *f = find_flow(c, params);
+	if (f)
+		hm_call_result(c, hm_flow_info(f));
+}
+
+static void flow_close(struct hm_call *c, const json_t *params)
+{
+	struct hm_flow *f = find_own_flow(c, params);
+	if (!f)
+		return;
+	uint32_t *n = flow_counter(c->peer->control, hm_flow_owner(f));
+	if (n && *n > 0)
+		--*n;
+	hm_flow_close(f);
+	hm_call_result(c, json_object());
+}
+
+static void flow_list(struct hm_call *c, const json_t *params)
+{
+	hm_call_result(c, hm_flow_list(c->peer->control->engine));
+}
+
+static void flow_buffer(struct hm_call *c, const json_t *params)
+{
+	struct hm_error err = {0};
+	struct hm_flow *f = find_own_flow(c, params);
+	if (!f)
+		return;
+	if (c->batch) {
+		hm_call_refuse(c, HM_RPC_FAILED, NULL,
+			       "flow.buffer cannot be part of a batch: a descriptor comes with its "
+			       "own line");
+		return;
+	}
+	int fd = hm_flow_pktring_fd(f, json_object_get(params, "function"), &err);
+	int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3); // the flow may go before the answer
+	if (fd >= 0 && copy < 0)
+		hm_error_set(&err, -errno, 6156, "no descriptor is free: %s", strerror(errno));
+	if (copy < 0)
+		hm_call_fail(c, &err);
+	else
+		hm_call_result_fd(c, json_pack("{s:b}", "fd", 1), copy);
+}
+
+const struct hm_method hm_methods_flow[] = {
+	{"flow.create", HM_ROLE_READER, create_params, flow_create, "opens a flow on a device"},
+	{"flow.apply", HM_ROLE_READER, apply_params, flow_apply,
+	 "adds a function to a flow that is not connected yet"},
+	{"flow.connect", HM_ROLE_READER, flow_params, flow_connect,
+	 "starts a flow; answers when it really sees packets"},
+	{"flow.read", HM_ROLE_READER, read_params, flow_read, "what functions have counted"},
+	{"flow.reset", HM_ROLE_READER, function_params, flow_reset, "sets a result back to 0"},
+	{"flow.info", HM_ROLE_READER, flow_params, flow_info, "a flow, its state and functions"},
+	{"flow.close", HM_ROLE_READER, flow_params, flow_close, "ends a flow"},
+	{"flow.list", HM_ROLE_READER, no_params, flow_list, "all flows"},
+	{"flow.buffer", HM_ROLE_READER, function_params, flow_buffer,
+	 "the packet ring of TO_BUFFER: its memory's descriptor comes with the answer"},
+	{0},
+};

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* args: from the JSON array of a request or the configuration to the arguments of a function.
+ * Positions are counted from 1, as MAPI's error numbers 7001, 7002 ... count them. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/function.h"
+
+#define MFUNCT_INVALID_ARGUMENT   7000
+#define MFUNCT_INVALID_ARGUMENT_5 7005 // MAPI has no number for later arguments
+
+struct place {
+	const struct hm_function *f;
+	const struct hm_arg *arg;
+	unsigned position;
+	struct hm_error *err;
+};
+
+static int mapi_errno_of(unsigned position)
+{
+	int number = MFUNCT_INVALID_ARGUMENT + (int)position;
+
+	return number <= MFUNCT_INVALID_ARGUMENT_5 ? number : MFUNCT_INVALID_ARGUMENT;
+}
+
+static int __attribute__((format(printf, 2, 3))) refuse(const struct place *p, const char *why, ...)
+{
+	char sentence[HM_ERROR_MAX];
+	va_list ap;
+
+	va_start(ap, why);
+	vsnprintf(sentence, sizeof(sentence), why, ap);
+	va_end(ap);
+	return hm_error_set(p->err, -EINVAL, mapi_errno_of(p->position), "%s: argument %u (%s) %s",
+			    p->f->name, p->position, p->arg->name, sentence);
+}
+
+static const char *json_type_name(const json_t *v)
+{
+	static const char *const names[] = {
+		[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",
+		[JSON_STRING] = "a string",  [JSON_INTEGER] = "an integer",
+		[JSON_REAL] = "a real",      [JSON_TRUE] = "true",
+		[JSON_FALSE] = "false",      [JSON_NULL] = "null",
+	};
+
+	return names[json_typeof(v)];
+}
+
+static int parse_string(const struct place *p, const json_t *v, union hm_value *value)
+{
+	if (!json_is_string(v))
+		return refuse(p, "must be a string, not %s", json_type_name(v));
+	if (strlen(json_string_value(v)) != json_string_length(v))
+		return refuse(p, "contains a zero byte");
+	value->s = json_string_value(v);
+	return 0;
+}
+
+/* Whether `v` is a string of nothing but decimal digits, with a sign before them if that is
+ * allowed. */
+static bool is_decimal(const json_t *v, bool sign)
+{
+	const char *s = json_string_value(v);
+	const char *digits = s && sign && (*s == '-' || *s == '+') ? s + 1 : s;
+
+	return s && strlen(s) == json_string_length(v) && *digits != '\0' &&
+	       digits[strspn(digits, "0123456789")] == '\0';
+}
+
+static int parse_int(const struct place *p, const json_t *v, union hm_value *value)
+{
+	bool any = p->arg->min == 0 && p->arg->max == 0;
+	int64_t min = any ? INT_MIN : p->arg->min, max = any ? INT_MAX : p->arg->max;
+
+	errno = 0;
+	if (json_is_integer(v))
+		value->i = json_integer_value(v);
+	else if (is_decimal(v, true))
+		value->i = strtoll(json_string_value(v), NULL, 10);
+	else
+		return refuse(p, "must be an integer between %" PRId64 " and %" PRId64, min, max);
+	if (errno == ERANGE || value->i < min || value->i > max)
+		return refuse(p, "must be between %" PRId64 " and %" PRId64, min, max);
+	return 0;
+}
+
+static int parse_u64(const struct place *p, const json_t *v, union hm_value *value)
+{
+	errno = 0;
+	if (json_is_integer(v) && json_integer_value(v) >= 0)
+		value->u = (uint64_t)json_integer_value(v);
+	else if (is_decimal(v, false))
+		value->u = strtoull(json_string_value(v), NULL, 10);
+	else
+		return refuse(p, "must be an integer between 0 and %" PRIu64, UINT64_MAX);
+	if (errno == ERANGE)
+		return refuse(p, "must be between 0 and %" PRIu64, UINT64_MAX);
+	return 0;
+}
+
+/* `v` is NULL or JSON's null when the argument was left out. */
+static int parse_one(const struct place *p, const json_t *v, union hm_value *value)
+{
+	bool missing = !v || json_is_null(v);
+
+	if (missing && !p->arg->optional)
+		return refuse(p, "is missing");
+	switch (p->arg->type) {
+	case HM_ARG_STRING:
+		value->s = NULL;
+		return missing ? 0 : parse_string(p, v, value);
+	case HM_ARG_INT:
+		value->i = p->arg->value_default;
+		return missing ? 0 : parse_int(p, v, value);
+	case HM_ARG_U64:
+		value->u = (uint64_t)p->arg->value_default;
+		return missing ? 0 : parse_u64(p, v, value);
+	case HM_ARG_OPTIONS:
+		value->options = missing ? NULL : v;
+		return 0;
+	}
+	return refuse(p, "has a type that nobody knows");
+}
+
+/* The options object may stand anywhere; `*options` gets it. Returns how many others there are. */
+static int find_options(const struct hm_function *f, const json_t *args, const json_t **options,
+			struct hm_error *err)
+{
+	size_t n = json_array_size(args);
+	unsigned n_others = 0, n_wanted = 0, wants_options = 0;
+
+	*options = NULL;
+	for (const struct hm_arg *a = f->args; a && a->name; a++) {
+		wants_options += a->type == HM_ARG_OPTIONS;
+		n_wanted += a->type != HM_ARG_OPTIONS;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const json_t *v = json_array_get(args, i);
+		if (!json_is_object(v) || !wants_options) {
+			n_others++;
+			continue;
+		}
+		if (*options)
+			return hm_error_set(err, -EINVAL, mapi_errno_of((unsigned)i + 1),
+					    "%s: argument %zu is a second object of options",
+					    f->name, i + 1);
+		*options = v;
+	}
+	if (n_others > n_wanted)
+		return hm_error_set(err, -EINVAL, mapi_errno_of(n_wanted + 1),
+				    "%s takes at most %u argument%s, %u given", f->name, n_wanted,
+				    n_wanted == 1 ? "" : "s", n_others);
+	return 0;
+}
+
+int hm_args_parse(const struct hm_function *f, const json_t *args, union hm_value *values,
+		  struct hm_error *err)
+{
+	struct place p = {.f = f, .err = err};
+	const json_t *options;
+	size_t next = 0;
+	int rc;
+
+	if (args && !json_is_array(args))
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				    "%s: arguments must be an array, not %s", f->name,
+				    json_type_name(args));
+	rc = find_options(f, args, &options, err);
+	for (p.arg = f->args; rc == 0 && p.arg && p.arg->name; p.arg++) {
+		const json_t *v = options;
+
+		p.position++;
+		if (p.arg->type != HM_ARG_OPTIONS) {
+			if (options && json_array_get(args, next) == options)
+				next++;
+			v = json_array_get(args, next++);
+		}
+		rc = parse_one(&p, v, &values[p.position - 1]);
+	}
+	return rc;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* device: a DPDK port set up for monitoring, and its lanes on the workers. A trace is a device like any
+ * other: net_dag on a simulated card that replays the file. Control core only.
+ */
+#pragma once
+
+#include <rte_ethdev.h>
+
+#include "core/worker.h"
+
+enum hm_device_state {
+	HM_DEVICE_WAITING, // set up, nothing received yet
+	HM_DEVICE_RUNNING,
+	HM_DEVICE_FINISHED, // a trace whose last packet has been counted
+	HM_DEVICE_STOPPED,
+};
+
+struct hm_generation; // of programs, see publish.h
+
+struct hm_device {
+	struct hm_engine *engine;
+	const struct hm_device_config *config;
+	uint16_t index, port;
+	enum hm_link link;
+	enum hm_device_state state;
+	bool lossless;            // the source waits: a trace at "max" pace
+	bool want_start;          // as soon as the flows of the configuration are connected
+	char error[HM_ERROR_MAX]; // why the source ended early, empty if it did not
+
+	struct rte_eth_dev_info info;
+	struct rte_mempool *pools[HM_QUEUES_MAX];
+	unsigned n_lanes;
+	struct hm_lane *lanes[HM_WORKERS_MAX];
+	struct hm_worker *workers[HM_WORKERS_MAX]; // of each lane
+
+	struct hm_search_db *db;          // of the published programs, NULL without patterns
+	struct hm_generation *generation; // programs being replaced
+	bool dirty;                       // flows came or went since
+};
+
+/* Finds or makes the port, configures queues and pools. 0, or negative errno with err. */
+int hm_device_init(struct hm_device *d, struct hm_engine *e, const struct hm_device_config *config,
+		   uint16_t index, struct hm_error *err);
+/* Gives each queue to a worker, round robin from *next_worker on. */
+int hm_device_assign(struct hm_device *d, struct hm_worker *const *workers, unsigned n_workers,
+		     unsigned *next_worker, struct hm_error *err);
+int hm_device_launch(struct hm_device *d, struct hm_error *err); // rte_eth_dev_start, lanes run
+/* Stops taking packets and goes on again; flows stay connected. A trace waits meanwhile. */
+int hm_device_pause(struct hm_device *d, struct hm_error *err);
+int hm_device_resume(struct hm_device *d, struct hm_error *err);
+/* Looks whether the source has ended; once a millisecond or so. Returns true when the state changed. */
+bool hm_device_look(struct hm_device *d);
+void hm_device_halt(struct hm_device *d); // workers have stopped polling
+void hm_device_fini(struct hm_device *d);
+
+const char *hm_device_state_name(const struct hm_device *d);
+/* Sum over all queues. */
+void hm_device_rx(const struct hm_device *d, struct hm_rx_counts *c);
+/* What the device says was on the wire: received and lost by cause. */
+json_t *hm_device_wire(const struct hm_device *d, uint64_t *received);
+
+/* Bytes of packet buffers that a device will take, and their number a queue; needs no EAL. */
+uint64_t hm_device_memory(const struct hm_device_config *config, uint32_t *buffers, uint32_t *room);
+bool hm_device_zero_copy(const struct hm_device_config *config);
+
+/* --- device_clock.c --- */
+bool hm_device_clock_readable(const struct hm_device *d);
+/* First look, 10 ms long, before the lanes run; then again about once a second. */
+void hm_device_clock_init(struct hm_device *d);
+void hm_device_clock_calibrate(struct hm_device *d);
+
+/* --- device_trace.c --- */
+int hm_device_trace_add(struct hm_device *d, char *vdev_args, size_t size, struct hm_error *err);
+int hm_device_trace_start(struct hm_device *d, struct hm_error *err);
+bool hm_device_trace_ended(struct hm_device *d); // fills d->error if it ended early
+void hm_device_trace_remove(struct hm_device *d);
+json_t *hm_device_trace_json(const struct hm_device *d);

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <rte_cycles.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/engine_internal.h"
+#include "core/log.h"
+
+HM_LOG_TYPE(engine)
+
+#define COPIES_PER_BATCH (HM_BATCH_MAX * HM_TRANSFORM_DEPTH)
+
+static uint32_t largest_snaplen(const struct hm_config *config)
+{
+	uint32_t room = 0;
+
+	for (size_t i = 0; i < config->n_devices; i++)
+		room = RTE_MAX(room, config->devices[i].source == HM_SOURCE_TRACE
+					     ? UINT16_MAX // traces keep what they have
+					     : config->devices[i].snaplen);
+	return room;
+}
+
+static struct hm_worker *create_worker(struct hm_engine *e, unsigned lcore, struct hm_error *err)
+{
+	int socket = (int)rte_lcore_to_socket_id(lcore);
+	struct hm_worker *w = rte_zmalloc_socket("worker", sizeof(*w), RTE_CACHE_LINE_SIZE, socket);
+
+	if (w)
+		w->workspace.copies =
+			hm_copies_create(COPIES_PER_BATCH, largest_snaplen(e->config), socket);
+	if (!w || !w->workspace.copies) {
+		rte_free(w);
+		hm_error_set(err, -ENOMEM, 3084, "no memory for a worker (raise eal.memory_mb)");
+		return NULL;
+	}
+	w->index = e->n_workers;
+	w->lcore = lcore;
+	w->socket = socket;
+	w->qsbr = e->qsbr;
+	w->stop = &e->stop;
+	return w;
+}
+
+static int create_workers(struct hm_engine *e, struct hm_error *err)
+{
+	unsigned lcore;
+
+	e->qsbr =
+		rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(HM_WORKERS_MAX), RTE_CACHE_LINE_SIZE);
+	if (!e->qsbr || rte_rcu_qsbr_init(e->qsbr, HM_WORKERS_MAX) != 0)
+		return hm_error_set(err, -ENOMEM, 3084, "no memory (raise eal.memory_mb)");
+	RTE_LCORE_FOREACH_WORKER(lcore)
+	{
+		if (e->n_workers == HM_WORKERS_MAX)
+			break;
+		e->workers[e->n_workers] = create_worker(e, lcore, err);
+		if (!e->workers[e->n_workers])
+			return -ENOMEM;
+		rte_rcu_qsbr_thread_register(e->qsbr, e->n_workers);
+		e->n_workers++;
+	}
+	if (!e->n_workers)
+		return hm_error_set(
+			err, -EINVAL, 0,
+			"eal.lcores names one lcore: it takes one for the control core and at "
+			"least one worker, for example \"0-1\", or \"0@0,1@0\" on a single CPU");
+	return 0;
+}
+
+static int create_devices(struct hm_engine *e, struct hm_error *err)
+{
+	unsigned next_worker = 0;
+	struct hm_error cause;
+
+	for (size_t i = 0; i < e->config->n_devices; i++) {
+		struct hm_device *d = &e->devices[i];
+		int ret;
+
+		e->n_devices++;
+		ret = hm_device_init(d, e, &e->config->devices[i], (uint16_t)i, &cause);
+		if (ret == 0)
+			ret = hm_device_assign(d, e->workers, e->n_workers, &next_worker, &cause);
+		if (ret < 0)
+			return hm_error_set(err, ret, cause.mapi_errno, "devices[%zu] (%s): %s", i,
+					    e->config->devices[i].name, cause.text);
+	}
+	return 0;
+}
+
+struct hm_engine *hm_engine_create(const struct hm_config *config, struct hm_error *err)
+{
+	struct hm_engine *e = calloc(1, sizeof(*e));
+
+	if (!e) {
+		hm_error_set(err, -ENOMEM, 3084, "out of memory");
+		return NULL;
+	}
+	e->config = config;
+	TAILQ_INIT(&e->flows);
+	LIST_INIT(&e->polled);
+	hm_clock_init();
+	if (create_workers(e, err) < 0 || create_devices(e, err) < 0)
+		goto fail;
+	e->compiler = hm_compiler_create();
+	if (!e->compiler) {
+		hm_error_set(err, -ENOMEM, 3084, "cannot start the pattern compiler's thread");
+		goto fail;
+	}
+	return e;
+fail:
+	hm_engine_destroy(e);
+	return NULL;
+}
+
+int hm_engine_start(struct hm_engine *e, struct hm_error *err)
+{
+	for (unsigned i = 0; i < e->n_workers; i++) {
+		int ret =
+			rte_eal_remote_launch(hm_worker_main, e->workers[i], e->workers[i]->lcore);
+
+		if (ret < 0)
+			return hm_error_set(err, ret, 0, "cannot launch a worker on lcore %u",
+					    e->workers[i]->lcore);
+	}
+	e->launched = true;
+	if (hm_flows_from_config(e, e->config, err) < 0)
+		return -EINVAL;
+	// a trace that nobody looks at yet waits, so that a client can connect all its flows first
+	for (size_t i = 0; i < e->n_devices; i++)
+		e->devices[i].want_start =
+			e->devices[i].config->source != HM_SOURCE_TRACE || e->devices[i].dirty;
+	return 0;
+}
+
+/* A failing start of one device leaves the others running; it is logged and shown in device.list. */
+static unsigned start_wanted(struct hm_device *d)
+{
+	struct hm_error err;
+
+	if (!d->want_start || !hm_publish_settled(d))
+		return 0;
+	d->want_start = false;
+	if (hm_device_launch(d, &err) < 0) {
+		memcpy(d->error, err.text, sizeof(d->error));
+		d->state = HM_DEVICE_STOPPED;
+		HM_LOG(ERR, "%s", err.text);
+	}
+	return 1;
+}
+
+static bool workers_done(const struct hm_engine *e)
+{
+	for (unsigned i = 0; i < e->n_workers && e->launched; i++)
+		if (!atomic_load_explicit(&e->workers[i]->done, memory_order_acquire))
+			return false;
+	return true;
+}
+
+/* Flows that no worker sees give up what they hold, and go. */
+static unsigned finish_flows(struct hm_engine *e, uint64_t now_ns)
+{
+	struct hm_flow *f, *next;
+	unsigned work = 0;
+
+	for (f = TAILQ_FIRST(&e->flows); f; f = next) {
+		bool done = true;
+
+		next = TAILQ_NEXT(f, next);
+		if (f->state != HM_FLOW_FINISHING)
+			continue;
+		for (uint32_t i = 0; i < f->n; i++)
+			done &= hm_instance_finish(f->instances[i], now_ns);
+		if (done)
+			hm_flow_free(f);
+		work++;
+	}
+	return work;
+}
+
+static unsigned poll_functions(struct hm_engine *e, uint64_t now_ns)
+{
+	unsigned work = 0;
+	struct hm_flow *f;
+
+	LIST_FOREACH(f, &e->polled, next_polled)
+	for (uint32_t i = 0; i < f->n; i++)
+		if (f->instances[i]->fn->poll)
+			work += f->instances[i]->fn->poll(f->instances[i]->conf, now_ns);
+	return work;
+}
+
+static void every_second(struct hm_engine *e)
+{
+	if (rte_rdtsc() < e->next_second_tsc)
+		return;
+	e->next_second_tsc = rte_rdtsc() + rte_get_tsc_hz();
+	hm_clock_adjust();
+	for (size_t i = 0; i < e->n_devices; i++)
+		if (e->devices[i].state == HM_DEVICE_RUNNING)
+			hm_device_clock_calibrate(&e->devices[i]);
+}
+
+unsigned hm_engine_poll(struct hm_engine *e)
+{
+	uint64_t now_ns = hm_clock_now_ns();
+	unsigned work = 0;
+
+	every_second(e);
+	if (!atomic_load_explicit(&e->stop, memory_order_relaxed)) {
+		work += hm_reload_poll(e);
+		for (size_t i = 0; i < e->n_devices; i++) {
+			work += hm_publish_poll(&e->devices[i]);
+			work += start_wanted(&e->devices[i]);
+			work += hm_device_look(&e->devices[i]);
+		}
+	}
+	work += poll_functions(e, now_ns);
+	work += finish_flows(e, now_ns);
+	return work;
+}
+
+void hm_engine_stop(struct hm_engine *e)
+{
+	atomic_store_explicit(&e->stop, true, memory_order_release); // hm_worker_main
+}
+
+bool hm_engine_stopped(const struct hm_engine *e)
+{
+	const struct hm_flow *f;
+	bool done = true;
+
+	if (!workers_done(e))
+		return false;
+	TAILQ_FOREACH(f, &e->flows, next)
+	for (uint32_t i = 0; i < f->n; i++) {
+		const struct hm_instance *in = f->instances[i];
+
+		if (in->n_cores && in->fn->idle && !in->fn->idle(in->conf))
+			done = false;
+	}
+	return done;
+}
+
+void hm_engine_destroy(struct hm_engine *e)
+{
+	hm_engine_stop(e);
+	while (!workers_done(e)) // after a failed start; else they have ended long ago
+		hm_engine_poll(e);
+	rte_eal_mp_wait_lcore();
+	hm_compiler_destroy(e->compiler);
+	for (size_t i = 0; i < e->n_devices; i++) {
+		hm_device_halt(&e->devices[i]);
+		hm_publish_fini(&e->devices[i]);
+	}
+	while (!TAILQ_EMPTY(&e->flows))
+		hm_flow_free(TAILQ_FIRST(&e->flows));
+	hm_reload_fini(e);
+	for (size_t i = 0; i < e->n_devices; i++)
+		hm_device_fini(&e->devices[i]);
+	for (unsigned i = 0; i < e->n_workers; i++) {
+		hm_copies_destroy(e->workers[i]->workspace.copies);
+		rte_free(e->workers[i]);
+	}
+	rte_free(e->qsbr);
+	free(e);
+}
+
+struct hm_device *hm_device_find(struct hm_engine *e, const json_t *which, struct hm_error *err)
+{
+	const char *name = json_string_value(which);
+
+	for (size_t i = 0; i < e->n_devices; i++)
+		if ((name && !strcmp(e->devices[i].config->name, name)) ||
+		    (json_is_integer(which) && json_integer_value(which) == (json_int_t)i + 1))
+			return &e->devices[i];
+	if (name)
+		hm_error_set(err, -ENOENT, 3200,
+			     "there is no device \"%s\" (homardctl devices lists them)", name);
+	else
+		hm_error_set(err, -ENOENT, 3200, "there is no device of that number (1 to %zu)",
+			     e->n_devices);
+	return NULL;
+}
+
+int hm_device_start(struct hm_device *d, struct hm_error *err)
+{
+	if (d->state == HM_DEVICE_RUNNING || d->want_start)
+		return hm_error_set(err, -EALREADY, 0, "device %s runs already", d->config->name);
+	if (d->state == HM_DEVICE_FINISHED)
+		return hm_error_set(
+			err, -EINVAL, 0,
+			"trace %s has been read to its end: a trace is read once a start of "
+			"the daemon (or loop times)",
+			d->config->name);
+	if (d->state == HM_DEVICE_STOPPED)
+		return hm_device_resume(d, err);
+	d->want_start = true; // when the flows that are being connected are
+	return 0;
+}
+
+int hm_device_stop(struct hm_device *d, struct hm_error *err)
+{
+	if (d->state != HM_DEVICE_RUNNING)
+		return hm_error_set(err, -EINVAL, 0, "device %s does not run", d->config->name);
+	return hm_device_pause(d, err);
+}

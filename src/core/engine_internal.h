@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of the engine share; nobody else includes this. */
+#pragma once
+
+#include "core/compiler.h"
+#include "core/flow.h"
+
+struct hm_engine {
+	const struct hm_config *config;
+	struct rte_rcu_qsbr *qsbr;
+	_Atomic bool stop;
+	bool launched;
+	uint64_t next_second_tsc;
+	unsigned n_workers;
+	struct hm_worker *workers[HM_WORKERS_MAX];
+	size_t n_devices;
+	struct hm_device devices[HM_DEVICES_MAX];
+	uint32_t last_flow_id;
+	struct hm_flow_list flows;
+	struct hm_polled_list polled;
+	struct hm_compiler *compiler;
+	struct hm_reload *reload; // under way, or NULL
+};
+
+/* --- publish.c --- */
+
+/* Moves a device's programs towards what its flows want. Returns work done. */
+unsigned hm_publish_poll(struct hm_device *d);
+/* Nothing is being compiled or waited for, and nothing is dirty. */
+bool hm_publish_settled(const struct hm_device *d);
+/* The workers have ended: frees what is published and half-made. */
+void hm_publish_fini(struct hm_device *d);
+
+/* --- reload.c --- */
+int hm_flows_from_config(struct hm_engine *e, const struct hm_config *config, struct hm_error *err);
+unsigned hm_reload_poll(struct hm_engine *e);
+void hm_reload_fini(struct hm_engine *e);

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/flow.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/engine_internal.h"
+#include "core/pktring.h"
+
+struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const char *name,
+			       const struct hm_owner *owner, struct hm_error *err)
+{
+	struct hm_flow *f;
+
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (name && f->name && f->state < HM_FLOW_CLOSING && !strcmp(f->name, name)) {
+		hm_error_set(err, -EEXIST, 0,
+			     "flow %u is named \"%s\" already: choose another name, or close it",
+			     f->id, name);
+		return NULL;
+	}
+	f = calloc(1, sizeof(*f));
+	if (f && name)
+		f->name = strdup(name);
+	if (!f || (name && !f->name)) {
+		free(f);
+		hm_error_set(err, -ENOMEM, 3084, "out of memory");
+		return NULL;
+	}
+	f->engine = e;
+	f->device = d;
+	f->id = ++e->last_flow_id;
+	f->owner = *owner;
+	TAILQ_INSERT_TAIL(&e->flows, f, next);
+	return f;
+}
+
+uint32_t hm_flow_id(const struct hm_flow *f)
+{
+	return f->id;
+}
+
+const struct hm_owner *hm_flow_owner(const struct hm_flow *f)
+{
+	return &f->owner;
+}
+
+/* The number in a JSON integer or a string of digits; -1 for others. */
+static json_int_t as_number(const json_t *which)
+{
+	const char *s = json_string_value(which);
+	char *end;
+	long long n;
+
+	if (json_is_integer(which))
+		return json_integer_value(which);
+	if (!s || !isdigit((unsigned char)*s))
+		return -1;
+	errno = 0;
+	n = strtoll(s, &end, 10);
+	return *end || errno ? -1 : n;
+}
+
+struct hm_flow *hm_flow_find(struct hm_engine *e, const json_t *which, struct hm_error *err)
+{
+	const char *name = json_string_value(which);
+	json_int_t id = as_number(which);
+	struct hm_flow *f;
+
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (name && f->name && f->state < HM_FLOW_CLOSING && !strcmp(f->name, name))
+		return f;
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (f->id == id && f->state < HM_FLOW_CLOSING)
+		return f;
+	if (name)
+		hm_error_set(err, -ENOENT, 6145, "there is no flow \"%s\"", name);
+	else
+		hm_error_set(err, -ENOENT, 6145, "there is no flow %lld", (long long)id);
+	return NULL;
+}
+
+static unsigned count_transforms(const struct hm_flow *f)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < f->n; i++)
+		n += f->instances[i]->fn->transform != NULL;
+	return n;
+}
+
+int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, struct hm_error *err)
+{
+	const struct hm_function *fn = hm_function_find(function);
+	const struct hm_apply_ctx ctx = {.link = f->device->link,
+					 .snaplen = f->device->config->snaplen,
+					 .lossless = f->device->lossless,
+					 .n_workers = f->device->n_lanes,
+					 .device = f->device->config->name,
+					 .owner_uid = f->owner.uid};
+
+	if (f->state != HM_FLOW_INIT)
+		return hm_error_set(err, -EBUSY, 7006,
+				    "flow %u is connected: functions are applied before that",
+				    f->id);
+	if (!fn)
+		return hm_error_set(err, -ENOENT, 6144,
+				    "there is no function \"%s\" (homardctl functions lists them)",
+				    function);
+	if (f->n == HM_FLOW_FUNCTIONS_MAX)
+		return hm_error_set(err, -E2BIG, 7006, "a flow has at most %u functions",
+				    HM_FLOW_FUNCTIONS_MAX);
+	if (fn->transform && count_transforms(f) == HM_TRANSFORM_DEPTH)
+		return hm_error_set(err, -E2BIG, 7006,
+				    "a flow has at most %u functions that change packets",
+				    HM_TRANSFORM_DEPTH);
+	f->instances[f->n] = hm_instance_create(fn, f->n + 1, args, &ctx, err);
+	if (!f->instances[f->n])
+		return errno ? -errno : -EINVAL;
+	f->n++;
+	return (int)f->n;
+}
+
+void hm_flow_answer(struct hm_flow *f, const struct hm_error *err)
+{
+	hm_done_cb done = f->done;
+
+	f->done = NULL;
+	if (done)
+		done(f->done_arg, err);
+}
+
+static int connect_instances(struct hm_flow *f, struct hm_error *err)
+{
+	struct hm_device *d = f->device;
+	int sockets[HM_WORKERS_MAX];
+	struct hm_core_ctx ctx = {.n_workers = d->n_lanes,
+				  .lossless = d->lossless,
+				  .device = d->config->name,
+				  .flow = f->name ? f->name : "",
+				  .flow_id = f->id};
+
+	for (unsigned i = 0; i < d->n_lanes; i++)
+		sockets[i] = d->workers[i]->socket;
+	for (uint32_t i = 0; i < f->n; i++) {
+		int ret = hm_instance_connect(f->instances[i], &ctx, sockets, err);
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg)
+{
+	struct hm_error err;
+
+	if (f->state != HM_FLOW_INIT) {
+		hm_error_set(&err, -EBUSY, 3081, "flow %u is %s", f->id,
+			     f->state == HM_FLOW_FAILED
+				     ? "unusable since its connect failed: close it"
+				     : "connected already");
+		done(arg, &err);
+		return;
+	}
+	if (connect_instances(f, &err) < 0) {
+		f->state = HM_FLOW_FAILED;
+		done(arg, &err);
+		return;
+	}
+	for (uint32_t i = 0; i < f->n && !f->polled; i++)
+		f->polled = f->instances[i]->fn->poll != NULL;
+	if (f->polled)
+		LIST_INSERT_HEAD(&f->engine->polled, f, next_polled);
+	f->state = HM_FLOW_CONNECTING;
+	f->done = done;
+	f->done_arg = arg;
+	f->device->dirty = true;
+}
+
+void hm_flow_close(struct hm_flow *f)
+{
+	struct hm_error err;
+
+	for (uint32_t i = 0; i < f->n; i++)
+		if (f->instances[i]->fn->closing)
+			f->instances[i]->fn->closing(f->instances[i]->conf);
+	f->state = f->in_program ? HM_FLOW_CLOSING : HM_FLOW_FINISHING;
+	f->device->dirty |= f->in_program;
+	hm_error_set(&err, -ECANCELED, 6145, "flow %u was closed before it was connected", f->id);
+	hm_flow_answer(f, &err);
+}
+
+void hm_flow_close_client(struct hm_engine *e, uint64_t client)
+{
+	struct hm_flow *f;
+
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (client && f->owner.client == client && f->state < HM_FLOW_CLOSING)
+		hm_flow_close(f);
+}
+
+void hm_flow_free(struct hm_flow *f)
+{
+	TAILQ_REMOVE(&f->engine->flows, f, next);
+	if (f->polled)
+		LIST_REMOVE(f, next_polled);
+	for (uint32_t i = 0; i < f->n; i++)
+		hm_instance_destroy(f->instances[i]);
+	json_decref(f->config_functions);
+	free(f->config_path);
+	free(f->new_name);
+	free(f->name);
+	free(f);
+}
+
+static struct hm_instance *find_instance(struct hm_flow *f, const json_t *which,
+					 struct hm_error *err)
+{
+	const char *name = json_string_value(which);
+	json_int_t number = as_number(which);
+	struct hm_instance *found = NULL;
+
+	if (number >= 1 && number <= f->n)
+		return f->instances[number - 1];
+	for (uint32_t i = 0; i < f->n && name; i++)
+		if (!strcasecmp(f->instances[i]->fn->name, name)) {
+			if (found) {
+				hm_error_set(err, -EINVAL, 6147,
+					     "flow %u has several functions %s: give the number",
+					     f->id, name);
+				return NULL;
+			}
+			found = f->instances[i];
+		}
+	if (!found && name)
+		hm_error_set(err, -ENOENT, 6147, "flow %u has no function %s", f->id, name);
+	else if (!found)
+		hm_error_set(err, -ENOENT, 6147, "flow %u has no function %lld (1 to %u)", f->id,
+			     (long long)number, f->n);
+	return found;
+}
+
+/* A function of a flow that is connected. */
+static struct hm_instance *find_running(struct hm_flow *f, const json_t *which,
+					struct hm_error *err)
+{
+	if (f->state != HM_FLOW_ACTIVE) {
+		hm_error_set(err, -ENOTCONN, 6143, "flow %u is not connected", f->id);
+		return NULL;
+	}
+	return find_instance(f, which, err);
+}
+
+static json_t *json_time(uint64_t ns)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, ns);
+	return json_string(text);
+}
+
+json_t *hm_flow_read(struct hm_flow *f, const json_t *which, struct hm_error *err)
+{
+	struct hm_instance *in = find_running(f, which, err);
+	json_t *value;
+
+	if (!in)
+		return NULL;
+	value = hm_instance_result(in);
+	if (!value) {
+		hm_error_set(err, -ENODATA, 6146, "%s has no result", in->fn->name);
+		return NULL;
+	}
+	return json_pack("{s:o, s:o}", "ts_ns", json_time(hm_clock_now_ns()), "value", value);
+}
+
+int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err)
+{
+	struct hm_instance *in = find_running(f, which, err);
+
+	if (!in)
+		return -EINVAL;
+	if (!in->fn->results)
+		return hm_error_set(err, -EINVAL, 6146, "%s has no result", in->fn->name);
+	return hm_instance_reset(in);
+}
+
+static const char *status_of(const struct hm_flow *f)
+{
+	static const char *const names[] = {"init",   "connecting", "active",
+					    "failed", "closing",    "closing"};
+
+	if (f->state == HM_FLOW_ACTIVE && f->device->state == HM_DEVICE_FINISHED)
+		return "finished";
+	return names[f->state];
+}
+
+static json_t *function_info(const struct hm_instance *in)
+{
+	struct hm_counts c;
+	json_t *info;
+
+	hm_instance_counts(in, &c);
+	info = json_pack("{s:i, s:s, s:O, s:b, s:I, s:I, s:I}", "number", (int)in->number, "name",
+			 in->fn->name, "args", in->args, "result", in->fn->results || in->fn->stats,
+			 "in", (json_int_t)c.in, "out", (json_int_t)c.out, "dropped",
+			 (json_int_t)c.dropped);
+	if (in->fn->pattern && in->fn->pattern(in->conf))
+		json_object_set_new(info, "engine",
+				    json_string(hm_pattern_engine(in->fn->pattern(in->conf))));
+	return info;
+}
+
+static json_t *flow_summary(const struct hm_flow *f)
+{
+	json_t *info = json_pack("{s:i, s:s*, s:s, s:s, s:i, s:b}", "flow", (int)f->id, "name",
+				 f->name, "device", f->device->config->name, "status", status_of(f),
+				 "owner", (int)f->owner.uid, "persistent", f->owner.client == 0);
+
+	if (f->connected_ns)
+		json_object_set_new(info, "connected_ns", json_time(f->connected_ns));
+	return info;
+}
+
+json_t *hm_flow_info(struct hm_flow *f)
+{
+	json_t *info = flow_summary(f), *functions = json_array();
+
+	for (uint32_t i = 0; i < f->n; i++)
+		json_array_append_new(functions, function_info(f->instances[i]));
+	json_object_set_new(info, "functions", functions);
+	return info;
+}
+
+json_t *hm_flow_list(struct hm_engine *e)
+{
+	json_t *list = json_array();
+	struct hm_flow *f;
+
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (f->state < HM_FLOW_CLOSING) {
+		json_t *info = flow_summary(f), *names = json_array();
+
+		for (uint32_t i = 0; i < f->n; i++)
+			json_array_append_new(names, json_string(f->instances[i]->fn->name));
+		json_object_set_new(info, "functions", names);
+		json_array_append_new(list, info);
+	}
+	return list;
+}
+
+int hm_flow_pktring_fd(struct hm_flow *f, const json_t *which, struct hm_error *err)
+{
+	struct hm_instance *in = find_running(f, which, err);
+
+	if (!in)
+		return -1;
+	if (!in->fn->pktring || !in->fn->pktring(in->conf))
+		return hm_error_set(err, -1, 6147, "%s has no packet ring", in->fn->name);
+	return hm_pktring_fd(in->fn->pktring(in->conf));
+}

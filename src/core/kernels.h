@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* kernels: loops over a batch's lanes that a wider instruction set does faster. kernels_impl.c is built
+ * once per instruction set and holds plain loops; the best one that this CPU runs is chosen once.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct hm_kernels {
+	const char *isa; // "sse4.2", "avx2", "avx512"
+	/* Sum of the 64 values whose mask bit is set. */
+	uint64_t (*sum_u32)(const uint32_t *values, uint64_t mask);
+	/* Mask of the 64 pairs with a < b. */
+	uint64_t (*less_u32)(const uint32_t *a, const uint32_t *b);
+};
+
+extern struct hm_kernels hm_kernels; // valid from program start, by constructor
+
+/* All versions that this CPU can run, for tests and the bench; NULL ends. */
+const struct hm_kernels *const *hm_kernels_all(void);

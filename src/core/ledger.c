@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The ledger: every packet, and every flow record, in exactly one place. Each line carries its terms and
+ * whether they add up; docs/ledger.md explains them.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/engine_internal.h"
+#include "core/pktring.h"
+
+void hm_device_rx(const struct hm_device *d, struct hm_rx_counts *c)
+{
+	*c = (struct hm_rx_counts){0};
+	for (unsigned i = 0; i < d->n_lanes; i++)
+		for (unsigned q = 0; q < d->lanes[i]->n_queues; q++) {
+			struct hm_rx_counts one;
+
+			hm_rx_read(&d->lanes[i]->queues[q]->block, &one);
+			c->received += one.received;
+			c->parsed += one.parsed;
+			c->in_flight += one.in_flight;
+			c->bytes += one.bytes;
+			c->cut += one.cut;
+			c->newest_ns = RTE_MAX(c->newest_ns, one.newest_ns);
+			for (unsigned o = 0; o < HM_PARSE_OUTCOMES; o++)
+				c->rejected[o] += one.rejected[o];
+		}
+}
+
+json_t *hm_device_wire(const struct hm_device *d, uint64_t *received)
+{
+	struct rte_eth_stats s = {0};
+
+	rte_eth_stats_get(d->port, &s);
+	*received = s.ipackets;
+	// a driver that finds no buffer leaves the packet in the ring: if it is lost, it is in imissed
+	return json_pack("{s:I, s:{s:I, s:I}, s:I}", "received", (json_int_t)s.ipackets, "dropped",
+			 "missed", (json_int_t)s.imissed, "errors", (json_int_t)s.ierrors,
+			 "no_buffer_events", (json_int_t)s.rx_nombuf);
+}
+
+static json_t *rejected_json(const struct hm_rx_counts *c, uint64_t *sum)
+{
+	json_t *rejected = json_object();
+
+	*sum = 0;
+	for (unsigned o = HM_PARSE_OK + 1; o < HM_PARSE_OUTCOMES; o++) {
+		json_object_set_new(rejected, hm_parse_outcome_name(o),
+				    json_integer((json_int_t)c->rejected[o]));
+		*sum += c->rejected[o];
+	}
+	return rejected;
+}
+
+static json_t *device_line(const struct hm_device *d, bool *all_balanced)
+{
+	uint64_t wire_received, rejected_sum;
+	struct hm_rx_counts c;
+	json_t *wire, *rejected;
+	bool at_rest, balanced;
+
+	hm_device_rx(d, &c);
+	wire = hm_device_wire(d, &wire_received); // after the workers' counts: never behind them
+	rejected = rejected_json(&c, &rejected_sum);
+	at_rest = d->state == HM_DEVICE_FINISHED;
+	balanced = c.received == c.parsed + rejected_sum + c.in_flight &&
+		   (at_rest ? wire_received == c.received : wire_received >= c.received);
+	*all_balanced &= balanced;
+	return json_pack("{s:s, s:s, s:b, s:o, s:I, s:I, s:o, s:I, s:I, s:I, s:b}", "name",
+			 d->config->name, "state", hm_device_state_name(d), "at_rest", at_rest,
+			 "wire", wire, "received", (json_int_t)c.received, "parsed",
+			 (json_int_t)c.parsed, "rejected", rejected, "in_flight",
+			 (json_int_t)c.in_flight, "bytes", (json_int_t)c.bytes, "cut",
+			 (json_int_t)c.cut, "balanced", balanced);
+}
+
+/* in = out + filtered + dropped. What a filter took away is what neither went on nor was dropped. */
+static json_t *entry_line(const struct hm_flow *f, const struct hm_instance *in, bool *all_balanced)
+{
+	struct hm_counts c;
+	bool balanced;
+
+	hm_instance_counts(in, &c);
+	balanced = c.out + c.dropped <= c.in;
+	*all_balanced &= balanced;
+	return json_pack("{s:i, s:s*, s:i, s:s, s:I, s:I, s:I, s:{s:I}, s:b}", "flow", (int)f->id,
+			 "name", f->name, "function", (int)in->number, "function_name",
+			 in->fn->name, "in", (json_int_t)c.in, "out", (json_int_t)c.out, "filtered",
+			 (json_int_t)(c.in - c.out - c.dropped), "dropped", "no_copy",
+			 (json_int_t)c.dropped, "balanced", balanced);
+}
+
+static json_t *reader_line(const struct hm_flow *f, const struct hm_instance *in,
+			   bool *all_balanced)
+{
+	struct hm_pktring_counts c;
+	bool balanced;
+
+	hm_pktring_counts(in->fn->pktring(in->conf), &c);
+	balanced = c.offered == c.delivered + c.overwritten + c.dropped + c.queued;
+	*all_balanced &= balanced;
+	return json_pack("{s:i, s:s*, s:i, s:I, s:I, s:I, s:I, s:I, s:b}", "flow", (int)f->id,
+			 "name", f->name, "function", (int)in->number, "offered",
+			 (json_int_t)c.offered, "delivered", (json_int_t)c.delivered, "overwritten",
+			 (json_int_t)c.overwritten, "dropped", (json_int_t)c.dropped, "queued",
+			 (json_int_t)c.queued, "balanced", balanced);
+}
+
+/* Functions that make flow records say so themselves, in the "ledger" of their result. */
+static json_t *records_line(const struct hm_flow *f, const struct hm_instance *in,
+			    bool *all_balanced)
+{
+	json_t *result = hm_instance_result(in), *line = json_object_get(result, "ledger");
+
+	if (line) {
+		json_incref(line);
+		json_object_set_new(line, "flow", json_integer(f->id));
+		if (f->name)
+			json_object_set_new(line, "name", json_string(f->name));
+		json_object_set_new(line, "function", json_integer(in->number));
+		*all_balanced &= json_is_true(json_object_get(line, "balanced"));
+	}
+	json_decref(result);
+	return line;
+}
+
+json_t *hm_ledger(struct hm_engine *e)
+{
+	json_t *devices = json_array(), *entries = json_array(), *readers = json_array(),
+	       *netflow = json_array();
+	bool balanced = true;
+	struct hm_flow *f;
+	char now[24];
+
+	for (size_t i = 0; i < e->n_devices; i++)
+		json_array_append_new(devices, device_line(&e->devices[i], &balanced));
+	TAILQ_FOREACH(f, &e->flows, next)
+	for (uint32_t i = 0; i < f->n; i++) {
+		const struct hm_instance *in = f->instances[i];
+		json_t *records;
+
+		if (!in->n_cores)
+			continue;
+		json_array_append_new(entries, entry_line(f, in, &balanced));
+		if (in->fn->pktring && in->fn->pktring(in->conf))
+			json_array_append_new(readers, reader_line(f, in, &balanced));
+		records = in->fn->stats ? records_line(f, in, &balanced) : NULL;
+		if (records)
+			json_array_append_new(netflow, records);
+	}
+	snprintf(now, sizeof(now), "%" PRIu64, hm_clock_now_ns());
+	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o}", "ts_ns", now, "balanced", balanced,
+			 "devices", devices, "entries", entries, "readers", readers, "netflow",
+			 netflow);
+}
+
+json_t *hm_netflow_stats(struct hm_engine *e)
+{
+	json_t *list = json_array();
+	struct hm_flow *f;
+
+	TAILQ_FOREACH(f, &e->flows, next)
+	for (uint32_t i = 0; i < f->n; i++) {
+		const struct hm_instance *in = f->instances[i];
+		json_t *result = NULL;
+
+		if (in->n_cores && in->fn->stats)
+			result = hm_instance_result(in);
+		if (result && json_object_get(result, "exporters")) {
+			json_object_set_new(result, "flow", json_integer(f->id));
+			json_object_set_new(result, "function", json_integer(in->number));
+			if (f->name)
+				json_object_set_new(result, "name", json_string(f->name));
+			json_incref(result);
+			json_array_append_new(list, result);
+		}
+		json_decref(result);
+	}
+	return list;
+}
+
+json_t *hm_device_list(struct hm_engine *e)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < e->n_devices; i++) {
+		const struct hm_device *d = &e->devices[i];
+		struct hm_rx_counts c;
+		char newest[24];
+		json_t *info, *workers = json_array();
+
+		hm_device_rx(d, &c);
+		snprintf(newest, sizeof(newest), "%" PRIu64, c.newest_ns);
+		for (unsigned k = 0; k < d->n_lanes; k++)
+			json_array_append_new(workers, json_integer(d->workers[k]->lcore));
+		info = json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:b, s:I, s:I, s:s}",
+				 "device", (int)i + 1, "name", d->config->name, "driver",
+				 d->info.driver_name, "state", hm_device_state_name(d), "link",
+				 hm_link_name(d->link), "queues", (int)d->config->queues, "burst",
+				 (int)d->config->burst, "lcores", workers, "lossless", d->lossless,
+				 "packets", (json_int_t)c.received, "bytes", (json_int_t)c.bytes,
+				 "newest_ns", newest);
+		if (d->error[0])
+			json_object_set_new(info, "error", json_string(d->error));
+		if (d->config->source == HM_SOURCE_TRACE)
+			json_object_set_new(info, "trace", hm_device_trace_json(d));
+		json_array_append_new(list, info);
+	}
+	return list;
+}

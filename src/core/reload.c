@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Flows of the configuration: created at start, and brought in line with a reloaded file. A flow that the
+ * new file has unchanged is left alone, with its counters; everything else is closed or made anew. The new
+ * flows are created and connected first, and the old ones closed only when all are connected: a file that
+ * does not work changes nothing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/engine_internal.h"
+#include "core/log.h"
+
+HM_LOG_TYPE(reload)
+
+struct hm_reload {
+	struct hm_engine *engine;
+	unsigned pending; // connects not answered yet
+	bool failed;
+	struct hm_error err; // the first failure
+	size_t n_fresh, n_old;
+	uint32_t *fresh, *old; // flow numbers
+	hm_done_cb done;
+	void *arg;
+};
+
+static struct hm_flow *flow_by_id(struct hm_engine *e, uint32_t id)
+{
+	struct hm_flow *f;
+
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (f->id == id)
+		return f;
+	return NULL;
+}
+
+/* Creates one configured flow, with all its functions; not connected yet. NULL with err. */
+static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_flow_config *c,
+					 struct hm_error *err)
+{
+	static const struct hm_owner daemon = {.administrator = true};
+	json_t *device = json_string(c->device), *function;
+	struct hm_device *d = hm_device_find(e, device, err);
+	struct hm_flow *f = NULL;
+	struct hm_error cause;
+	size_t i;
+
+	json_decref(device);
+	// the name may still be a flow's that this one replaces: it is given when the old one is closed
+	if (d)
+		f = hm_flow_create(e, d, NULL, &daemon, err);
+	if (!f)
+		return NULL;
+	f->config_path = strdup(c->path);
+	f->config_functions = json_deep_copy(c->functions);
+	json_array_foreach(c->functions, i, function)
+	{
+		json_t *args = json_copy(function);
+		int ret;
+
+		json_array_remove(args, 0);
+		ret = hm_flow_apply(f, json_string_value(json_array_get(function, 0)), args,
+				    &cause);
+		json_decref(args);
+		if (ret < 0) {
+			hm_error_set(err, ret, cause.mapi_errno, "%s.functions[%zu] (%s): %s",
+				     c->path, i, json_string_value(json_array_get(function, 0)),
+				     cause.text);
+			f->state = HM_FLOW_FINISHING;
+			return NULL;
+		}
+	}
+	return f;
+}
+
+/* The flow of the running configuration that is just this one; NULL if there is none. */
+static struct hm_flow *find_equal(struct hm_engine *e, const struct hm_flow_config *c)
+{
+	struct hm_flow *f;
+
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (f->config_path && f->state < HM_FLOW_CLOSING && f->name && !strcmp(f->name, c->name) &&
+	    !strcmp(f->device->config->name, c->device) &&
+	    json_equal(f->config_functions, c->functions))
+		return f;
+	return NULL;
+}
+
+static void on_first_connect(void *arg, const struct hm_error *err)
+{
+	if (err)
+		HM_LOG(ERR, "a flow of the configuration could not be connected: %s", err->text);
+}
+
+int hm_flows_from_config(struct hm_engine *e, const struct hm_config *config, struct hm_error *err)
+{
+	for (size_t i = 0; i < config->n_flows; i++) {
+		const struct hm_flow_config *c = &config->flows[i];
+		struct hm_flow *f = create_configured(e, c, err);
+
+		if (!f)
+			return -EINVAL;
+		f->name = strdup(c->name);
+		hm_flow_connect(f, on_first_connect, NULL);
+		if (f->state == HM_FLOW_FAILED)
+			return hm_error_set(err, -EINVAL, 0, "%s (%s): %s", c->path, c->name,
+					    "could not be connected, see above");
+	}
+	return 0;
+}
+
+static void on_connect(void *arg, const struct hm_error *err)
+{
+	struct hm_reload *r = arg;
+
+	r->pending--;
+	if (err && !r->failed) {
+		r->failed = true;
+		r->err = *err;
+	}
+}
+
+static void destroy_reload(struct hm_reload *r)
+{
+	if (!r)
+		return;
+	free(r->fresh);
+	free(r->old);
+	free(r);
+}
+
+static void close_all(struct hm_engine *e, const uint32_t *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct hm_flow *f = flow_by_id(e, ids[i]);
+
+		if (f && f->state < HM_FLOW_CLOSING)
+			hm_flow_close(f);
+	}
+}
+
+/* What runs now by the configuration and is not in the new one. */
+static void list_old(struct hm_engine *e, const struct hm_config *config, struct hm_reload *r)
+{
+	struct hm_flow *f;
+
+	TAILQ_FOREACH(f, &e->flows, next)
+	{
+		bool kept = false;
+
+		if (!f->config_path || f->state >= HM_FLOW_CLOSING)
+			continue;
+		for (size_t i = 0; i < config->n_flows && !kept; i++)
+			kept = find_equal(e, &config->flows[i]) == f;
+		if (!kept)
+			r->old[r->n_old++] = f->id;
+	}
+}
+
+static int same_devices(const struct hm_engine *e, const struct hm_config *config,
+			struct hm_error *err)
+{
+	bool same = e->n_devices == config->n_devices;
+
+	for (size_t i = 0; i < e->n_devices && same; i++) {
+		const struct hm_device_config *a = &e->config->devices[i], *b = &config->devices[i];
+
+		same = !strcmp(a->name, b->name) && a->source == b->source &&
+		       !strcmp(a->where, b->where) && a->queues == b->queues &&
+		       a->burst == b->burst && a->snaplen == b->snaplen &&
+		       a->tunnels == b->tunnels && a->pace == b->pace && a->loop == b->loop;
+	}
+	if (!same)
+		return hm_error_set(
+			err, -EINVAL, 0,
+			"devices differ from the running ones: only flows and netflow can be "
+			"reloaded, restart the daemon for devices");
+	return 0;
+}
+
+static struct hm_reload *create_reload(struct hm_engine *e, const struct hm_config *config)
+{
+	struct hm_reload *r = calloc(1, sizeof(*r));
+	struct hm_flow *f;
+	size_t n = 0;
+
+	TAILQ_FOREACH(f, &e->flows, next)
+	n++;
+	if (!r)
+		return NULL;
+	r->engine = e;
+	r->fresh = calloc(config->n_flows + 1, sizeof(*r->fresh));
+	r->old = calloc(n + 1, sizeof(*r->old));
+	if (!r->fresh || !r->old) {
+		destroy_reload(r);
+		return NULL;
+	}
+	return r;
+}
+
+/* Creates what is new; a mistake in one function undoes them all. */
+static int create_fresh(struct hm_engine *e, const struct hm_config *config, struct hm_reload *r,
+			struct hm_error *err)
+{
+	for (size_t i = 0; i < config->n_flows; i++) {
+		struct hm_flow *f;
+
+		if (find_equal(e, &config->flows[i]))
+			continue;
+		f = create_configured(e, &config->flows[i], err);
+		if (!f) {
+			close_all(e, r->fresh, r->n_fresh);
+			return -EINVAL;
+		}
+		r->fresh[r->n_fresh++] = f->id;
+	}
+	return 0;
+}
+
+void hm_engine_reload(struct hm_engine *e, const struct hm_config *config, hm_done_cb done,
+		      void *arg)
+{
+	struct hm_reload *r = NULL;
+	struct hm_error err;
+	size_t k = 0;
+
+	if (e->reload)
+		hm_error_set(&err, -EBUSY, 0, "a reload is under way: try again in a moment");
+	else if (same_devices(e, config, &err) == 0 && !(r = create_reload(e, config)))
+		hm_error_set(&err, -ENOMEM, 3084, "out of memory");
+	if (!r || create_fresh(e, config, r, &err) < 0) {
+		destroy_reload(r);
+		done(arg, &err);
+		return;
+	}
+	list_old(e, config, r);
+	r->done = done;
+	r->arg = arg;
+	e->reload = r;
+	r->pending = (unsigned)r->n_fresh;
+	for (size_t i = 0; i < config->n_flows; i++) {
+		struct hm_flow *f = k < r->n_fresh ? flow_by_id(e, r->fresh[k]) : NULL;
+
+		if (!f || strcmp(f->config_path, config->flows[i].path) != 0)
+			continue;
+		k++;
+		f->owner.client = 0;
+		f->new_name = strdup(config->flows[i].name);
+		hm_flow_connect(f, on_connect, r);
+	}
+}
+
+unsigned hm_reload_poll(struct hm_engine *e)
+{
+	struct hm_reload *r = e->reload;
+
+	if (!r || r->pending)
+		return 0;
+	e->reload = NULL;
+	if (r->failed) {
+		close_all(e, r->fresh, r->n_fresh);
+		r->done(r->arg, &r->err);
+	} else {
+		close_all(e, r->old, r->n_old);
+		for (size_t i = 0; i < r->n_fresh; i++) {
+			struct hm_flow *f = flow_by_id(e, r->fresh[i]);
+
+			if (f) {
+				f->name = f->new_name;
+				f->new_name = NULL;
+			}
+		}
+		HM_LOG(NOTICE, "configuration reloaded closed=%zu created=%zu", r->n_old,
+		       r->n_fresh);
+		r->done(r->arg, NULL);
+	}
+	destroy_reload(r);
+	return 1;
+}
+
+void hm_reload_fini(struct hm_engine *e)
+{
+	destroy_reload(e->reload);
+	e->reload = NULL;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* search: a worker's side. One scan a packet, on demand; hit masks; confirmation by PCRE2.
+ *
+ * Nothing here allocates once it is created: PCRE2's JIT has its stack, and the interpreter, which
+ * runs what the JIT cannot, gets its frames from an arena. */
+#include <numa.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/search_private.h"
+
+#define JIT_STACK_BYTES ((size_t)1 << 20)
+#define ARENA_BYTES     ((size_t)1 << 20)
+#define ARENA_ALIGN     ((size_t)16)
+
+/* Steps PCRE2 may take in one packet. It counts them for each start position anew, so that a
+ * packet's share is divided by its length. */
+#define STEPS_A_PACKET    UINT32_C(4000000)
+#define STEPS_A_START_MIN UINT32_C(500)
+
+/* Where PCRE2 is with one confirmed pattern in this batch. */
+struct progress {
+	uint64_t tested, matched;
+};
+
+struct arena {
+	size_t used;
+	uint8_t *bytes;
+};
+
+struct hm_search {
+	// hot
+	struct hm_search_db *db;
+	hs_scratch_t *scratch;
+	uint64_t *hits;    // by slot
+	uint64_t packet;   // bit of the packet that is being scanned
+	uint64_t scanned;  // packets of this batch
+	uint32_t *touched; // slots with hits in this batch
+	uint32_t n_touched;
+	bool confirming; // something in progress is not zero
+
+	// confirmation
+	struct progress *progress; // by index in db->confirms
+	pcre2_general_context *general;
+	pcre2_match_context *match;
+	pcre2_match_data *data;
+	pcre2_jit_stack *stack;
+	struct arena arena;
+	_Atomic uint64_t limit_hits; // one writer, the worker
+};
+
+/* --- scan --- */
+
+static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+		    void *context)
+{
+	struct hm_search *s = context;
+	const struct hm_expression *e = &s->db->expressions[id];
+	uint64_t hits = s->hits[e->slot];
+
+	if (to < e->first || to > e->last)
+		return 0;
+	if (hits == 0)
+		s->touched[s->n_touched++] = e->slot;
+	s->hits[e->slot] = hits | s->packet;
+	return 0;
+}
+
+/* A scan only fails if it is used wrongly. */
+static void scan(struct hm_search *s, const struct hm_batch *b, uint64_t todo)
+{
+	const hs_database_t *hs = s->db->hs;
+
+	hm_mask_foreach (i, todo) {
+		hs_error_t rc;
+
+		s->packet = UINT64_C(1) << i;
+		rc = hs_scan(hs, (const char *)b->data[i], b->caplen[i], 0, s->scratch, on_match,
+			     s);
+		assert(rc == HS_SUCCESS);
+		(void)rc;
+	}
+	s->scanned |= todo;
+}
+
+/* --- confirmation --- */
+
+static bool confirm(struct hm_search *s, const pcre2_code *code, const uint8_t *data, uint32_t n)
+{
+	uint32_t steps = STEPS_A_PACKET / (n + 1);
+	int rc;
+
+	pcre2_set_match_limit(s->match, steps > STEPS_A_START_MIN ? steps : STEPS_A_START_MIN);
+	rc = pcre2_match(code, data, n, 0, 0, s->data, s->match);
+	if (rc >= 0)
+		return true;
+	if (rc != PCRE2_ERROR_NOMATCH) {
+		uint64_t count = atomic_load_explicit(&s->limit_hits, memory_order_relaxed);
+		// relaxed: read by the control core for display only
+		atomic_store_explicit(&s->limit_hits, count + 1, memory_order_relaxed);
+	}
+	return false;
+}
+
+static uint64_t confirmed(struct hm_search *s, const struct hm_batch *b, uint64_t candidates,
+			  uint32_t index)
+{
+	struct progress *p = &s->progress[index];
+	const pcre2_code *code = s->db->confirms[index].regexp->code;
+	uint64_t todo = candidates & ~p->tested;
+
+	hm_mask_foreach (i, todo) {
+		if (confirm(s, code, b->data[i], b->caplen[i]))
+			p->matched |= UINT64_C(1) << i;
+	}
+	p->tested |= todo;
+	s->confirming = true;
+	return candidates & p->matched;
+}
+
+uint64_t hm_search_hits(struct hm_search *s, const struct hm_batch *b, uint64_t in, uint32_t slot)
+{
+	const struct hm_search_db *db = s->db;
+	uint64_t todo = in & ~s->scanned;
+	uint32_t index;
+
+	if (slot >= db->n_slots)
+		return 0;
+	index = db->confirm_of[slot];
+	if (index != HM_NO_CONFIRM && db->confirms[index].everything)
+		return confirmed(s, b, in, index);
+	if (todo && db->hs)
+		scan(s, b, todo);
+	in &= s->hits[slot];
+	return index == HM_NO_CONFIRM ? in : confirmed(s, b, in, index);
+}
+
+void hm_search_begin(struct hm_search *s)
+{
+	for (uint32_t i = 0; i < s->n_touched; i++)
+		s->hits[s->touched[i]] = 0;
+	s->n_touched = 0;
+	s->scanned = 0;
+	if (s->confirming) {
+		memset(s->progress, 0, s->db->n_confirms * sizeof(*s->progress));
+		s->confirming = false;
+	}
+}
+
+uint64_t hm_search_limit_hits(const struct hm_search *s)
+{
+	return atomic_load_explicit(&s->limit_hits, memory_order_relaxed);
+}
+
+/* --- create and destroy --- */
+
+/* PCRE2's memory for matching: it takes a block, and a larger one when that is too small, and keeps
+ * it; nothing is taken twice, so nothing is ever given back. Full: PCRE2 gives the packet up. */
+static void *arena_take(size_t n, void *context)
+{
+	struct arena *a = context;
+	void *block = a->bytes + a->used;
+
+	n = (n + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
+	if (n > ARENA_BYTES - a->used)
+		return NULL;
+	a->used += n;
+	return block;
+}
+
+static void arena_give(void *block, void *context)
+{
+	(void)block;
+	(void)context;
+}
+
+static bool create_confirmation(struct hm_search *s)
+{
+	uint32_t n = s->db->n_confirms;
+
+	if (n == 0)
+		return true;
+	s->arena.bytes = aligned_alloc(64, ARENA_BYTES);
+	s->progress = calloc(n, sizeof(*s->progress));
+	if (!s->arena.bytes || !s->progress)
+		return false;
+	memset(s->arena.bytes, 0, ARENA_BYTES); // the worker must not meet page faults
+	s->general = pcre2_general_context_create(arena_take, arena_give, &s->arena);
+	if (!s->general)
+		return false;
+	s->match = pcre2_match_context_create(s->general);
+	s->data = pcre2_match_data_create(1, s->general);
+	// the whole stack at once: a growing one would make system calls
+	s->stack = pcre2_jit_stack_create(JIT_STACK_BYTES, JIT_STACK_BYTES, NULL);
+	if (!s->match || !s->data)
+		return false;
+	if (s->stack) // NULL without JIT
+		pcre2_jit_stack_assign(s->match, NULL, s->stack);
+	return true;
+}
+
+static bool create_scan(struct hm_search *s)
+{
+	uint32_t n = s->db->n_slots > 0 ? s->db->n_slots : 1;
+
+	s->hits = calloc(n, sizeof(*s->hits));
+	s->touched = calloc(n, sizeof(*s->touched));
+	if (!s->hits || !s->touched)
+		return false;
+	return !s->db->hs || hs_alloc_scratch(s->db->hs, &s->scratch) == HS_SUCCESS;
+}
+
+/* Makes what this thread allocates next come from the node; for the memory of libraries there is no
+ * other way. */
+static bool prefer_node(int socket)
+{
+	if (socket < 0 || numa_available() < 0 || socket > numa_max_node() || numa_max_node() == 0)
+		return false;
+	numa_set_preferred(socket);
+	return true;
+}
+
+struct hm_search *hm_search_create(struct hm_search_db *db, int socket)
+{
+	bool preferred = prefer_node(socket);
+	struct hm_search *s = aligned_alloc(64, (sizeof(*s) + 63) & ~(size_t)63);
+
+	if (s) {
+		memset(s, 0, sizeof(*s));
+		s->db = hm_search_db_ref(db);
+		if (!create_scan(s) || !create_confirmation(s)) {
+			hm_search_destroy(s);
+			s = NULL;
+		}
+	}
+	if (preferred)
+		numa_set_localalloc();
+	return s;
+}
+
+void hm_search_destroy(struct hm_search *s)
+{
+	if (!s)
+		return;
+	pcre2_jit_stack_free(s->stack);
+	free(s->arena.bytes); // with all that PCRE2 took from it
+	free(s->progress);
+	hs_free_scratch(s->scratch);
+	free(s->hits);
+	free(s->touched);
+	hm_search_db_unref(s->db);
+	free(s);
+}
+
+uint64_t hm_search_bytes(const struct hm_search *s)
+{
+	uint64_t bytes = sizeof(*s) + s->db->n_slots * (sizeof(*s->hits) + sizeof(*s->touched));
+	size_t n = 0;
+
+	if (s->scratch && hs_scratch_size(s->scratch, &n) == HS_SUCCESS)
+		bytes += n;
+	if (s->db->n_confirms > 0)
+		bytes += s->db->n_confirms * sizeof(*s->progress) + ARENA_BYTES + JIT_STACK_BYTES;
+	return bytes;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* worker: the whole life of a packet on a polling core, in worker.c: burst, parse, program, release.
+ *
+ * A lane is what one worker has of one device: its queues, and the program it runs over their batches.
+ * The control core publishes a program with one pointer store and frees the old one after a quiescent
+ * state (librte_rcu). A worker writes its blocks, nothing else is shared.
+ */
+#pragma once
+
+#include <rte_rcu_qsbr.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include "core/config.h"
+#include "core/program.h"
+
+/* What one queue has received, for the ledger. One writer, its worker; hm_rx_read() is consistent:
+ * received = parsed + sum of rejected + in_flight. */
+struct hm_rx_block {
+	alignas(64) _Atomic uint32_t sequence; // odd while it is written
+	_Atomic uint64_t received, parsed, in_flight;
+	_Atomic uint64_t bytes; // on the wire, of all received
+	_Atomic uint64_t cut;   // chained buffers of which only the first segment was looked at
+	_Atomic uint64_t newest_ns;
+	_Atomic uint64_t rejected[HM_PARSE_OUTCOMES]; // [HM_PARSE_OK] stays 0
+};
+
+struct hm_rx_counts {
+	uint64_t received, parsed, in_flight, bytes, cut, newest_ns;
+	uint64_t rejected[HM_PARSE_OUTCOMES];
+};
+
+struct hm_queue {
+	uint16_t port, queue, burst;
+	struct hm_rx_block block;
+};
+
+struct hm_lane {
+	_Atomic(struct hm_program *) program; // control core writes
+	struct hm_device *device;
+	// how to read a packet buffer, set before the device starts
+	int ts_offset, capture_offset; // of the dynamic fields, < 0: none
+	uint64_t ts_flag;
+	// ns = ts_base_ns + (time stamp - ts_base_ticks) * ts_factor / 2^32
+	uint64_t ts_base_ns, ts_base_ticks;
+	_Atomic uint64_t ts_factor; // 2^32 for nanoseconds; the control core calibrates others
+	enum hm_link link;
+	uint16_t device_index;
+	struct hm_parse_conf parse;
+	bool adaptive;    // may sleep when nothing comes
+	bool lossless;	  // the source waits: nothing is received while an output is full
+	bool packet_time; // a trace: time passes with packets only
+
+	_Atomic bool running; // control core: poll it
+	_Atomic bool ending;  // control core: the source has nothing more to offer
+	_Atomic bool drained; // worker: ending, everything received has been counted and moved
+	uint64_t newest_ns;
+	uint16_t n_queues;
+	struct hm_queue *queues[HM_QUEUES_MAX];
+};
+
+struct hm_worker {
+	unsigned index, lcore;
+	int socket;
+	struct rte_rcu_qsbr *qsbr;
+	_Atomic bool *stop;
+	_Atomic bool done;
+	uint16_t n_lanes;
+	struct hm_lane *lanes[HM_DEVICES_MAX];
+	struct hm_workspace workspace;
+	struct hm_batch batch;
+};
+
+/* The lcore function: runs until *w->stop, drains, sets w->done. */
+int hm_worker_main(void *worker);
+
+/* A consistent copy. Any thread. */
+void hm_rx_read(const struct hm_rx_block *block, struct hm_rx_counts *c);

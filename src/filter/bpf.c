@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* bpf: filters as libpcap compiles them, run by its interpreter packet by packet. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pcap/pcap.h>
+
+#include "filter/filter.h"
+#include "filter/names.h"
+
+struct hm_filter {
+	unsigned n_insns;
+	struct bpf_insn insns[];
+};
+
+static struct hm_filter *take_program(const struct bpf_program *program)
+{
+	size_t size = program->bf_len * sizeof(program->bf_insns[0]);
+	struct hm_filter *f = malloc(sizeof(*f) + size);
+
+	if (f) {
+		f->n_insns = program->bf_len;
+		memcpy(f->insns, program->bf_insns, size);
+	}
+	return f;
+}
+
+static struct hm_filter *compile(pcap_t *handle, const char *expression, struct hm_error *err)
+{
+	struct bpf_program program;
+	struct hm_filter *f = NULL;
+
+	if (pcap_compile(handle, &program, expression, 1, 0) != 0) {
+		hm_error_set(err, -EINVAL, 1025, "filter \"%.200s\": %s", expression,
+			     pcap_geterr(handle));
+		return NULL;
+	}
+	// the interpreter trusts its program
+	if (!bpf_validate(program.bf_insns, (int)program.bf_len))
+		hm_error_set(err, -EINVAL, 1025, "filter \"%.200s\": invalid program", expression);
+	else if (!(f = take_program(&program)))
+		hm_error_set(err, -ENOMEM, 1027, "filter: out of memory");
+	pcap_freecode(&program);
+	return f;
+}
+
+struct hm_filter *hm_filter_create(const char *expression, enum hm_link link, uint32_t snaplen,
+				   struct hm_error *err)
+{
+	struct hm_name_use name;
+	struct hm_filter *f;
+	pcap_t *handle;
+
+	if (!expression || strspn(expression, " \t\r\n") == strlen(expression)) {
+		hm_error_set(err, -EINVAL, 7001, "filter is empty");
+		return NULL;
+	}
+	if (strlen(expression) > HM_FILTER_EXPRESSION_MAX) {
+		hm_error_set(err, -EINVAL, 1025, "filter of %zu bytes is too long, at most %d",
+			     strlen(expression), HM_FILTER_EXPRESSION_MAX);
+		return NULL;
+	}
+	if (hm_filter_find_name(expression, &name)) {
+		hm_error_set(err, -EINVAL, 1025, "filter \"%.200s\": '%.*s' at byte %td: %s",
+			     expression, (int)(name.length < 64 ? name.length : 64), name.at,
+			     name.at - expression, name.why);
+		return NULL;
+	}
+	// a program's return value is the snaplen, and 0 would match nothing
+	handle = pcap_open_dead(hm_link_dlt(link), snaplen != 0 ? (int)snaplen : UINT16_MAX);
+	if (!handle) {
+		hm_error_set(err, -ENOMEM, 1027, "filter: libpcap has no memory for a handle");
+		return NULL;
+	}
+	f = compile(handle, expression, err);
+	pcap_close(handle);
+	return f;
+}
+
+uint64_t hm_filter_run(const struct hm_filter *f, const struct hm_batch *b, uint64_t in)
+{
+	uint64_t out = 0;
+
+	for (uint64_t left = in; left != 0; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		uint64_t match = bpf_filter(f->insns, b->data[i], b->wirelen[i], b->caplen[i]) != 0;
+
+		out |= match << i;
+	}
+	return out;
+}
+
+void hm_filter_destroy(struct hm_filter *f)
+{
+	free(f);
+}

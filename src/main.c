@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* homardd: reads the configuration, starts DPDK, the engine and the control loop, and undoes it all. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/config.h"
+#include "control/loop.h"
+#include "core/eal.h"
+#include "core/engine.h"
+#include "core/lcores.h"
+#include "core/version.h"
+
+static const char usage[] =
+	"usage: homardd --config FILE [--check] [--json]\n"
+	"       homardd --help | --version\n"
+	"\n"
+	"The homard monitoring appliance: takes packets through DPDK, runs the configured\n"
+	"flows over them, answers on its control socket (homardctl), exports flow records.\n"
+	"\n"
+	"  -c, --config FILE  the configuration (docs/configuration.md, config/ has samples)\n"
+	"      --check        read the configuration, print what would be started, start nothing\n"
+	"      --json         with --check: print it as JSON\n"
+	"  -h, --help         this text\n"
+	"  -V, --version      version of homard, DPDK and Hyperscan\n"
+	"\n"
+	"SIGTERM or SIGINT stop it: every flow record is exported, the ledger is printed.\n"
+	"SIGHUP reloads the flows of the configuration.\n"
+	"Exit status: 0 stopped as asked, 1 could not run, 2 wrong usage or configuration.\n";
+
+struct options {
+	const char *config;
+	bool check, json;
+};
+
+/* 0: go on; else exit with the status in *status. */
+static int read_options(int argc, char **argv, struct options *o, int *status)
+{
+	static const struct option known[] = {
+		{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+		{"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},      {0},
+	};
+	int c;
+
+	*status = 2;
+	while ((c = getopt_long(argc, argv, "c:hV", known, NULL)) != -1)
+		switch (c) {
+		case 'c':
+			o->config = optarg;
+			break;
+		case 'k':
+			o->check = true;
+			break;
+		case 'j':
+			o->json = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			*status = 0;
+			return -1;
+		case 'V':
+			puts(hm_version_text());
+			*status = 0;
+			return -1;
+		default:
+			fputs("homardd --help explains the options\n", stderr);
+			return -1;
+		}
+	if (optind < argc) {
+		fprintf(stderr,
+			"homardd: \"%s\" is not expected; homardd --help explains the options\n",
+			argv[optind]);
+		return -1;
+	}
+	if (!o->config) {
+		fputs("homardd: --config FILE is missing; config/ has samples\n", stderr);
+		return -1;
+	}
+	*status = 0;
+	return 0;
+}
+
+static void print_plan(const struct hm_config *config, bool as_json)
+{
+	json_t *plan = hm_engine_plan(config), *device, *flow;
+	size_t i;
+
+	if (as_json) {
+		json_dumpf(plan, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(plan);
+		return;
+	}
+	printf("%s: no mistakes\n", config->file);
+	printf("control   lcore %" JSON_INTEGER_FORMAT ", socket %s\n",
+	       json_integer_value(json_object_get(plan, "control_lcore")), config->control.socket);
+	printf("memory    %u MB of %s, %.1f MB of it for packet buffers%s\n", config->eal.memory_mb,
+	       json_string_value(json_object_get(plan, "memory")),
+	       (double)json_integer_value(json_object_get(plan, "packet_buffer_bytes")) / 1048576.0,
+	       json_is_true(json_object_get(plan, "fits")) ? ""
+							   : ": TOO MUCH, raise eal.memory_mb");
+	json_array_foreach(json_object_get(plan, "devices"), i, device)
+	{
+		char *lcores = json_dumps(json_object_get(device, "lcore_of_queue"), 0);
+
+		printf("device    %s: %s %s, %u queues on lcores %s, %u buffers of "
+		       "%" JSON_INTEGER_FORMAT " bytes a queue\n",
+		       config->devices[i].name,
+		       json_string_value(json_object_get(device, "source")),
+		       config->devices[i].where, config->devices[i].queues, lcores,
+		       (unsigned)json_integer_value(json_object_get(device, "buffers_per_queue")),
+		       json_integer_value(json_object_get(device, "buffer_bytes")));
+		free(lcores);
+	}
+	json_array_foreach(json_object_get(plan, "flows"), i, flow)
+	{
+		char *functions = json_dumps(json_object_get(flow, "functions"), 0);
+
+		printf("flow      %s on %s: %s\n", config->flows[i].name, config->flows[i].device,
+		       functions);
+		free(functions);
+	}
+	json_decref(plan);
+}
+
+/* What can be told before EAL is started. */
+static int check(const struct hm_config *config, struct hm_error *err)
+{
+	uint64_t set[2];
+	struct hm_error cause;
+	int n = hm_lcores_parse(config->eal.lcores, set, &cause);
+
+	if (n < 0)
+		return hm_error_set(err, -EINVAL, 0, "%s: eal.lcores: %s", config->file,
+				    cause.text);
+	if (n < 2)
+		return hm_error_set(
+			err, -EINVAL, 0,
+			"%s: eal.lcores: \"%s\" is one lcore; it takes one for the control core "
+			"and at least one worker, for example \"0-1\", or \"0@0,1@0\" on one CPU",
+			config->file, config->eal.lcores);
+	return 0;
+}
+
+static int run(const struct hm_config *config, struct hm_error *err)
+{
+	struct hm_engine *e;
+	int ret = hm_eal_start(config, err);
+
+	if (ret < 0)
+		return ret;
+	e = hm_engine_create(config, err);
+	if (!e) {
+		hm_eal_stop();
+		return -EINVAL;
+	}
+	ret = hm_engine_start(e, err);
+	if (ret == 0)
+		ret = hm_control_run(e, config, err);
+	hm_engine_destroy(e);
+	hm_eal_stop();
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	struct hm_mistakes mistakes = {.check_function = hm_config_check_function};
+	struct options o = {0};
+	struct hm_config *config;
+	struct hm_error err = {0};
+	int status = 0;
+
+	if (read_options(argc, argv, &o, &status) < 0)
+		return status;
+	config = hm_config_load(o.config, &mistakes);
+	if (!config) {
+		hm_mistakes_print(&mistakes, stderr);
+		hm_mistakes_free(&mistakes);
+		return 2;
+	}
+	if (check(config, &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		status = 2;
+	} else if (o.check) {
+		print_plan(config, o.json);
+	} else if (run(config, &err) < 0) {
+		fprintf(stderr, "homardd: %s\n", err.text);
+		status = 1;
+	}
+	hm_config_free(config);
+	return status;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The driver's own types: port, card, receive queue, slot.
+ *
+ * A queue is one receive stream. Positions in a stream are running 64-bit byte counts; pointers are
+ * derived from the pair that the last dag_advance_stream() gave:
+ *
+ *	released <= base = bottom pointer as last returned  <=  cur = next record  <=  top
+ *
+ * Space can only be given back in record order. Each record handed out in zero copy therefore has
+ * a slot that remembers where it starts; whoever frees the mbuf marks the slot, and the poller
+ *moves `released` up to the start of the oldest slot that is not marked (to `cur` if there is
+ *none).
+ */
+#ifndef DAG_DRIVER_H
+#define DAG_DRIVER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <ethdev_driver.h>
+#include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
+
+#include "dag_lib.h"
+#include "dag_logs.h"
+
+#define DAG_STREAMS_MAX  32 /* receive streams of a card */
+#define DAG_CARD_NAME    64
+#define DAG_LIB_NAME     1024
+#define DAG_SLOTS_MIN    64
+#define DAG_SLOTS_MAX    32768
+#define DAG_SLOTS_DEF    4096
+#define DAG_CHUNK        64  /* records looked at before mbufs are allocated */
+#define DAG_SKIPS_MAX    512 /* records per burst that are no packets: bounds its work */
+#define DAG_STRIKES_MAX  3   /* corrupt in a row: the stream is given up */
+#define DAG_ERF_TYPES    49  /* 0-48 are legal */
+#define DAG_DRAIN_MS     1000
+#define DAG_RX_PKTLEN    65535
+#define DAG_PARTIAL_ROOM (64 * 1024)
+
+struct dag_args {
+	char lib[DAG_LIB_NAME];
+	char card[DAG_CARD_NAME]; /* canonical: "dag0" */
+	int streams[DAG_STREAMS_MAX];
+	uint16_t nb_streams; /* 0: all that have memory */
+	uint16_t fcs;        /* bytes that wlen includes: 0, 2 or 4 */
+	bool keep_fcs;
+	bool deliver_errors;
+	bool flush;
+	bool zero_copy;
+	bool raw_timestamp;
+	uint32_t speed; /* Mbit/s */
+};
+
+/* An open card: shared by the port and by queues that outlive it. */
+struct dag_card {
+	struct dag_lib *lib;
+	int fd;
+	unsigned int refs;
+	pthread_mutex_t lock; /* attach, start, stop, detach */
+};
+
+#define DAG_SLOT_FREE UINT64_MAX
+
+struct dag_slot {
+	struct rte_mbuf_ext_shared_info shinfo;
+	/* Running offset of the record. The freeing thread stores DAG_SLOT_FREE with release
+	 * order, dag_reclaim() of the polling thread loads it with acquire order. */
+	uint64_t start;
+};
+
+/* Written by the polling thread only. */
+struct dag_rx_stats {
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t nombuf;
+	uint64_t lctr_drops;     /* sum of the loss counters */
+	uint64_t lctr_saturated; /* ... that were at their maximum: more was lost */
+	uint64_t pad_records;
+	uint64_t meta_records;
+	uint64_t other_records;
+	uint64_t error_records; /* rxerror or dserror, delivered or not */
+	uint64_t error_drops;
+	uint64_t empty_records;
+	uint64_t corrupt_records;
+	uint64_t invalid_records;
+	uint64_t bad_rlen;
+	uint64_t resync_bytes;
+	uint64_t unaligned_records;
+	uint64_t offset_records; /* sub-header names an offset, which is ignored */
+	uint64_t short_wlen;     /* wlen below the FCS length: delivered empty */
+	uint64_t too_long;       /* copy mode: longer than the pool's room, dropped */
+	uint64_t copied;
+	uint64_t fallbacks; /* times that too many held records forced copying */
+	uint64_t stale_bytes;
+	uint64_t advances;
+	uint64_t types[DAG_ERF_TYPES];
+};
+
+enum dag_queue_state {
+	DAG_QUEUE_DETACHED,
+	DAG_QUEUE_STARTED,
+	DAG_QUEUE_DRAINING, /* stopped, still attached since mbufs are outstanding */
+};
+
+struct dag_rx_queue {
+	/* read by every burst */
+	const uint8_t *cur;
+	const uint8_t *top;
+	const uint8_t *base;
+	uint64_t base_offset; /* of base */
+	uint64_t release;
+	struct dag_slot *slots;
+	uint32_t head; /* running: slots taken */
+	uint32_t tail; /* running: oldest slot in use */
+	uint32_t slot_mask;
+	uint32_t hold_slots; /* more than this in use: copy */
+	uint64_t hold_bytes;
+	uint64_t release_step; /* advance at the latest when so much can be given back */
+	struct rte_mempool *pool;
+	uint64_t rearm; /* refcnt, nb_segs, port; data_off 0 */
+	uint64_t ol_flags;
+	int timestamp_offset;
+	int capture_offset;
+	uint16_t fcs;       /* bytes that wlen includes */
+	uint16_t strip;     /* bytes of them to take off */
+	uint32_t copy_room; /* data bytes of a pool mbuf */
+	bool running;       /* the stream is started and healthy */
+	bool copying;       /* copy mode, or fallback */
+	bool zero_copy;
+	bool deliver_errors;
+	bool raw_timestamp;
+	uint8_t strikes;
+	uint8_t lctr_seen; /* interfaces whose first record has been seen */
+
+	struct dag_rx_stats stats __rte_cache_aligned;
+
+	/* control path, and what the polling thread does rarely */
+	struct dag_card *card __rte_cache_aligned;
+	struct rte_eth_dev *dev;
+	struct dag_rx_queue *next_parked;
+	uint64_t buffer_size;
+	uint64_t partial_since; /* TSC when the window last ended inside a record */
+	uint64_t partial_end;   /* running offset of its end */
+	int stream;
+	uint16_t queue_id;
+	bool flush;
+	enum dag_queue_state state;
+	struct dag_rx_stats stats_base; /* what stats_reset() subtracts */
+};
+
+/* dev_private */
+struct dag_port {
+	struct dag_args args;
+	struct dag_card *card;
+	struct rte_ether_addr mac;
+	uint64_t tx_dropped[RTE_ETHDEV_QUEUE_STAT_CNTRS];
+	int timestamp_offset;
+	int capture_offset;
+	uint64_t timestamp_flag;
+	uint32_t removed; /* 1 once a stream has failed; set by whichever poller is first */
+};
+
+/* dag_args.c */
+int dag_args_parse(const char *params, struct dag_args *args);
+
+/* dag_queue.c */
+struct dag_card *dag_card_open(const struct dag_args *args);
+void dag_card_put(struct dag_card *card);
+int dag_rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue_id, uint16_t nb_desc,
+		       unsigned int socket_id, const struct rte_eth_rxconf *conf,
+		       struct rte_mempool *pool);
+void dag_rx_queue_release(struct rte_eth_dev *dev, uint16_t queue_id);
+int dag_rx_queue_start(struct dag_rx_queue *q);
+void dag_rx_queue_stop(struct dag_rx_queue *q);
+
+/* dag_rx.c */
+uint16_t dag_recv(void *rx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts);
+uint16_t dag_recv_none(void *rx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts);
+void dag_reclaim(struct dag_rx_queue *q);
+int dag_advance(struct dag_rx_queue *q);
+static inline uint32_t
+dag_held(const struct dag_rx_queue *q)
+{
+	return q->head - q->tail;
+}
+
+/* dag_stats.c */
+int dag_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats);
+int dag_stats_reset(struct rte_eth_dev *dev);
+int dag_xstats_get(struct rte_eth_dev *dev, struct rte_eth_xstat *xstats, unsigned int n);
+int dag_xstats_get_names(struct rte_eth_dev *dev, struct rte_eth_xstat_name *names, unsigned int n);
+
+#endif

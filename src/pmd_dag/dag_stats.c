@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Statistics: each queue counts for itself, a reset only moves its base. */
+#include <stdio.h>
+#include <string.h>
+
+#include "dag_driver.h"
+
+#define DAG_STAT(name, field)                              \
+	{                                                  \
+		name, offsetof(struct dag_rx_stats, field) \
+	}
+
+static const struct {
+	const char *name;
+	size_t offset;
+} dag_xstats[] = {
+	DAG_STAT("rx_lctr_drops", lctr_drops),
+	DAG_STAT("rx_lctr_saturated", lctr_saturated),
+	DAG_STAT("rx_pad_records", pad_records),
+	DAG_STAT("rx_meta_records", meta_records),
+	DAG_STAT("rx_other_records", other_records),
+	DAG_STAT("rx_error_records", error_records),
+	DAG_STAT("rx_error_drops", error_drops),
+	DAG_STAT("rx_empty_records", empty_records),
+	DAG_STAT("rx_corrupt_records", corrupt_records),
+	DAG_STAT("rx_invalid_records", invalid_records),
+	DAG_STAT("rx_bad_rlen", bad_rlen),
+	DAG_STAT("rx_resync_bytes", resync_bytes),
+	DAG_STAT("rx_unaligned_records", unaligned_records),
+	DAG_STAT("rx_offset_records", offset_records),
+	DAG_STAT("rx_short_wlen", short_wlen),
+	DAG_STAT("rx_too_long", too_long),
+	DAG_STAT("rx_copied", copied),
+	DAG_STAT("rx_copy_fallbacks", fallbacks),
+	DAG_STAT("rx_stale_bytes", stale_bytes),
+	DAG_STAT("rx_advances", advances),
+};
+
+/* "rx_type_N_skipped" for each legal ERF type follow the table above */
+#define DAG_XSTATS (RTE_DIM(dag_xstats) + DAG_ERF_TYPES)
+
+static uint64_t
+read_stat(const struct dag_rx_queue *q, size_t offset)
+{
+	const uint64_t *now = RTE_PTR_ADD(&q->stats, offset);
+	const uint64_t *base = RTE_PTR_ADD(&q->stats_base, offset);
+
+	return __atomic_load_n(now, __ATOMIC_RELAXED) - *base;
+}
+
+static uint64_t
+sum_stat(const struct rte_eth_dev *dev, size_t offset)
+{
+	uint64_t sum = 0;
+	uint16_t i;
+
+	for (i = 0; i < dev->data->nb_rx_queues; i++)
+		if (dev->data->rx_queues[i] != NULL)
+			sum += read_stat(dev->data->rx_queues[i], offset);
+	return sum;
+}
+
+#define SUM(dev, field) sum_stat(dev, offsetof(struct dag_rx_stats, field))
+
+int
+dag_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
+{
+	const struct dag_port *port = dev->data->dev_private;
+	const struct dag_rx_queue *q;
+	uint16_t i;
+
+	stats->ipackets = SUM(dev, packets);
+	stats->ibytes = SUM(dev, bytes);
+	stats->imissed = SUM(dev, lctr_drops);
+	stats->rx_nombuf = SUM(dev, nombuf);
+	stats->ierrors = SUM(dev, error_drops) + SUM(dev, corrupt_records) +
+			 SUM(dev, invalid_records) + SUM(dev, empty_records) + SUM(dev, bad_rlen) +
+			 SUM(dev, too_long);
+	for (i = 0; i < RTE_MIN(dev->data->nb_rx_queues, RTE_ETHDEV_QUEUE_STAT_CNTRS); i++) {
+		q = dev->data->rx_queues[i];
+		if (q == NULL)
+			continue;
+		stats->q_ipackets[i] = read_stat(q, offsetof(struct dag_rx_stats, packets));
+		stats->q_ibytes[i] = read_stat(q, offsetof(struct dag_rx_stats, bytes));
+		stats->q_errors[i] = read_stat(q, offsetof(struct dag_rx_stats, lctr_drops));
+	}
+	for (i = 0; i < RTE_ETHDEV_QUEUE_STAT_CNTRS; i++)
+		stats->oerrors += port->tx_dropped[i];
+	return 0;
+}
+
+int
+dag_stats_reset(struct rte_eth_dev *dev)
+{
+	struct dag_port *port = dev->data->dev_private;
+	struct dag_rx_queue *q;
+	uint16_t i;
+
+	for (i = 0; i < dev->data->nb_rx_queues; i++) {
+		q = dev->data->rx_queues[i];
+		if (q != NULL)
+			q->stats_base = q->stats;
+	}
+	memset(port->tx_dropped, 0, sizeof(port->tx_dropped));
+	return 0;
+}
+
+int
+dag_xstats_get(struct rte_eth_dev *dev, struct rte_eth_xstat *xstats, unsigned int n)
+{
+	unsigned int i;
+	size_t offset;
+
+	if (xstats == NULL || n < DAG_XSTATS)
+		return DAG_XSTATS;
+	for (i = 0; i < DAG_XSTATS; i++) {
+		if (i < RTE_DIM(dag_xstats))
+			offset = dag_xstats[i].offset;
+		else
+			offset = offsetof(struct dag_rx_stats, types) +
+				 (i - RTE_DIM(dag_xstats)) * sizeof(uint64_t);
+		xstats[i].id = i;
+		xstats[i].value = sum_stat(dev, offset);
+	}
+	return DAG_XSTATS;
+}
+
+int
+dag_xstats_get_names(struct rte_eth_dev *dev __rte_unused, struct rte_eth_xstat_name *names,
+		     unsigned int n)
+{
+	unsigned int i;
+
+	if (names == NULL || n < DAG_XSTATS)
+		return DAG_XSTATS;
+	for (i = 0; i < RTE_DIM(dag_xstats); i++)
+		strlcpy(names[i].name, dag_xstats[i].name, sizeof(names[i].name));
+	for (; i < DAG_XSTATS; i++)
+		snprintf(names[i].name, sizeof(names[i].name), "rx_type_%u_skipped",
+			 i - (unsigned int)RTE_DIM(dag_xstats));
+	return DAG_XSTATS;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* net_dag: what an application may know about packets of the net_dag driver.
+ *
+ * Every mbuf of a net_dag port carries
+ *   - its time in the standard dynamic field RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, marked valid by
+ *     RTE_MBUF_DYNFLAG_RX_TIMESTAMP_NAME: nanoseconds since 1970 (or the card's 2^-32 s units with
+ *     the device argument timestamp=erf);
+ *   - the facts below in the dynamic field NET_DAG_CAPTURE_NAME. Find its offset after the port has
+ *     been probed:
+ *
+ *	int offset = rte_mbuf_dynfield_lookup(NET_DAG_CAPTURE_NAME, NULL);
+ *	struct net_dag_capture *c = RTE_MBUF_DYNFIELD(m, offset, struct net_dag_capture *);
+ *
+ * In zero-copy mode the ERF record's own header lies in the headroom: the record starts at
+ * m->buf_addr, and m->data_off is the length of header, extension headers and sub-header.
+ */
+#ifndef NET_DAG_H
+#define NET_DAG_H
+
+#include <stdint.h>
+
+#define NET_DAG_CAPTURE_NAME "homard_dynfield_capture"
+
+/* 8 bytes, 8-byte aligned. An application that fills the field for ports of other drivers registers
+ * it with just these parameters: size and align 8, flags 0. */
+struct net_dag_capture {
+	uint32_t wire_len;       /* bytes on the wire, as the data: without FCS unless it is kept */
+	uint16_t ifindex;        /* capture interface of the card, 0-7 */
+	uint16_t color_or_flags; /* color of record types 11, 16, 20; else the ERF flags byte */
+} __attribute__((aligned(8)));
+
+#endif

@@ -1,0 +1,187 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""One test a kind of device: packets that somebody else sends are counted exactly."""
+import errno
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import homard
+from homard import Homard
+
+PACKETS = 3000
+SENDER = """
+import socket, sys, time
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind((sys.argv[1], 0))
+frame = bytes.fromhex(sys.argv[3])
+for i in range(int(sys.argv[2])):
+    s.send(frame)
+    if i % 50 == 49:
+        time.sleep(0.002)  # the kernel's queue of a veth is short
+"""
+
+
+def udp_frame():
+    ip = bytes.fromhex("4500002e00000000401100000a0000010a000002")
+    udp = bytes.fromhex("03e807d0001a0000") + bytes(18)
+    return bytes.fromhex("020000000002020000000001" "0800") + ip + udp
+
+
+def flows(device):
+    return [{"name": "all", "device": device, "functions": [["PKT_COUNTER"]]},
+            {"name": "udp", "device": device,
+             "functions": [["BPF_FILTER", "udp dst port 2000"], ["PKT_COUNTER"], ["BYTE_COUNTER"]]}]
+
+
+class Namespace:
+    """A network namespace with a veth pair hm0, hm1 that carries nothing but what tests send."""
+
+    def __init__(self):
+        self.name = "homard-%d" % os.getpid()
+        self.prefix = ["ip", "netns", "exec", self.name]
+
+    def __enter__(self):
+        done = subprocess.run(["ip", "netns", "add", self.name], capture_output=True, check=False)
+        if done.returncode:
+            raise unittest.SkipTest("no network namespace: " + done.stderr.decode().strip())
+        try:
+            self.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1",
+                     "net.ipv6.conf.default.disable_ipv6=1")
+            self.run("ip", "link", "add", "hm0", "type", "veth", "peer", "name", "hm1")
+            self.run("ip", "link", "set", "hm0", "up")
+            self.run("ip", "link", "set", "hm1", "up")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["ip", "netns", "del", self.name], check=False)
+
+    def run(self, *command):
+        subprocess.run([*self.prefix, *command], stdin=subprocess.DEVNULL, check=True)
+
+    def send(self, count, frame):
+        self.run(sys.executable, "-c", SENDER, "hm1", str(count), frame.hex())
+
+
+class Devices(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="homard-"))
+        cls.trace = cls.folder / "devices.pcap"
+        cls.truth = homard.make_trace(cls.trace, packets=PACKETS, flows=50, seed=3)
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def expect(self, h, flow, function, count):
+        homard.until(lambda: h.read(flow, function) >= count,
+                     what="%d packets of flow %s" % (count, flow))
+        self.assertEqual(h.read(flow, function), count)
+
+    def test_net_dag_on_the_simulator(self):
+        trace = self.folder / "card.erf"
+        truth = homard.make_trace(trace, packets=PACKETS, flows=50, seed=4)
+        cards = self.folder / "cards.json"
+        cards.write_text(json.dumps({"dag0": {"trace": str(trace), "pace": "max", "loop": 3,
+                                              "streams": 1}}))
+        device = {"name": "dag0", "vdev": "net_dag0,lib=%s,card=dag0" % homard.DAG_SIM}
+        with Homard({"devices": [device], "flows": flows("dag0")},
+                    env={"DAG_SIM_CARDS": str(cards)}) as h:
+            self.expect(h, "all", 1, 3 * truth["packets"])
+            h.assert_balanced()
+            h.stop()
+
+    def test_net_pcap(self):
+        device = {"name": "file", "vdev": "net_pcap0,rx_pcap=%s" % self.trace}
+        with Homard({"devices": [device], "flows": flows("file")}) as h:
+            self.expect(h, "all", 1, self.truth["packets"])
+            h.assert_balanced()
+            h.stop()
+
+    def test_net_ring(self):
+        feeder = homard.BUILD / "tests/e2e/libring_feed.so"
+        environment = {"LD_PRELOAD": str(feeder), "RING_FEED_PORT": "net_ring0",
+                       "RING_FEED_PACKETS": str(PACKETS),
+                       "ASAN_OPTIONS": "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")}
+        with Homard({"devices": [{"name": "ring", "vdev": "net_ring0"}], "flows": flows("ring")},
+                    env=environment) as h:
+            self.expect(h, "udp", 2, PACKETS)
+            self.assertEqual(h.read("udp", 3), PACKETS * 60)
+            h.assert_balanced()
+            h.stop()
+
+    def test_memif_between_two_processes(self):
+        """A second DPDK process (testpmd) sends the trace's packets through memif."""
+        testpmd = shutil.which("dpdk-testpmd")
+        if not testpmd:
+            self.skipTest("dpdk-testpmd is not installed (package dpdk-dev)")
+        path = self.folder / "memif.sock"
+        device = {"name": "memif", "vdev":
+                  "net_memif0,role=server,id=0,socket=%s,socket-abstract=no" % path}
+        with Homard({"devices": [device], "flows": flows("memif")}) as h:
+            homard.until(path.exists, what="the memif socket")
+            cores = sorted(os.sched_getaffinity(0))
+            sent = self.forward(testpmd, "0@%d,1@%d" % (cores[0], cores[-1]), path)
+            self.assertGreater(sent, 0)
+            self.expect(h, "all", 1, sent)
+            h.assert_balanced()
+            h.stop()
+
+    def forward(self, testpmd, lcores, path):
+        """testpmd from the trace to memif; returns how many packets it has sent."""
+        with subprocess.Popen(
+                [testpmd, "--lcores", lcores, "--no-huge", "-m", "256", "--no-pci", "--no-telemetry",
+                 "--file-prefix", "homardtest%d" % os.getpid(),
+                 "--vdev", "net_pcap0,rx_pcap=%s" % self.trace,
+                 "--vdev", "net_memif0,role=client,id=0,socket=%s,socket-abstract=no" % path,
+                 "--", "--forward-mode=io", "--total-num-mbufs=8192", "--burst=32"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            output = b""
+            while b"Press enter" not in output:
+                data = process.stdout.read1(4096)
+                self.assertTrue(data, output.decode(errors="replace"))
+                output += data
+            homard.time.sleep(1)
+            output = process.communicate(b"\n", timeout=homard.SLOW)[0]
+        counts = re.findall(rb"Forward statistics for port 1.*?TX-packets: (\d+)", output, re.DOTALL)
+        self.assertTrue(counts, output.decode(errors="replace"))
+        return int(counts[0])
+
+    def on_veth(self, vdev):
+        if os.geteuid() != 0:
+            self.skipTest("a network namespace needs root")
+        device = {"name": "veth", "vdev": vdev}
+        with Namespace() as namespace, \
+                Homard({"devices": [device], "flows": flows("veth")}, prefix=namespace.prefix) as h:
+            namespace.send(PACKETS, udp_frame())
+            self.expect(h, "udp", 2, PACKETS)
+            self.assertEqual(h.read("udp", 3), PACKETS * len(udp_frame()))
+            h.assert_balanced()
+            h.stop()
+
+    def test_af_packet_on_a_veth_pair(self):
+        self.on_veth("net_af_packet0,iface=hm0")
+
+    def test_af_xdp_on_a_veth_pair(self):
+        try:
+            socket.socket(44, socket.SOCK_RAW).close()  # AF_XDP
+        except OSError as error:
+            if error.errno in (errno.EAFNOSUPPORT, errno.EPERM):
+                self.skipTest("this kernel has no AF_XDP sockets: %s" % error.strerror)
+            raise
+        self.on_veth("net_af_xdp0,iface=hm0,start_queue=0,queue_count=1")
+
+
+if __name__ == "__main__":
+    homard.main()

@@ -1,0 +1,160 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""golden: each folder here is a flow over a generated trace, and the results that it must have.
+
+    tests/golden/NAME/why             one line: why the case exists
+    tests/golden/NAME/generator.json  homard-traffic's options
+    tests/golden/NAME/flow.json       the list of functions
+    tests/golden/NAME/expected.json   results by function number
+
+`run.py --update [NAME ...]` rewrites the expectations; review the difference like code. What
+tcpdump and Python can tell (filters, strings, regular expressions and the counters behind them) is
+worked out by them, too, on every run: an expectation that is wrong is red, updated or not.
+"""
+import json
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+
+import homard  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+CASES = sorted(path.parent for path in HERE.glob("*/flow.json"))
+COUNTERS = {"PKT_COUNTER": lambda packets: len(packets),
+            "BYTE_COUNTER": lambda packets: sum(wire for _, wire in packets)}
+
+
+def load(case, name):
+    return json.loads((case / name).read_text())
+
+
+def packets_of(path):
+    """[(captured bytes, wire length), ...] of a pcap file that homard-traffic or tcpdump wrote."""
+    raw = path.read_bytes()
+    order = "<" if raw[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
+    packets, at = [], 24
+    while at < len(raw):
+        caplen, wirelen = struct.unpack_from(order + "II", raw, at + 8)
+        packets.append((raw[at + 16:at + 16 + caplen], wirelen))
+        at += 16 + caplen
+    return packets
+
+
+def write_pcap(path, packets):
+    """Microsecond Ethernet pcap; the times do not matter to a filter."""
+    with open(path, "wb") as out:
+        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
+        for data, wirelen in packets:
+            out.write(struct.pack("<IIII", 0, 0, len(data), wirelen) + data)
+
+
+def tcpdump_filter(packets, expression):
+    with tempfile.TemporaryDirectory(prefix="homard-") as folder:
+        before, after = pathlib.Path(folder) / "in.pcap", pathlib.Path(folder) / "out.pcap"
+        write_pcap(before, packets)
+        subprocess.run(["tcpdump", "-Z", "root", "-nr", before, "-w", after, expression],
+                       stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        return packets_of(after)
+
+
+def alternatives(text):
+    """The byte strings of a Snort content: text, |hex|, backslash escapes, "||" between them."""
+    found, now, at = [], b"", 0
+    while at < len(text):
+        if text.startswith("||", at):
+            found.append(now)
+            now, at = b"", at + 2
+        elif text[at] == "|":
+            end = text.index("|", at + 1)
+            now, at = now + bytes.fromhex(text[at + 1:end]), end + 1
+        else:
+            at += text[at] == "\\"
+            now, at = now + text[at].encode("latin-1"), at + 1
+    return found + [now]
+
+
+def search(packets, text, offset=0, depth=0):
+    wanted = alternatives(text)
+    end = offset + depth if depth else None
+    return [p for p in packets if any(w in p[0][offset:end] for w in wanted)]
+
+
+def oracle(path, functions):
+    """Results by function number as far as others can tell them: up to the first other function."""
+    packets, results = packets_of(path), {}
+    for number, (name, *arguments) in enumerate(functions, 1):
+        if name in COUNTERS:
+            results[str(number)] = COUNTERS[name](packets)
+        elif name == "BPF_FILTER":
+            packets = tcpdump_filter(packets, arguments[0])
+        elif name == "STR_SEARCH":
+            packets = search(packets, *arguments)
+        elif name == "REGEXP":
+            pattern = re.compile(arguments[0].encode("latin-1"))
+            packets = [p for p in packets if pattern.search(p[0])]
+        else:
+            break
+    return results
+
+
+def results_of(path, functions):
+    """What homard says, by function number; functions without a result are left out."""
+    with homard.Homard({
+            "devices": [{"name": "trace", "trace": str(path), "pace": "max", "loop": 1}],
+            "flows": [{"name": "golden", "device": "trace", "functions": functions}]}) as h:
+        h.wait_finished("golden")
+        h.assert_balanced()
+        results = {}
+        for number in range(1, len(functions) + 1):
+            try:
+                results[str(number)] = h.read("golden", number)
+            except homard.RpcError as error:
+                if error.mapi_errno != 6146:
+                    raise
+        return results
+
+
+def run(case):
+    """(what homard says, what others say)"""
+    functions = load(case, "flow.json")
+    with tempfile.TemporaryDirectory(prefix="homard-") as folder:
+        trace = pathlib.Path(folder) / "input.pcap"
+        homard.make_trace(trace, **load(case, "generator.json"))
+        return results_of(trace, functions), oracle(trace, functions)
+
+
+class Golden(unittest.TestCase):
+    maxDiff = None
+
+
+def add_test(case):
+    def test(self):
+        self.assertTrue((case / "why").read_text().strip(), "%s has no reason" % case.name)
+        results, truth = run(case)
+        self.assertEqual({n: results.get(n) for n in truth}, truth, "homard and the oracle differ")
+        self.assertEqual(results, load(case, "expected.json"))
+
+    setattr(Golden, "test_" + case.name.replace("-", "_"), test)
+
+
+def update(names):
+    for case in CASES:
+        if not names or case.name in names:
+            results = run(case)[0]
+            (case / "expected.json").write_text(json.dumps(results, indent=1) + "\n")
+            print("updated %s: %s" % (case.name, results))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--update"]:
+        update(sys.argv[2:])
+    else:
+        for folder in CASES:
+            add_test(folder)
+        homard.main()

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* function_harness: a packet function without the engine around it. Applies, connects and runs one
+ * instance over frames in batches of any size, as a worker would, and reads its results.
+ *
+ *	struct harness h;
+ *	assert_int_equal(harness_open(&h, "STR_SEARCH", "[\"abc\", 0, 0]", &err), 0);
+ *	harness_run(&h, frames, n, 64, passed);
+ *	harness_close(&h);
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/function.h"
+#include "core/search.h"
+
+struct frame {
+	const void *data;
+	uint32_t caplen;
+	uint32_t wirelen; // 0: caplen
+	uint64_t ts_ns;
+};
+
+struct harness {
+	const struct hm_function *f;
+	void *conf, *core;
+	bool has_conf, has_core; // conf_init, core_init went well
+	struct hm_search_db *db;
+	struct hm_search *search;
+};
+
+/* `args` is the JSON array of the arguments. Returns what the function (or hm_args_parse) returned
+ * when it refused, with err; -ENOENT for an unknown function. Close it in any case. */
+int harness_open(struct harness *h, const char *name, const char *args, struct hm_error *err);
+/* Runs process() over the frames, `batch` (1..64) at a time; passed[i] tells whether frame i went
+ * on. Checks that the function passes nothing that it was not given: every third packet is taken
+ * out of the mask if `gaps` is set, and passed[i] is false for these. */
+void harness_run(struct harness *h, const struct frame *frames, size_t n, unsigned batch, bool gaps,
+		 bool *passed);
+/* The result field of that name. */
+uint64_t harness_result(const struct harness *h, const char *field);
+void harness_close(struct harness *h);
+
+/* Writes Ethernet, IPv4 and UDP headers and the payload; returns the frame's length (payload + 42),
+ * for which `room` must have space. */
+#define HARNESS_UDP_HEADERS 42
+uint32_t harness_udp(uint8_t *room, uint16_t source_port, uint16_t port, const void *payload,
+		     uint16_t n);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Every instruction set's kernels against a scalar reference, on random lanes and masks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/kernels.h"
+
+static uint64_t random64(void)
+{
+	return (uint64_t)random() << 42 ^ (uint64_t)random() << 21 ^ (uint64_t)random();
+}
+
+static uint64_t reference_sum(const uint32_t *v, uint64_t mask)
+{
+	uint64_t sum = 0;
+
+	for (; mask; mask &= mask - 1)
+		sum += v[__builtin_ctzll(mask)];
+	return sum;
+}
+
+static void test_kernels_on_random_lanes_equal_reference(void **state)
+{
+	(void)state;
+	for (const struct hm_kernels *const *k = hm_kernels_all(); *k; k++)
+		for (int round = 0; round < 2000; round++) {
+			uint32_t a[64], b[64];
+			uint64_t mask = round == 0 ? 0 : round == 1 ? UINT64_MAX : random64();
+			uint64_t less = 0;
+
+			for (int i = 0; i < 64; i++) {
+				// also values whose sum does not fit 32 bits
+				a[i] = (uint32_t)random64();
+				b[i] = round % 3 ? (uint32_t)random64() : a[i];
+				less |= (uint64_t)(a[i] < b[i]) << i;
+			}
+			assert_int_equal((*k)->sum_u32(a, mask), reference_sum(a, mask));
+			assert_int_equal((*k)->less_u32(a, b), less);
+		}
+}
+
+static void test_kernels_chosen_is_the_last_runnable(void **state)
+{
+	const struct hm_kernels *const *k = hm_kernels_all();
+
+	(void)state;
+	assert_non_null(*k);
+	assert_string_equal((*k)->isa, "sse4.2");
+	while (k[1])
+		k++;
+	assert_string_equal(hm_kernels.isa, (*k)->isa);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kernels_on_random_lanes_equal_reference),
+		cmocka_unit_test(test_kernels_chosen_is_the_last_runnable),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/function.h"
+
+static uint64_t pass(void *core, const struct hm_batch *b, uint64_t in)
+{
+	(void)core;
+	(void)b;
+	return in;
+}
+
+static const struct hm_arg args_middle[] = {
+	{.name = "level", .type = HM_ARG_INT, .min = 1, .max = 9, .help = "how high"},
+	{.name = "label", .type = HM_ARG_STRING, .optional = true},
+	{0},
+};
+static const struct hm_field results_middle[] = {
+	{.name = "value", .type = HM_FIELD_U64, .merge = HM_MERGE_SUM, .unit = "packets"},
+	{0},
+};
+
+static const struct hm_function zulu = {.name = "ZULU", .process = pass};
+static const struct hm_function alpha = {.name = "ALPHA", .process = pass};
+static const struct hm_function middle = {
+	.name = "MIDDLE",
+	.summary = "In the middle.",
+	.flags = HM_FN_FILTERS | HM_FN_STATELESS,
+	.args = args_middle,
+	.results = results_middle,
+	.process = pass,
+};
+HM_FUNCTION_REGISTER(zulu);
+HM_FUNCTION_REGISTER(alpha);
+HM_FUNCTION_REGISTER(middle);
+
+static void test_registry_find_in_any_case_finds(void **state)
+{
+	(void)state;
+	assert_ptr_equal(hm_function_find("MIDDLE"), &middle);
+	assert_ptr_equal(hm_function_find("middle"), &middle);
+	assert_ptr_equal(hm_function_find("Zulu"), &zulu);
+	assert_null(hm_function_find("MIDDL"));
+	assert_null(hm_function_find(""));
+}
+
+static void test_registry_next_gives_all_sorted(void **state)
+{
+	(void)state;
+	assert_ptr_equal(hm_function_next(NULL), &alpha);
+	assert_ptr_equal(hm_function_next(&alpha), &middle);
+	assert_ptr_equal(hm_function_next(&middle), &zulu);
+	assert_null(hm_function_next(&zulu));
+}
+
+static void test_registry_describe_tells_everything(void **state)
+{
+	json_t *got = hm_function_describe(&middle);
+	json_t *want = json_loads(
+		"{\"name\": \"MIDDLE\", \"summary\": \"In the middle.\","
+		" \"arguments\": [{\"name\": \"level\", \"type\": \"int\", \"optional\": false, "
+		"\"min\": 1,"
+		"                  \"max\": 9, \"help\": \"how high\"},"
+		"                 {\"name\": \"label\", \"type\": \"string\", \"optional\": true}],"
+		" \"result\": [{\"name\": \"value\", \"type\": \"uint64\", \"merge\": \"sum\","
+		"              \"unit\": \"packets\"}],"
+		" \"flags\": [\"filters\", \"stateless\"]}",
+		0, NULL);
+	(void)state;
+	assert_non_null(want);
+	assert_true(json_equal(got, want));
+	json_decref(got);
+	json_decref(want);
+}
+
+/* What registering `f` does to a process. */
+static int signal_of_registering(const struct hm_function *f)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		close(STDERR_FILENO);
+		hm_function_register(f);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void test_registry_impossible_function_aborts(void **state)
+{
+	static const struct hm_function twin = {.name = "alpha", .process = pass};
+	static const struct hm_function idle = {.name = "IDLE"};
+	static const struct hm_function fine = {.name = "FINE", .process = pass};
+	(void)state;
+	assert_int_equal(signal_of_registering(&twin), SIGABRT);
+	assert_int_equal(signal_of_registering(&idle), SIGABRT);
+	assert_int_equal(signal_of_registering(&fine), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_registry_find_in_any_case_finds),
+		cmocka_unit_test(test_registry_next_gives_all_sorted),
+		cmocka_unit_test(test_registry_describe_tells_everything),
+		cmocka_unit_test(test_registry_impossible_function_aborts),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
