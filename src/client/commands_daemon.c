@@ -135,4 +135,5 @@ const struct hm_command hm_commands_daemon[] = {
 	 "calls any method, PARAMS is JSON\n\n  homardctl call flow.info '{\"flow\": \"web\"}'\n"},
 	{"shutdown", "", 0, 0, shutdown_daemon,
 	 "stops the daemon when everything received is counted and exported"},
-	{0}};
+	{0},
+};

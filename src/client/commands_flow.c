@@ -74,8 +74,7 @@ static json_t *unquote(const char *text, size_t n, char quote)
 	return v;
 }
 
-/* `BPF_FILTER "port 80"` as ["BPF_FILTER", "port 80"]; NULL if a quote or bracket does not end. */
-static json_t *parse_call(const char *text)
+json_t *hm_ctl_parse_call(const char *text)
 {
 	json_t *call = json_array();
 	while (*(text += strspn(text, " \t,"))) {
@@ -131,11 +130,10 @@ static int add_functions(struct hm_ctl *ctl, json_t *id, const json_t *calls)
 	{
 		json_t *args = json_copy(call);
 		json_array_remove(args, 0);
-		json_t *result =
-			hm_client_call(ctl->client, "flow.apply",
-				       json_pack("{s:O, s:O, s:o}", "flow", id, "function",
-						 json_array_get(call, 0), "args", args),
-				       &err);
+		json_t *result = hm_client_call(ctl->client, "flow.apply",
+						json_pack("{s:O, s:O, s:o}", "flow", id, "function",
+							  json_array_get(call, 0), "args", args),
+						&err);
 		if (!result)
 			return hm_ctl_failed(ctl, &err);
 		json_decref(result);
@@ -151,8 +149,8 @@ static int add_functions(struct hm_ctl *ctl, json_t *id, const json_t *calls)
 static int add(struct hm_ctl *ctl, char **argv, const json_t *calls)
 {
 	struct hm_error err = {0};
-	json_t *made = hm_client_call(ctl->client, "flow.create", create_params(argv[0], argv[1]),
-				      &err);
+	json_t *made =
+		hm_client_call(ctl->client, "flow.create", create_params(argv[0], argv[1]), &err);
 	if (!made)
 		return hm_ctl_failed(ctl, &err);
 	json_t *id = json_object_get(made, "flow");
@@ -174,7 +172,7 @@ static int flow_add(struct hm_ctl *ctl, int argc, char **argv)
 	json_t *calls = json_array();
 	int code = HM_EXIT_OK;
 	for (int i = 2; i < argc && code == HM_EXIT_OK; i++) {
-		json_t *call = parse_call(argv[i]);
+		json_t *call = hm_ctl_parse_call(argv[i]);
 		if (json_is_string(json_array_get(call, 0)))
 			json_array_append(calls, call);
 		else
@@ -251,8 +249,8 @@ static int flow_list(struct hm_ctl *ctl, int argc, char **argv)
 	return hm_ctl_call(ctl, "flow.list", NULL, NULL);
 }
 
-#define READ_HELP                                                                            \
-	"what the functions of a flow have counted\n"                                        \
+#define READ_HELP                                                                                \
+	"what the functions of a flow have counted\n"                                            \
 	"FUNCTION is a number, or a name if the flow has one of it; without it all that have a " \
 	"result.\n"
 
@@ -281,4 +279,5 @@ const struct hm_command hm_commands_flow[] = {
 	 "shows what a flow counts, live\n"
 	 "A line for each function with a result: its value and its rate, packets/s or bit/s by\n"
 	 "its unit. Every second, or every S seconds (0.1 to 3600); for ever, or N times.\n"},
-	{0}};
+	{0},
+};

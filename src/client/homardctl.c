@@ -22,12 +22,9 @@ static int run_capture(struct hm_ctl *ctl, int argc, char **argv)
 }
 
 static const struct hm_command capture_commands[] = {
-	{"capture", "FLOW [-w FILE] ...", 0, -1, run_capture,
-	 "streams a flow's packets as pcapng\n"
-	 "Writes to FILE, or to standard output with \"-w -\", for instance into a pipe:\n"
-	 "\n"
-	 "  homardctl capture web -w - | tcpdump -n -r -\n"},
-	{0}};
+	{"capture", HM_CAPTURE_ARGUMENTS, 1, -1, run_capture, hm_capture_help},
+	{0},
+};
 
 static const struct hm_command *const tables[] = {hm_commands_daemon, hm_commands_flow,
 						  capture_commands};
@@ -37,7 +34,8 @@ static const struct hm_command *const tables[] = {hm_commands_daemon, hm_command
 
 static void print_summary(FILE *out)
 {
-	fputs("usage: homardctl [--socket PATH] [--timeout SECONDS] [--json] COMMAND [ARGUMENT ...]\n"
+	fputs("usage: homardctl [--socket PATH] [--timeout SECONDS] [--json] COMMAND [ARGUMENT "
+	      "...]\n"
 	      "\n"
 	      "Asks a running homardd, or tells it what to do.\n"
 	      "\n"
@@ -164,9 +162,9 @@ static int run(struct hm_ctl *ctl, const char *socket, unsigned timeout_s, int a
 	struct hm_error err = {0};
 	const struct hm_command *c = ctl->command;
 	if (argc < c->min || (c->max >= 0 && argc > c->max))
-		return hm_ctl_usage(ctl, argc < c->min ? "%s needs more arguments"
-						       : "%s takes fewer arguments",
-				    c->words);
+		return hm_ctl_usage(
+			ctl, argc < c->min ? "%s needs more arguments" : "%s takes fewer arguments",
+			c->words);
 	ctl->client = hm_client_open(socket, &err);
 	if (!ctl->client) {
 		fprintf(stderr, "homardctl: %s\n", err.text);
@@ -194,8 +192,9 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"socket", required_argument, NULL, 's'}, {"timeout", required_argument, NULL, 't'},
-		{"json", no_argument, NULL, 'j'},	  {"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},	  {0}};
+		{"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},      {0},
+	};
 	struct hm_ctl ctl = {0};
 	const char *socket = NULL;
 	unsigned timeout_s = HM_CLIENT_TIMEOUT;

@@ -8,6 +8,8 @@
 #include "client/commands.h"
 #include "client/print.h"
 
+#define LABEL 200
+
 /* One line: left = a + b + c. */
 struct sum {
 	struct hm_table *table;
@@ -69,37 +71,57 @@ static void end(struct sum *s)
 	}
 }
 
-static const char *label(char to[160], const json_t *entry, const char *what)
+static const char *label(char to[LABEL], const json_t *entry, const char *what)
 {
 	const char *name = json_string_value(json_object_get(entry, "name"));
 	const char *function = json_string_value(json_object_get(entry, "function_name"));
 	json_int_t flow = number(entry, "flow");
 	if (json_object_get(entry, "flow"))
-		snprintf(to, 160, "flow %" JSON_INTEGER_FORMAT " %s, function %" JSON_INTEGER_FORMAT
-				  " %s: %s",
+		snprintf(to, LABEL,
+			 "flow %" JSON_INTEGER_FORMAT " %s, function %" JSON_INTEGER_FORMAT
+			 " %s: %s",
 			 flow, name ? name : "", number(entry, "function"),
 			 function ? function : "", what);
 	else
-		snprintf(to, 160, "device %s: %s", name ? name : "?", what);
+		snprintf(to, LABEL, "device %s: %s", name ? name : "?", what);
 	return to;
 }
 
-static void add_device(struct sum *s, const json_t *d)
+static json_int_t total(const json_t *causes)
 {
-	const json_t *wire = json_object_get(d, "wire");
-	const json_t *seen = json_object_get(wire, "received");
-	char text[160];
-	if (json_is_integer(seen)) {
-		begin(s, label(text, d, "on the wire"), json_integer_value(seen));
-		add(s, "received", number(d, "received"));
-		add_causes(s, "dropped", json_object_get(wire, "dropped"));
-		end(s);
-	} else {
+	const char *cause;
+	json_t *v;
+	json_int_t sum = 0;
+	json_object_foreach((json_t *)causes, cause, v) sum += json_integer_value(v);
+	return sum;
+}
+
+/* On the wire = received + drops of the device. While traffic flows the device is ahead of the
+ * workers by what it has handed over and they have not counted yet. */
+static void add_wire(struct sum *s, const json_t *d)
+{
+	const json_t *wire = json_object_get(d, "wire"), *drops = json_object_get(wire, "dropped");
+	json_int_t handed = number(wire, "received"), counted = number(d, "received");
+	char text[LABEL];
+	if (!json_is_integer(json_object_get(wire, "received"))) {
 		hm_table_cell(s->table, "%s", label(text, d, "on the wire"));
 		hm_table_cell(s->table, "-");
 		hm_table_cell(s->table, "the device cannot know");
 		hm_table_cell(s->table, "-");
+		return;
 	}
+	begin(s, label(text, d, "on the wire"), handed + total(drops));
+	add(s, "received", counted);
+	if (json_is_false(json_object_get(d, "at_rest")) && handed > counted)
+		add(s, "arriving", handed - counted);
+	add_causes(s, "dropped", drops);
+	end(s);
+}
+
+static void add_device(struct sum *s, const json_t *d)
+{
+	char text[LABEL];
+	add_wire(s, d);
 	begin(s, label(text, d, "received"), number(d, "received"));
 	add(s, "parsed", number(d, "parsed"));
 	add_causes(s, "rejected", json_object_get(d, "rejected"));
@@ -109,7 +131,7 @@ static void add_device(struct sum *s, const json_t *d)
 
 static void add_entry(struct sum *s, const json_t *e)
 {
-	char text[160];
+	char text[LABEL];
 	begin(s, label(text, e, "in"), number(e, "in"));
 	add(s, "out", number(e, "out"));
 	add(s, "filtered", number(e, "filtered"));
@@ -119,7 +141,7 @@ static void add_entry(struct sum *s, const json_t *e)
 
 static void add_reader(struct sum *s, const json_t *r)
 {
-	char text[160];
+	char text[LABEL];
 	begin(s, label(text, r, "offered"), number(r, "offered"));
 	add(s, "delivered", number(r, "delivered"));
 	add(s, "overwritten", number(r, "overwritten"));
@@ -130,7 +152,7 @@ static void add_reader(struct sum *s, const json_t *r)
 
 static void add_netflow(struct sum *s, const json_t *r)
 {
-	char text[160];
+	char text[LABEL];
 	begin(s, label(text, r, "flow records made"), number(r, "made"));
 	add(s, "exported", number(r, "exported"));
 	add(s, "spooled", number(r, "spooled"));
@@ -143,8 +165,7 @@ static void add_all(struct sum *s, const json_t *list, void (*line)(struct sum *
 {
 	json_t *e;
 	size_t i;
-	json_array_foreach((json_t *)list, i, e)
-		line(s, e);
+	json_array_foreach((json_t *)list, i, e) line(s, e);
 }
 
 int hm_ctl_ledger(struct hm_ctl *ctl, int argc, char **argv)

@@ -122,10 +122,9 @@ static void write_value(FILE *f, const json_t *v, bool inside)
 	case JSON_OBJECT:
 		json_object_foreach((json_t *)v, key, e)
 		{
-			fprintf(f, "%s%s=", key == json_object_iter_key(json_object_iter(
-								(json_t *)v))
-						    ? ""
-						    : " ",
+			fprintf(f, "%s%s=",
+				key == json_object_iter_key(json_object_iter((json_t *)v)) ? ""
+											   : " ",
 				key);
 			write_value(f, e, true);
 		}
@@ -151,9 +150,7 @@ static bool all_objects(const json_t *list)
 {
 	size_t i;
 	json_t *e;
-	json_array_foreach((json_t *)list, i, e)
-		if (!json_is_object(e))
-			return false;
+	json_array_foreach((json_t *)list, i, e) if (!json_is_object(e)) return false;
 	return json_array_size(list) > 0;
 }
 
@@ -163,8 +160,7 @@ static void print_list(const json_t *list)
 	json_t *columns = json_object(), *e;
 	const char *key;
 	size_t i;
-	json_array_foreach((json_t *)list, i, e)
-		json_object_update_missing(columns, e);
+	json_array_foreach((json_t *)list, i, e) json_object_update_missing(columns, e);
 	json_object_foreach(columns, key, e)
 	{
 		if (t.columns == 64)
@@ -179,8 +175,8 @@ static void print_list(const json_t *list)
 		json_object_foreach(columns, key, e)
 		{
 			if (column++ < t.columns)
-				add_cell(&t, hm_print_value(json_object_get(
-						     json_array_get(list, i), key)));
+				add_cell(&t, hm_print_value(json_object_get(json_array_get(list, i),
+									    key)));
 		}
 	}
 	json_decref(columns);
@@ -232,7 +228,10 @@ const char *hm_print_rate(char *to, double value)
 		value /= 1000;
 		i++;
 	}
-	snprintf(to, 32, "%.*f %s", value < 10 && i ? 2 : value < 100 && i ? 1 : 0, value,
-		 units[i]);
+	snprintf(to, 32, "%.*f %s",
+		 value < 10 && i    ? 2
+		 : value < 100 && i ? 1
+				    : 0,
+		 value, units[i]);
 	return to;
 }

@@ -15,8 +15,8 @@ struct watch {
 	json_t *flow;
 	double interval_s;
 	unsigned long count; // 0: for ever
-	json_t *units;	     // of each function's result: {"PKT_COUNTER": "packets"}
-	json_t *before;	     // the last reading
+	json_t *units;       // of each function's result: {"PKT_COUNTER": "packets"}
+	json_t *before;      // the last reading
 	double before_s;
 };
 
@@ -57,8 +57,8 @@ static const char *unit_of(struct watch *w, const char *function)
 		return known;
 	json_t *info = hm_client_call(w->ctl->client, "function.info",
 				      json_pack("{s:s}", "function", function), NULL);
-	const char *unit = json_string_value(json_object_get(
-		json_array_get(json_object_get(info, "result"), 0), "unit"));
+	const char *unit = json_string_value(
+		json_object_get(json_array_get(json_object_get(info, "result"), 0), "unit"));
 	json_object_set_new(w->units, function, json_string(unit ? unit : ""));
 	json_decref(info);
 	return json_string_value(json_object_get(w->units, function));
@@ -116,8 +116,8 @@ static int read_once(struct watch *w)
 {
 	struct hm_error err = {0};
 	double at_s = now_s();
-	json_t *now = hm_client_call(w->ctl->client, "flow.read", json_pack("{s:O}", "flow", w->flow),
-				     &err);
+	json_t *now = hm_client_call(w->ctl->client, "flow.read",
+				     json_pack("{s:O}", "flow", w->flow), &err);
 	if (!now)
 		return hm_ctl_failed(w->ctl, &err);
 	if (w->ctl->json)

@@ -203,6 +203,9 @@ class Homard:
                                      % (seconds, self.output()))
         self.ready_after = time.monotonic() - self.started
         self.client = self.connect()
+        for flow in self.config.get("flows", []):
+            until(lambda name=flow["name"]: is_connected(self, name), seconds,
+                  "flow %s to be connected" % flow["name"])
 
     def connect(self):
         return Client(self.socket_path)
@@ -357,6 +360,10 @@ def received(h, device):
 
 def rejected(ledger, device):
     return next(d["rejected"] for d in ledger["devices"] if d["name"] == device)
+
+
+def is_connected(h, flow):
+    return h.call("flow.info", flow=flow)["status"] in ("active", "finished")
 
 
 def flow_records(ledger):
