@@ -28,6 +28,8 @@ static void fill(const uint8_t *bytes, uint32_t caplen, uint32_t wirelen, uint32
 	}
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct hm_parse_conf conf;
