@@ -50,8 +50,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	hm_parse(&batch, &conf);
 	parse_check(&batch, conf.tunnels);
-	memset(&first, 0, sizeof(first));
-	memset(&f, 0, sizeof(f));
 	first = parse_fields(&batch, 0);
 	for (unsigned i = 1; i < batch.n; i++) {
 		f = parse_fields(&batch, i);
