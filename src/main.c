@@ -79,6 +79,7 @@ static int read_options(int argc, char **argv, struct options *o, int *status)
 		fputs("homardd: --config FILE is missing; config/ has samples\n", stderr);
 		return -1;
 	}
+	*status = 0;
 	return 0;
 }
 
@@ -166,7 +167,7 @@ static int run(const struct hm_config *config, struct hm_error *err)
 
 int main(int argc, char **argv)
 {
-	struct hm_mistakes mistakes = {0};
+	struct hm_mistakes mistakes = {.check_function = hm_config_check_function};
 	struct options o = {0};
 	struct hm_config *config;
 	struct hm_error err = {0};

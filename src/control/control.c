@@ -159,5 +159,6 @@ void hm_control_reload(struct hm_control *c, struct hm_call *call)
 	r->call = call;
 	r->path = path;
 	r->work.data = r;
+	r->mistakes.check_function = hm_config_check_function;
 	uv_queue_work(c->loop, &r->work, load, loaded);
 }

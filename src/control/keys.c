@@ -45,7 +45,8 @@ void hm_mistakes_free(struct hm_mistakes *m)
 	for (size_t i = 0; i < m->lines.n; i++)
 		free(m->lines.at[i]);
 	free(m->lines.at);
-	*m = (struct hm_mistakes){0};
+	m->lines = (struct hm_strings){0};
+	m->more = 0;
 }
 
 /* --- words for a mistake --- */
@@ -239,11 +240,12 @@ static void check_args(const json_t *v, size_t first, const char *path, struct h
 /* One use of a function: ["NAME", argument ...]. */
 static void check_call(const json_t *v, const char *path, struct hm_mistakes *m)
 {
-	const char *right = "an array whose first element is a function's name, like "
-			    "[\"BPF_FILTER\", \"port 80\"]";
 	const char *name = json_string_value(json_array_get(v, 0));
+	size_t before = m->lines.n + m->more;
 	if (!name || !name[0]) {
-		wrong(m, path, v, right);
+		hm_mistake(m, path,
+			   "must be an array whose first element is a function's name, like "
+			   "[\"BPF_FILTER\", \"port 80\"]");
 		return;
 	}
 	if (json_array_size(v) > 32)
@@ -251,6 +253,8 @@ static void check_call(const json_t *v, const char *path, struct hm_mistakes *m)
 			   json_array_size(v));
 	else
 		check_args(v, 1, path, m);
+	if (m->check_function && m->lines.n + m->more == before)
+		m->check_function(v, path, m);
 }
 
 static void check_elements(const struct hm_key *k, const json_t *v, const char *path,

@@ -40,7 +40,8 @@ static const struct hm_key hello_params[] = {
 	 .min = 0,
 	 .max = 256,
 	 .help = "the client's name, for the log"},
-	{0}};
+	{0},
+};
 
 static void hello(struct hm_call *c, const json_t *params)
 {
@@ -106,7 +107,8 @@ static const struct hm_key log_params[] = {
 	 .type = HM_KEY_CHOICE,
 	 .choices = LEVELS,
 	 .help = "what is logged from now on; without it nothing changes"},
-	{0}};
+	{0},
+};
 
 /* [{"type": "homard.device", "level": "notice"}, ...] of the types that match. DPDK has no other
  * list of them than this dump. */
@@ -155,7 +157,9 @@ static void shutdown_daemon(struct hm_call *c, const json_t *params)
 	hm_control_stop(control);
 }
 
-static const struct hm_key no_params[] = {{0}};
+static const struct hm_key no_params[] = {
+	{0},
+};
 
 const struct hm_method hm_methods_daemon[] = {
 	{"hello", HM_ROLE_READER, hello_params, hello,
@@ -172,4 +176,5 @@ const struct hm_method hm_methods_daemon[] = {
 	 "shows or changes what is logged"},
 	{"shutdown", HM_ROLE_ADMINISTRATOR, no_params, shutdown_daemon,
 	 "stops the daemon when everything received is counted and exported"},
-	{0}};
+	{0},
+};

@@ -3,21 +3,27 @@
 #include "control/rpc.h"
 #include "core/function.h"
 
-static const struct hm_key device_params[] = {{.name = "device",
-					       .type = HM_KEY_WHICH,
-					       .required = true,
-					       .help = "a device, by name or number"},
-					      {0}};
+static const struct hm_key device_params[] = {
+	{.name = "device",
+	 .type = HM_KEY_WHICH,
+	 .required = true,
+	 .help = "a device, by name or number"},
+	{0},
+};
 
-static const struct hm_key function_params[] = {{.name = "function",
-						 .type = HM_KEY_STRING,
-						 .required = true,
-						 .min = 1,
-						 .max = 128,
-						 .help = "the name of a function, in any case"},
-						{0}};
+static const struct hm_key function_params[] = {
+	{.name = "function",
+	 .type = HM_KEY_STRING,
+	 .required = true,
+	 .min = 1,
+	 .max = 128,
+	 .help = "the name of a function, in any case"},
+	{0},
+};
 
-static const struct hm_key no_params[] = {{0}};
+static const struct hm_key no_params[] = {
+	{0},
+};
 
 static void device_list(struct hm_call *c, const json_t *params)
 {
@@ -75,4 +81,5 @@ const struct hm_method hm_methods_device[] = {
 	{"function.list", HM_ROLE_READER, no_params, function_list,
 	 "all functions with arguments and results"},
 	{"function.info", HM_ROLE_READER, function_params, function_info, "one function"},
-	{0}};
+	{0},
+};

@@ -33,30 +33,42 @@ static const struct hm_key create_params[] = {
 	 .type = HM_KEY_FLAG,
 	 .fallback = "false",
 	 .help = "whether it stays when this connection ends"},
-	{0}};
-static const struct hm_key apply_params[] = {FLOW,
-					     {.name = "function",
-					      .type = HM_KEY_STRING,
-					      .required = true,
-					      .min = 1,
-					      .max = 128,
-					      .help = "the name of a function, in any case"},
-					     {.name = "args",
-					      .type = HM_KEY_ARGS,
-					      .min = 0,
-					      .max = 31,
-					      .fallback = "[]",
-					      .help = "its arguments, see docs/functions"},
-					     {0}};
-static const struct hm_key flow_params[] = {FLOW, {0}};
+	{0},
+};
+static const struct hm_key apply_params[] = {
+	FLOW,
+	{.name = "function",
+	 .type = HM_KEY_STRING,
+	 .required = true,
+	 .min = 1,
+	 .max = 128,
+	 .help = "the name of a function, in any case"},
+	{.name = "args",
+	 .type = HM_KEY_ARGS,
+	 .min = 0,
+	 .max = 31,
+	 .fallback = "[]",
+	 .help = "its arguments, see docs/functions"},
+	{0},
+};
+static const struct hm_key flow_params[] = {
+	FLOW,
+	{0},
+};
 static const struct hm_key read_params[] = {
 	FLOW,
 	FUNCTION(false, "one function, by number, or by name if the flow has one of it; without it "
 			"all that have a result"),
-	{0}};
+	{0},
+};
 static const struct hm_key function_params[] = {
-	FLOW, FUNCTION(true, "one function, by number, or by name if the flow has one of it"), {0}};
-static const struct hm_key no_params[] = {{0}};
+	FLOW,
+	FUNCTION(true, "one function, by number, or by name if the flow has one of it"),
+	{0},
+};
+static const struct hm_key no_params[] = {
+	{0},
+};
 
 /* --- finding a flow --- */
 
@@ -179,7 +191,7 @@ static void read_all(struct hm_call *c, struct hm_flow *f)
 	json_array_foreach(json_object_get(info, "functions"), i, function)
 	{
 		struct hm_error err = {0};
-		json_t *number = json_object_get(function, "function");
+		json_t *number = json_object_get(function, "number");
 		json_t *result = hm_flow_read(f, number, &err);
 		if (!result && err.mapi_errno == 6146)
 			continue; // it has no result
@@ -286,4 +298,5 @@ const struct hm_method hm_methods_flow[] = {
 	{"flow.list", HM_ROLE_READER, no_params, flow_list, "all flows"},
 	{"flow.buffer", HM_ROLE_READER, function_params, flow_buffer,
 	 "the packet ring of TO_BUFFER: its memory's descriptor comes with the answer"},
-	{0}};
+	{0},
+};

@@ -72,7 +72,6 @@ void hm_device_clock_calibrate(struct hm_device *d);
 /* --- device_trace.c --- */
 int hm_device_trace_add(struct hm_device *d, char *vdev_args, size_t size, struct hm_error *err);
 int hm_device_trace_start(struct hm_device *d, struct hm_error *err);
-int hm_device_trace_stop(struct hm_device *d, struct hm_error *err);
 bool hm_device_trace_ended(struct hm_device *d); // fills d->error if it ended early
 void hm_device_trace_remove(struct hm_device *d);
 json_t *hm_device_trace_json(const struct hm_device *d);

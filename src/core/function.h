@@ -117,7 +117,7 @@ struct hm_function {
 	void (*core_fini)(void *core);
 	unsigned (*poll)(void *conf, uint64_t now_ns); // work done, 0 = nothing to do
 	bool (*idle)(const void *conf); // nothing is left to move to the world; NULL: always so
-	void (*closing)(void *conf); // the flow begins to close: stop waiting for anybody
+	void (*closing)(void *conf);    // the flow begins to close: stop waiting for anybody
 	json_t *(*stats)(const void *conf, void *const *cores,
 			 unsigned n); // more keys for flow.read, may be NULL
 	const struct hm_pattern *(*pattern)(const void *conf); // what it searches, if it does

@@ -9,7 +9,7 @@
 
 #include "core/search_private.h"
 
-#define JIT_STACK_BYTES ((size_t)256 << 10)
+#define JIT_STACK_BYTES ((size_t)1 << 20)
 #define ARENA_BYTES     ((size_t)1 << 20)
 #define ARENA_ALIGN     ((size_t)16)
 

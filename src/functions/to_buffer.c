@@ -100,7 +100,7 @@ static int set_number(uint32_t *number, const char *key, const json_t *value, ui
 static int set_options(struct hm_pktring_conf *conf, const json_t *options, struct hm_error *err)
 {
 	const uint32_t bytes_max = BYTES_ALL / conf->writers;
-	const uint32_t snaplen_max = conf->snaplen;
+	uint32_t snaplen = HM_PKTRING_SNAPLEN_MAX;
 	const char *key;
 	json_t *value;
 	int code = 0;
@@ -113,7 +113,7 @@ static int set_options(struct hm_pktring_conf *conf, const json_t *options, stru
 			code = set_number(&conf->bytes, key, value, HM_PKTRING_BYTES_MIN, bytes_max,
 					  err);
 		else if (!strcmp(key, "snaplen"))
-			code = set_number(&conf->snaplen, key, value, 1, snaplen_max, err);
+			code = set_number(&snaplen, key, value, 1, HM_PKTRING_SNAPLEN_MAX, err);
 		else
 			code = hm_error_set(err, -EINVAL, 7002,
 					    "TO_BUFFER: no option \"%s\"; there are preference, "
@@ -122,6 +122,8 @@ static int set_options(struct hm_pktring_conf *conf, const json_t *options, stru
 		if (code < 0)
 			return code;
 	}
+	if (snaplen < conf->snaplen)
+		conf->snaplen = snaplen;
 	return 0;
 }
 
@@ -133,7 +135,6 @@ static int to_buffer_conf_init(void *conf, const union hm_value *args,
 
 	c->ring_conf = (struct hm_pktring_conf){
 		.writers = ctx->n_workers,
-		.bytes = HM_PKTRING_BYTES_DEFAULT,
 		.snaplen = whole ? HM_PKTRING_SNAPLEN_MAX : ctx->snaplen,
 		.link = ctx->link,
 		.preference = ctx->lossless ? HM_PKTRING_WAIT : HM_PKTRING_SLOW,

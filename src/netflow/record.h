@@ -1,32 +1,66 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* record: a finished biflow on its way from a worker to the control core (RFC 5103 terms: forward
- * is the direction of the first packet). Always written out "flow record", never just "flow".
+/* record: a biflow, in the cache and on its way to the control core; always "flow record", never
+ * just "flow".
+ *
+ * The two endpoints are kept in one canonical order, so that both directions have one key; what is
+ * counted per direction is indexed by the endpoint that sent it. Forward (RFC 5103) is what the
+ * initiator sent, the endpoint of the first packet. Two cache lines: the first is the key and what
+ * seldom changes, the second what every packet changes.
  */
 #pragma once
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* IANA flowEndReason (element 136) */
 enum hm_end_reason {
 	HM_END_IDLE = 1,
 	HM_END_ACTIVE = 2,
-	HM_END_DETECTED = 3, // TCP FIN or RST
-	HM_END_FORCED = 4,   // stop, close
-	HM_END_RESOURCES = 5 // cache full
+	HM_END_DETECTED = 3,  // TCP FIN or RST
+	HM_END_FORCED = 4,    // stop, close
+	HM_END_RESOURCES = 5, // cache full
+	HM_END_REASONS
+};
+
+/* Later than any packet, and early enough that a timeout can be added. */
+#define HM_FLOW_NO_TIME (UINT64_MAX / 2)
+
+union hm_flow_key {
+	struct {
+		uint8_t addr[2][16]; // network order; IPv4: first four bytes, the rest 0
+		uint16_t port_be[2]; // ICMP: 0, and type and code as the destination's
+		uint8_t proto, version;
+		uint16_t reserved;
+	};
+	uint64_t word[5];
 };
 
 struct hm_flow_record {
-	uint8_t src[16], dst[16];    // IPv4: first four bytes, the rest 0; network order
-	uint16_t src_port, dst_port; // host order; ICMP: 0 and type << 8 | code
-	uint8_t proto, ip_version, end_reason, tos; // tos of the first packet
-	uint64_t first_ns[2], last_ns[2];           // [0] forward, [1] reverse; 0 if no packet
-	uint64_t packets[2], bytes[2];              // IP bytes (layer 3 length on the wire)
-	uint8_t tcp_flags[2];                       // OR of all
-	uint8_t tos_reverse, reserved;
-	uint16_t ifindex, vlan;
+	union hm_flow_key key;
+	uint8_t initiator; // endpoint that sent the first packet, 0 or 1
+	uint8_t end_reason;
+	uint8_t tcp_flags[2]; // OR of all
+	uint8_t tos[2];       // of the first packet of each direction
+	uint16_t ifindex;     // of the first packet
+	uint16_t vlan;        // outermost, 12 bits, of the first packet; 0 without
+	uint8_t fins;         // bit d: endpoint d has sent a FIN, in this record or one before it
+	uint8_t reserved;
 	uint32_t hash;
+	uint64_t start_ns; // earliest packet of the record; HM_FLOW_NO_TIME while it has none
+
+	uint64_t first_ns[2], last_ns[2]; // in a finished record only of directions with packets
+	uint64_t packets[2];
+	uint64_t bytes[2]; // IP datagrams, as long as they were on the wire
 };
 
-static_assert(sizeof(struct hm_flow_record) == 120, "copied through rings by value");
-static_assert(sizeof(struct hm_flow_record) % 4 == 0, "rte_ring element size");
+static_assert(sizeof(union hm_flow_key) == 40, "");
+static_assert(offsetof(struct hm_flow_record, first_ns) == 64,
+	      "what every packet changes is one line");
+static_assert(sizeof(struct hm_flow_record) == 128, "two cache lines; rings copy it by value");
+
+/* Data records that this biflow becomes where each direction is one of its own. */
+static inline unsigned hm_flow_directions(const struct hm_flow_record *r)
+{
+	return (r->packets[0] != 0) + (r->packets[1] != 0);
+}

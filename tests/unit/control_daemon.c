@@ -9,7 +9,7 @@
 
 int main(int argc, char **argv)
 {
-	struct hm_mistakes mistakes = {0};
+	struct hm_mistakes mistakes = {.check_function = hm_config_check_function};
 	struct hm_error err = {0};
 	if (argc != 2) {
 		fprintf(stderr, "usage: control_daemon CONFIGURATION\n");

@@ -29,7 +29,7 @@ struct hm_flow {
 	uint32_t id;
 	char name[64];
 	struct hm_owner owner;
-	json_t *functions; // [{"function", "name", "args"}]
+	json_t *functions; // [{"number", "name", "args"}]
 	uint64_t packets, base;
 	bool connected, configured;
 	hm_done_cb done; // of a connect that waits
@@ -76,6 +76,14 @@ const struct hm_function *hm_function_next(const struct hm_function *f)
 	if (!f)
 		return functions;
 	return f + 1 < functions + N_FUNCTIONS ? f + 1 : NULL;
+}
+
+int hm_args_parse(const struct hm_function *f, const json_t *args, union hm_value *values,
+		  struct hm_error *err)
+{
+	if (f == functions && !json_is_string(json_array_get(args, 0)))
+		return hm_error_set(err, -EINVAL, 7001, "argument 1 (filter) is missing");
+	return 0;
 }
 
 json_t *hm_function_describe(const struct hm_function *f)
@@ -310,7 +318,7 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, s
 		return hm_error_set(err, -EINVAL, 7001,
 				    "BPF_FILTER: argument 1 (filter) must be a string");
 	json_array_append_new(f->functions,
-			      json_pack("{s:i, s:s, s:O}", "function", number, "name",
+			      json_pack("{s:i, s:s, s:O}", "number", number, "name",
 					known ? known->name : function, "args", args));
 	return number;
 }
@@ -357,7 +365,7 @@ static const json_t *find_function(struct hm_flow *f, const json_t *which, struc
 	size_t i;
 	json_array_foreach(f->functions, i, function)
 	{
-		json_t *by = json_object_get(function, json_is_string(which) ? "name" : "function");
+		json_t *by = json_object_get(function, json_is_string(which) ? "name" : "number");
 		if (json_equal(by, (json_t *)which))
 			return function;
 	}
@@ -440,14 +448,15 @@ json_t *hm_ledger(struct hm_engine *e)
 	json_int_t lost = loses ? atoll(loses) : 0;
 	json_t *devices = json_array(), *entries = json_array();
 	for (uint32_t i = 0; i < e->n_devices; i++)
-		json_array_append_new(
-			devices,
-			json_pack("{s:s, s:{s:I, s:{s:i, s:i}}, s:i, s:I, s:I, s:{s:i}, s:i, s:b}",
-				  "name", e->devices[i].conf->name, "wire", "received",
-				  (json_int_t)1003, "dropped", "no_buffer", 2, "ring_full", 1,
-				  "workers", 1, "received", (json_int_t)1000, "parsed",
-				  (json_int_t)990 - lost, "rejected", "l3_short", 10, "in_flight",
-				  0, "balanced", lost == 0));
+		json_array_append_new(devices,
+				      json_pack("{s:s, s:b, s:{s:I, s:{s:i, s:i}}, s:i, s:I, s:I, "
+						"s:{s:i}, s:i, s:b}",
+						"name", e->devices[i].conf->name, "at_rest", 1,
+						"wire", "received", (json_int_t)1000, "dropped",
+						"no_buffer", 2, "ring_full", 1, "workers", 1,
+						"received", (json_int_t)1000, "parsed",
+						(json_int_t)990 - lost, "rejected", "l3_short", 10,
+						"in_flight", 0, "balanced", lost == 0));
 	for (struct hm_flow *f = e->flows; f; f = f->next)
 		json_array_append_new(entries,
 				      json_pack("{s:I, s:s, s:i, s:s, s:i, s:i, s:i, s:{}}", "flow",

@@ -164,10 +164,12 @@ static void test_to_buffer_closing_flow_never_waits(void **state)
 {
 	struct instance in;
 	(void)state;
-	connect_instance(&in, "[{\"bytes\": 32768}]", true);
+	connect_instance(&in, "[{\"bytes\": 65536, \"snaplen\": 700}]", true);
+	while (in.fn->ready(in.cores[0]))
+		put(&in, 0, 0, 64);
 	in.fn->closing(in.conf);
 	for (unsigned i = 0; i < 10; i++)
-		put(&in, 0, 64 * i, 64); // would wait for ever
+		put(&in, 0, 64 * i, 64);
 	assert_true(in.fn->ready(in.cores[0]));
 	assert_true(stat_of(&in, "dropped") > 0);
 	finish(&in);
@@ -182,6 +184,23 @@ static void test_to_buffer_closed_before_connect_leaves_nothing(void **state)
 	assert_null(in.fn->pktring(in.conf));
 	assert_int_equal(stat_of(&in, "offered"), 0);
 	finish(&in);
+}
+
+static void test_to_buffer_snaplen_is_an_upper_bound(void **state)
+{
+	static const struct {
+		const char *args;
+		uint32_t snaplen;
+	} cases[] = {{"[]", 9216}, {"[{\"snaplen\": 96}]", 96}, {"[{\"snaplen\": 65535}]", 9216}};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct instance in;
+		connect_instance(&in, cases[i].args, false);
+		struct hm_pktring_reader *const r = open_reader(&in);
+		assert_int_equal(hm_pktring_snaplen(r), cases[i].snaplen);
+		hm_pktring_close(r);
+		finish(&in);
+	}
 }
 
 static void test_to_buffer_bad_arguments_are_refused_with_number_and_range(void **state)
@@ -200,8 +219,8 @@ static void test_to_buffer_bad_arguments_are_refused_with_number_and_range(void 
 		{"[0, {\"bytes\": \"1048576\"}]", 7002, "between 4096"},
 		{"[0, {\"bytes\": 1000000}]", 7002, "power of two"},
 		{"[0, {\"bytes\": 4096}]", 7002, "at least 18480"},
-		{"[0, {\"snaplen\": 0}]", 7002, "between 1 and 9216"},
-		{"[0, {\"snaplen\": 9217}]", 7002, "between 1 and 9216"},
+		{"[0, {\"snaplen\": 0}]", 7002, "between 1 and 65535"},
+		{"[0, {\"snaplen\": 65536}]", 7002, "between 1 and 65535"},
 		{"[0, {\"preference\": \"wait\"}]", 7002, "\"slow\" or \"fast\""},
 		{"[0, {\"preference\": 1}]", 7002, "\"slow\" or \"fast\""},
 	};
@@ -225,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_to_buffer_lossless_source_is_told_to_wait),
 		cmocka_unit_test(test_to_buffer_closing_flow_never_waits),
 		cmocka_unit_test(test_to_buffer_closed_before_connect_leaves_nothing),
+		cmocka_unit_test(test_to_buffer_snaplen_is_an_upper_bound),
 		cmocka_unit_test(test_to_buffer_bad_arguments_are_refused_with_number_and_range),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

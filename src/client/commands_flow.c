@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* commands_flow: homardctl's commands about flows. Flows made here are persistent: they outlive the
+ * command. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/commands.h"
+#include "client/print.h"
+
+static json_t *flow(const char *which)
+{
+	return json_pack("{s:o}", "flow", hm_ctl_which(which));
+}
+
+static json_t *flow_function(int argc, char **argv)
+{
+	json_t *params = flow(argv[0]);
+	if (argc > 1)
+		json_object_set_new(params, "function", hm_ctl_which(argv[1]));
+	return params;
+}
+
+static json_t *create_params(const char *device, const char *name)
+{
+	json_t *params = json_pack("{s:o, s:b}", "device", hm_ctl_which(device), "persistent", 1);
+	if (name)
+		json_object_set_new(params, "name", json_string(name));
+	return params;
+}
+
+static int flow_create(struct hm_ctl *ctl, int argc, char **argv)
+{
+	return hm_ctl_call(ctl, "flow.create", create_params(argv[0], argc > 1 ? argv[1] : NULL),
+			   NULL);
+}
+
+/* --- arguments of functions --- */
+
+/* An argument from the command line: an object if it looks like one, else text, which the daemon
+ * reads as a number where it wants one. NULL: broken JSON. */
+static json_t *argument(const char *text, size_t n)
+{
+	char *copy = strndup(text, n);
+	json_t *v = copy && copy[0] == '{' ? json_loads(copy, 0, NULL) : json_string(copy);
+	free(copy);
+	return v;
+}
+
+/* The length of the quoted text behind `quote`; \" does not end it. -1: it does not end. */
+static long quoted(const char *text, char quote)
+{
+	for (size_t i = 0; text[i]; i++) {
+		if (text[i] == quote)
+			return (long)i;
+		if (text[i] == '\\' && text[i + 1])
+			i++;
+	}
+	return -1;
+}
+
+/* Text between quotes; \" stands for ", every other backslash is the function's own. */
+static json_t *unquote(const char *text, size_t n, char quote)
+{
+	char *copy = malloc(n + 1);
+	size_t used = 0;
+	if (!copy)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (text[i] != '\\' || i + 1 == n || text[i + 1] != quote)
+			copy[used++] = text[i];
+	json_t *v = json_stringn(copy, used);
+	free(copy);
+	return v;
+}
+
+json_t *hm_ctl_parse_call(const char *text)
+{
+	json_t *call = json_array();
+	while (*(text += strspn(text, " \t,"))) {
+		json_t *v = NULL;
+		long n;
+		if (*text == '"' || *text == '\'') {
+			n = quoted(text + 1, *text);
+			v = n < 0 ? NULL : unquote(text + 1, (size_t)n, *text);
+			n += 2;
+		} else if (*text == '{') {
+			n = (long)strlen(text); // an object is the last argument
+			v = argument(text, (size_t)n);
+		} else {
+			n = (long)strcspn(text, " \t,");
+			v = argument(text, (size_t)n);
+		}
+		if (!v) {
+			json_decref(call);
+			return NULL;
+		}
+		json_array_append_new(call, v);
+		text += n;
+	}
+	return call;
+}
+
+static int flow_apply(struct hm_ctl *ctl, int argc, char **argv)
+{
+	json_t *args = json_array();
+	for (int i = 2; i < argc; i++) {
+		json_t *v = argument(argv[i], strlen(argv[i]));
+		if (!v) {
+			json_decref(args);
+			return hm_ctl_usage(ctl, "argument %d is no text and no JSON object: %s",
+					    i - 1, argv[i]);
+		}
+		json_array_append_new(args, v);
+	}
+	return hm_ctl_call(ctl, "flow.apply",
+			   json_pack("{s:o, s:s, s:o}", "flow", hm_ctl_which(argv[0]), "function",
+				     argv[1], "args", args),
+			   NULL);
+}
+
+/* --- flow add: create, apply, connect --- */
+
+static int add_functions(struct hm_ctl *ctl, json_t *id, const json_t *calls)
+{
+	struct hm_error err = {0};
+	json_t *call;
+	size_t i;
+	json_array_foreach((json_t *)calls, i, call)
+	{
+		json_t *args = json_copy(call);
+		json_array_remove(args, 0);
+		json_t *result = hm_client_call(ctl->client, "flow.apply",
+						json_pack("{s:O, s:O, s:o}", "flow", id, "function",
+							  json_array_get(call, 0), "args", args),
+						&err);
+		if (!result)
+			return hm_ctl_failed(ctl, &err);
+		json_decref(result);
+	}
+	json_t *result =
+		hm_client_call(ctl->client, "flow.connect", json_pack("{s:O}", "flow", id), &err);
+	if (!result)
+		return hm_ctl_failed(ctl, &err);
+	json_decref(result);
+	return HM_EXIT_OK;
+}
+
+static int add(struct hm_ctl *ctl, char **argv, const json_t *calls)
+{
+	struct hm_error err = {0};
+	json_t *made =
+		hm_client_call(ctl->client, "flow.create", create_params(argv[0], argv[1]), &err);
+	if (!made)
+		return hm_ctl_failed(ctl, &err);
+	json_t *id = json_object_get(made, "flow");
+	int code = add_functions(ctl, id, calls);
+	if (code != HM_EXIT_OK) // leave nothing half made
+		json_decref(hm_client_call(ctl->client, "flow.close",
+					   json_pack("{s:O}", "flow", id), &err));
+	else if (ctl->json)
+		hm_ctl_print_json(made);
+	else
+		printf("flow %" JSON_INTEGER_FORMAT " (%s) is active\n", json_integer_value(id),
+		       argv[1]);
+	json_decref(made);
+	return code;
+}
+
+static int flow_add(struct hm_ctl *ctl, int argc, char **argv)
+{
+	json_t *calls = json_array();
+	int code = HM_EXIT_OK;
+	for (int i = 2; i < argc && code == HM_EXIT_OK; i++) {
+		json_t *call = hm_ctl_parse_call(argv[i]);
+		if (json_is_string(json_array_get(call, 0)))
+			json_array_append(calls, call);
+		else
+			code = hm_ctl_usage(ctl, "no function, or a quote that does not end: %s",
+					    argv[i]);
+		json_decref(call);
+	}
+	if (code == HM_EXIT_OK)
+		code = add(ctl, argv, calls);
+	json_decref(calls);
+	return code;
+}
+
+/* --- the rest --- */
+
+static int flow_connect(struct hm_ctl *ctl, int argc, char **argv)
+{
+	return hm_ctl_call(ctl, "flow.connect", flow(argv[0]), NULL);
+}
+
+static void print_read(const json_t *result)
+{
+	const json_t *list = json_object_get(result, "functions");
+	struct hm_table t;
+	json_t *f;
+	size_t i;
+	if (!list) {
+		hm_print(result);
+		return;
+	}
+	hm_table_start(&t, ">FUNCTION|NAME|>VALUE");
+	json_array_foreach((json_t *)list, i, f)
+	{
+		char *number = hm_print_value(json_object_get(f, "function"));
+		char *name = hm_print_value(json_object_get(f, "name"));
+		char *value = hm_print_value(json_object_get(f, "value"));
+		hm_table_cell(&t, "%s", number);
+		hm_table_cell(&t, "%s", name);
+		hm_table_cell(&t, "%s", value);
+		free(number);
+		free(name);
+		free(value);
+	}
+	hm_table_print(&t);
+}
+
+static int flow_read(struct hm_ctl *ctl, int argc, char **argv)
+{
+	return hm_ctl_call(ctl, "flow.read", flow_function(argc, argv), print_read);
+}
+
+static void print_done(const json_t *result)
+{
+	puts("done");
+}
+
+static int flow_reset(struct hm_ctl *ctl, int argc, char **argv)
+{
+	return hm_ctl_call(ctl, "flow.reset", flow_function(argc, argv), print_done);
+}
+
+static int flow_info(struct hm_ctl *ctl, int argc, char **argv)
+{
+	return hm_ctl_call(ctl, "flow.info", flow(argv[0]), NULL);
+}
+
+static int flow_close(struct hm_ctl *ctl, int argc, char **argv)
+{
+	return hm_ctl_call(ctl, "flow.close", flow(argv[0]), print_done);
+}
+
+static int flow_list(struct hm_ctl *ctl, int argc, char **argv)
+{
+	return hm_ctl_call(ctl, "flow.list", NULL, NULL);
+}
+
+#define READ_HELP                                                                                \
+	"what the functions of a flow have counted\n"                                            \
+	"FUNCTION is a number, or a name if the flow has one of it; without it all that have a " \
+	"result.\n"
+
+const struct hm_command hm_commands_flow[] = {
+	{"flow add", "DEVICE NAME FUNCTION ...", 3, -1, flow_add,
+	 "makes a flow and connects it\n"
+	 "Each FUNCTION is one word for the shell, with its arguments:\n"
+	 "\n"
+	 "  homardctl flow add dag0 web 'BPF_FILTER \"port 80\"' PKT_COUNTER "
+	 "'STR_SEARCH \"GET \" 54 0' PKT_COUNTER\n"
+	 "\n"
+	 "If one of them is refused no flow is left behind.\n"},
+	{"flow create", "DEVICE [NAME]", 1, 2, flow_create, "makes a flow without functions"},
+	{"flow apply", "FLOW FUNCTION [ARGUMENT ...]", 2, -1, flow_apply,
+	 "adds a function to a flow\n\n  homardctl flow apply web BPF_FILTER \"port 80\"\n"},
+	{"flow connect", "FLOW", 1, 1, flow_connect,
+	 "starts a flow\nAnswers when it really sees packets.\n"},
+	{"flow read", "FLOW [FUNCTION]", 1, 2, flow_read, READ_HELP},
+	{"flow reset", "FLOW FUNCTION", 2, 2, flow_reset, "sets a result back to 0"},
+	{"flow info", "FLOW", 1, 1, flow_info, "a flow, its state and functions"},
+	{"flow close", "FLOW", 1, 1, flow_close, "ends a flow"},
+	{"flow list", "", 0, 0, flow_list, "all flows"},
+	{"flows", "", 0, 0, flow_list, "all flows"},
+	{"read", "FLOW [FUNCTION]", 1, 2, flow_read, READ_HELP},
+	{"watch", "FLOW [--interval S] [--count N]", 1, -1, hm_ctl_watch,
+	 "shows what a flow counts, live\n"
+	 "A line for each function with a result: its value and its rate, packets/s or bit/s by\n"
+	 "its unit. Every second, or every S seconds (0.1 to 3600); for ever, or N times.\n"},
+	{0},
+};

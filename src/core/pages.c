@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "core/pages.h"
+
+#include <errno.h>
+#include <linux/mempolicy.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HUGE_BYTES ((size_t)2 << 20)
+#define NODES_MAX  64
+
+/* Above one huge page the length is a multiple of it; the start always is. */
+static size_t round_up(size_t bytes)
+{
+	size_t unit = bytes < HUGE_BYTES ? (size_t)sysconf(_SC_PAGESIZE) : HUGE_BYTES;
+
+	return (bytes + unit - 1) / unit * unit;
+}
+
+/* Maps more than asked and gives back what lies before and behind the aligned part. */
+static uint8_t *map_aligned(size_t bytes)
+{
+	size_t all = bytes + HUGE_BYTES;
+	uint8_t *at = mmap(NULL, all, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t before;
+
+	if (at == MAP_FAILED)
+		return NULL;
+	before = (HUGE_BYTES - (uintptr_t)at % HUGE_BYTES) % HUGE_BYTES;
+	if (before > 0)
+		munmap(at, before);
+	munmap(at + before + bytes, all - before - bytes);
+	return at + before;
+}
+
+/* Best effort: a machine without that node, or a container that forbids the call, gets any memory.
+ */
+static void prefer_node(void *at, size_t bytes, int socket)
+{
+	unsigned long nodes;
+
+	if (socket < 0 || socket >= NODES_MAX)
+		return;
+	nodes = 1ul << socket;
+	syscall(SYS_mbind, at, bytes, MPOL_PREFERRED, &nodes, NODES_MAX + 1, 0);
+}
+
+void *hm_pages_map(size_t bytes, int socket)
+{
+	uint8_t *at;
+
+	if (bytes == 0 || bytes > SIZE_MAX / 2) {
+		errno = EINVAL;
+		return NULL;
+	}
+	bytes = round_up(bytes);
+	at = map_aligned(bytes);
+	if (!at)
+		return NULL;
+	madvise(at, bytes, MADV_HUGEPAGE);
+	prefer_node(at, bytes, socket);
+	if (madvise(at, bytes, MADV_POPULATE_WRITE) == 0)
+		return at;
+	if (errno != EINVAL) { // EINVAL: a kernel before 5.14
+		int error = errno;
+		munmap(at, bytes);
+		errno = error;
+		return NULL;
+	}
+	for (size_t i = 0; i < bytes; i += 4096)
+		*(volatile uint8_t *)(at + i) = 0;
+	return at;
+}
+
+void hm_pages_unmap(void *at, size_t bytes)
+{
+	if (at)
+		munmap(at, round_up(bytes));
+}

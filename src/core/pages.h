@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pages: large, zeroed memory of tables, on one NUMA node, in huge pages where the kernel has them,
+ * and present: no packet ever waits for a page fault. Independent of DPDK's heap, so that a table
+ * needs no share of -m, works with --no-huge and in tests without EAL.
+ */
+#pragma once
+
+#include <stddef.h>
+
+/* `socket` < 0: any node. Control core, may take milliseconds a gigabyte. NULL with errno set. */
+void *hm_pages_map(size_t bytes, int socket);
+void hm_pages_unmap(void *at, size_t bytes); // NULL is allowed

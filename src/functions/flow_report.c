@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* FLOW_REPORT: meters packets into flow records and exports them; passes every packet. Costs one
+ * table look-up a packet. Each worker has a flow cache of its own and a ring to the control core,
+ * which encodes and sends. Configured by MAPI's four strings or by an options object,
+ * docs/netflow.md. */
+#include <errno.h>
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/config.h"
+#include "core/function.h"
+#include "core/pages.h"
+#include "netflow/cache.h"
+#include "netflow/exporter.h"
+#include "netflow/options.h"
+
+#define RING_RECORDS 65536
+#define NS_A_S       UINT64_C(1000000000)
+#define MOVE_BURST   64   // records from a ring at a time
+#define MOVE_BUDGET  8192 // records a poll and ring
+#define TICK_BUDGET  1024 // entries that timers look at in a tick
+#define DRAIN_BUDGET 4096 // entries handed out by one call of drain
+/* Room that a lossless source waits for: more than a batch can end records, with its timers. */
+#define READY_ROOM 1024
+
+#define MFUNCT_INVALID_ARGUMENT    7000
+#define MFUNCT_INVALID_ARGUMENT_2  7002
+#define MFUNCT_INVALID_ARGUMENT_4  7004
+#define MAPID_MEM_ALLOCATION_ERROR 3084
+
+enum { ARG_RECORD_TYPE, ARG_TRANSPORT, ARG_KEY_TEMPLATE, ARG_RECORD_TEMPLATE, ARG_OPTIONS };
+
+/* From one worker to the control core. */
+struct lane {
+	struct rte_ring *ring; // of struct hm_flow_record, single producer and consumer
+	size_t ring_bytes;
+	struct hm_cache *cache; // the worker's
+	uint64_t lost;          // data records that found the ring full; written by the worker
+	uint64_t taken;         // data records moved on; written by the control core
+};
+
+struct report {
+	bool lossless; // records wait in the rings for exporters that have no room
+	unsigned n_exporters;
+	struct hm_exporter *exporter[HM_EXPORTERS_MAX];
+	struct lane lane[HM_WORKERS_MAX];
+};
+
+struct report_conf {
+	struct hm_report_options options;
+	struct report *report;
+};
+
+struct report_core {
+	struct lane *lane;
+	uint64_t packets, bytes, records, entries; // results, copied from the cache once a batch
+};
+
+static uint64_t clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NS_A_S + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t load(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* --- worker --- */
+
+static void hand_over(void *arg, const struct hm_flow_record *r, unsigned n)
+{
+	struct lane *lane = arg;
+	unsigned done = rte_ring_sp_enqueue_burst_elem(lane->ring, r, sizeof(*r), n, NULL);
+	uint64_t lost = 0;
+
+	for (; done < n; done++)
+		lost += hm_flow_directions(&r[done]);
+	if (lost > 0)
+		__atomic_store_n(&lane->lost, lane->lost + lost, __ATOMIC_RELAXED);
+}
+
+static void publish(struct report_core *core)
+{
+	const struct hm_cache_counts *c = hm_cache_counts(core->lane->cache);
+
+	__atomic_store_n(&core->packets, c->packets, __ATOMIC_RELAXED);
+	__atomic_store_n(&core->bytes, c->bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&core->records, c->records, __ATOMIC_RELAXED);
+	__atomic_store_n(&core->entries, hm_cache_used(core->lane->cache), __ATOMIC_RELAXED);
+}
+
+static uint64_t process(void *state, const struct hm_batch *b, uint64_t in)
+{
+	struct report_core *core = state;
+
+	hm_cache_add(core->lane->cache, b, in);
+	publish(core);
+	return in;
+}
+
+/* What may go to the ring now, at most `budget`: timers and drain never lose a record. */
+static unsigned room(const struct report_core *core, unsigned budget)
+{
+	unsigned n = rte_ring_free_count(core->lane->ring);
+
+	return n < budget ? n : budget;
+}
+
+static bool ready(void *state)
+{
+	return room(state, READY_ROOM) == READY_ROOM;
+}
+
+static void tick(void *state, uint64_t now_ns)
+{
+	struct report_core *core = state;
+
+	hm_cache_expire(core->lane->cache, now_ns, room(core, TICK_BUDGET));
+	publish(core);
+}
+
+static bool drain(void *state)
+{
+	struct report_core *core = state;
+	bool done = hm_cache_drain(core->lane->cache, room(core, DRAIN_BUDGET));
+
+	publish(core);
+	return done;
+}
+
+/* --- control core --- */
+
+static bool exporters_have_room(const struct report *r)
+{
+	for (unsigned i = 0; i < r->n_exporters; i++)
+		if (!hm_exporter_room(r->exporter[i], MOVE_BURST))
+			return false;
+	return true;
+}
+
+static unsigned move_records(struct report *r, struct lane *lane, uint64_t now_ns)
+{
+	struct hm_flow_record records[MOVE_BURST];
+	unsigned moved = 0, n;
+
+	if (!lane->ring)
+		return 0;
+	do {
+		uint64_t taken = 0;
+		if (r->lossless && !exporters_have_room(r))
+			break;
+		n = rte_ring_sc_dequeue_burst_elem(lane->ring, records, sizeof(records[0]),
+						   MOVE_BURST, NULL);
+		for (unsigned i = 0; i < n; i++)
+			taken += hm_flow_directions(&records[i]);
+		for (unsigned i = 0; i < r->n_exporters; i++)
+			hm_exporter_put(r->exporter[i], records, n, now_ns);
+		lane->taken += taken;
+		moved += n;
+	} while (n == MOVE_BURST && moved < MOVE_BUDGET);
+	return moved;
+}
+
+static unsigned poll_report(void *state, uint64_t now_ns)
+{
+	struct report *r = ((struct report_conf *)state)->report;
+	uint64_t now = clock_ns(); // packet time and wall clock may step
+	unsigned work = 0;
+
+	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
+		work += move_records(r, &r->lane[i], now);
+	for (unsigned i = 0; i < r->n_exporters; i++)
+		work += hm_exporter_poll(r->exporter[i], now);
+	return work;
+}
+
+static bool is_idle(const void *state)
+{
+	const struct report *r = ((const struct report_conf *)state)->report;
+
+	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
+		if (r->lane[i].ring && !rte_ring_empty(r->lane[i].ring))
+			return false;
+	for (unsigned i = 0; i < r->n_exporters; i++)
+		if (!hm_exporter_idle(r->exporter[i]))
+			return false;
+	return true;
+}
+
+static void closing(void *state)
+{
+	struct report *r = ((struct report_conf *)state)->report;
+
+	r->lossless = false;
+	for (unsigned i = 0; i < r->n_exporters; i++)
+		hm_exporter_finish(r->exporter[i], clock_ns());
+}
+
+/* --- what it has done --- */
+
+/* Of all workers. */
+struct totals {
+	struct hm_cache_counts counts;
+	uint64_t entries, memory, lost, taken;
+};
+
+static void add_up(const struct report *r, struct totals *t)
+{
+	memset(t, 0, sizeof(*t));
+	for (unsigned i = 0; i < HM_WORKERS_MAX; i++) {
+		const struct lane *l = &r->lane[i];
+		const struct hm_cache_counts *c;
+		if (!l->cache)
+			continue;
+		c = hm_cache_counts(l->cache);
+		// lost and taken first: what is made meanwhile then counts as queued
+		t->lost += load(&l->lost);
+		t->taken += l->taken;
+		t->counts.records += load(&c->records);
+		t->counts.biflows += load(&c->biflows);
+		t->counts.not_ip += load(&c->not_ip);
+		t->counts.created += load(&c->created);
+		for (unsigned k = 0; k < HM_END_REASONS; k++)
+			t->counts.ended[k] += load(&c->ended[k]);
+		t->entries += hm_cache_entries(l->cache);
+		t->memory += hm_cache_bytes(hm_cache_entries(l->cache));
+	}
+}
+
+/* made = exported + spooled + queued + lost, in data records; with several exporters each counts
+ * once for each. What is not yet taken from the rings counts as queued. */
+static json_t *ledger(const struct report *r, const struct totals *t)
+{
+	uint64_t n = r->n_exporters, made = n * t->counts.records, ring_full = n * t->lost;
+	uint64_t exported = 0, queued = made - ring_full - n * t->taken;
+	uint64_t queue_full = 0, refused = 0, unreachable = 0;
+
+	for (unsigned i = 0; i < r->n_exporters; i++) {
+		struct hm_exporter_counts c;
+		hm_exporter_counts(r->exporter[i], &c);
+		exported += c.sent - c.refused;
+		queued += c.queued;
+		queue_full += c.queue_full;
+		refused += c.refused;
+		unreachable += c.unreachable;
+	}
+	return json_pack(
+		"{s:I, s:I, s:i, s:I, s:{s:I, s:I, s:I, s:I}, s:b}", "made", (json_int_t)made,
+		"exported", (json_int_t)exported, "spooled", 0, "queued", (json_int_t)queued,
+		"lost", "ring_full", (json_int_t)ring_full, "queue_full", (json_int_t)queue_full,
+		"refused", (json_int_t)refused, "unreachable", (json_int_t)unreachable, "balanced",
+		made == exported + queued + ring_full + queue_full + refused + unreachable);
+}
+
+static json_t *exporter_list(const struct report *r)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < r->n_exporters; i++)
+		json_array_append_new(list, hm_exporter_stats(r->exporter[i]));
+	return list;
+}
+
+static json_t *stats(const void *state, void *const *cores, unsigned n)
+{
+	const struct report_conf *conf = state;
+	const struct hm_cache_counts *c;
+	struct totals t;
+
+	add_up(conf->report, &t);
+	c = &t.counts;
+	return json_pack("{s:{s:I, s:I, s:I, s:I, s:I}, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I},"
+			 " s:o, s:o}",
+			 "cache", "capacity", (json_int_t)t.entries, "memory_bytes",
+			 (json_int_t)t.memory, "created", (json_int_t)c->created,
+			 "active_timeout_s", (json_int_t)(conf->options.active_ns / NS_A_S),
+			 "inactive_timeout_s", (json_int_t)(conf->options.inactive_ns / NS_A_S),
+			 "not_ip", (json_int_t)c->not_ip, "biflows", (json_int_t)c->biflows,
+			 "ended", "idle", (json_int_t)c->ended[HM_END_IDLE], "active",
+			 (json_int_t)c->ended[HM_END_ACTIVE], "detected",
+			 (json_int_t)c->ended[HM_END_DETECTED], "forced",
+			 (json_int_t)c->ended[HM_END_FORCED], "resources",
+			 (json_int_t)c->ended[HM_END_RESOURCES], "exporters",
+			 exporter_list(conf->report), "ledger", ledger(conf->report, &t));
+}
+
+/* --- life --- */
+
+static bool given(const char *s)
+{
+	return s && s[0] != '\0';
+}
+
+static int parse_arguments(struct hm_report_options *o, const union hm_value *args,
+			   struct hm_error *err)
+{
+	const char *type = given(args[ARG_RECORD_TYPE].s) ? args[ARG_RECORD_TYPE].s : "IPFIX";
+	const char *transport = args[ARG_TRANSPORT].s;
+	int r = 0;
+
+	if (!hm_format_by_mapi_name(type))
+		return hm_error_set(err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT,
+				    "record type \"%.80s\" is not supported; supported: %s", type,
+				    hm_format_names());
+	if (given(args[ARG_RECORD_TEMPLATE].s))
+		return hm_error_set(
+			err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT_4,
+			"record template \"%.80s\": the elements cannot be chosen; leave "
+			"it empty for the basic templates",
+			args[ARG_RECORD_TEMPLATE].s);
+	if (args[ARG_OPTIONS].options)
+		r = hm_report_parse(o, args[ARG_OPTIONS].options, "options", err);
+	if (r == 0 && given(transport))
+		r = hm_report_add_mapi(o, type, transport, err);
+	if (r == 0 && o->n_exporters == 0)
+		r = hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT_2,
+				 "nowhere to export to: give the transport as \"ADDRESS:PORT\", or "
+				 "options.exporters");
+	return r;
+}
+
+static void conf_fini(void *state)
+{
+	struct report_conf *conf = state;
+	struct report *r = conf->report;
+
+	if (!r)
+		return;
+	for (unsigned i = 0; i < r->n_exporters; i++)
+		hm_exporter_destroy(r->exporter[i]);
+	for (unsigned i = 0; i < HM_WORKERS_MAX; i++) {
+		hm_cache_destroy(r->lane[i].cache);
+		hm_pages_unmap(r->lane[i].ring, r->lane[i].ring_bytes);
+	}
+	free(r);
+	conf->report = NULL;
+}
+
+static int conf_init(void *state, const union hm_value *args, const struct hm_apply_ctx *ctx,
+		     struct hm_error *err)
+{
+	struct report_conf *conf = state;
+	int r;
+
+	conf->report = NULL;
+	hm_report_defaults(&conf->options);
+	r = parse_arguments(&conf->options, args, err);
+	if (r < 0)
+		return r;
+	conf->report = calloc(1, sizeof(*conf->report));
+	if (!conf->report)
+		goto no_memory;
+	conf->report->lossless = ctx->lossless;
+	for (unsigned i = 0; i < conf->options.n_exporters; i++) {
+		struct hm_exporter *x = hm_exporter_create(&conf->options.exporter[i]);
+		if (!x)
+			goto no_memory;
+		conf->report->exporter[conf->report->n_exporters++] = x;
+	}
+	return 0;
+no_memory:
+	conf_fini(conf);
+	return hm_error_set(err, -ENOMEM, MAPID_MEM_ALLOCATION_ERROR, "no memory for exporters");
+}
+
+static int create_ring(struct lane *lane, int socket)
+{
+	ssize_t bytes = rte_ring_get_memsize_elem(sizeof(struct hm_flow_record), RING_RECORDS);
+
+	if (bytes < 0)
+		return (int)bytes;
+	lane->ring = hm_pages_map((size_t)bytes, socket);
+	if (!lane->ring)
+		return -errno;
+	lane->ring_bytes = (size_t)bytes;
+	return rte_ring_init(lane->ring, "flow_report", RING_RECORDS,
+			     RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+static int core_init(void *state, const struct hm_core_ctx *ctx, struct hm_error *err)
+{
+	const struct report_conf *conf = ctx->conf;
+	struct report_core *core = state;
+	struct lane *lane = &conf->report->lane[ctx->worker];
+	uint32_t share = (conf->options.cache_entries + ctx->n_workers - 1) / ctx->n_workers;
+	const struct hm_cache_conf cache = {
+		.entries = share < HM_CACHE_ENTRIES_MIN ? HM_CACHE_ENTRIES_MIN : share,
+		.active_ns = conf->options.active_ns,
+		.inactive_ns = conf->options.inactive_ns,
+		.socket = ctx->socket,
+		.out = hand_over,
+		.out_arg = lane,
+	};
+	int r = create_ring(lane, ctx->socket);
+
+	if (r < 0)
+		return hm_error_set(err, r, MAPID_MEM_ALLOCATION_ERROR,
+				    "no memory for a ring of %d flow records", RING_RECORDS);
+	lane->cache = hm_cache_create(&cache);
+	if (!lane->cache)
+		return hm_error_set(err, -errno, MAPID_MEM_ALLOCATION_ERROR,
+				    "no memory for a flow cache of %u entries (%zu MiB)",
+				    cache.entries, hm_cache_bytes(cache.entries) >> 20);
+	core->lane = lane;
+	return 0;
+}
+
+static const struct hm_arg arguments[] = {
+	{"record type", HM_ARG_STRING, .optional = true, .help = "IPFIX (default)"},
+	{"transport", HM_ARG_STRING, .optional = true,
+	 .help = "ADDRESS:PORT of a collector, over UDP"},
+	{"key template", HM_ARG_STRING, .optional = true, .help = "reserved, ignored"},
+	{"record template", HM_ARG_STRING, .optional = true, .help = "must be empty"},
+	{"options", HM_ARG_OPTIONS, .optional = true,
+	 .help = "timeouts, cache size and exporters, see docs/netflow.md"},
+	{0},
+};
+
+static const struct hm_field results[] = {
+	{"packets", HM_FIELD_U64, HM_MERGE_SUM, "packets", offsetof(struct report_core, packets),
+	 "metered"},
+	{"bytes", HM_FIELD_U64, HM_MERGE_SUM, "bytes", offsetof(struct report_core, bytes),
+	 "metered, of IP datagrams"},
+	{"records", HM_FIELD_U64, HM_MERGE_SUM, "records", offsetof(struct report_core, records),
+	 "flow records made"},
+	{"entries", HM_FIELD_U64, HM_MERGE_SUM, "entries", offsetof(struct report_core, entries),
+	 "of the flow cache in use now"},
+	{0},
+};
+
+static const struct hm_function flow_report = {
+	.name = "FLOW_REPORT",
+	.summary = "meters packets into flow records and exports them as IPFIX",
+	.args = arguments,
+	.results = results,
+	.conf_size = sizeof(struct report_conf),
+	.core_size = sizeof(struct report_core),
+	.conf_init = conf_init,
+	.conf_fini = conf_fini,
+	.core_init = core_init,
+	.closing = closing,
+	.poll = poll_report,
+	.idle = is_idle,
+	.stats = stats,
+	.process = process,
+	.ready = ready,
+	.tick = tick,
+	.drain = drain,
+};
+
+HM_FUNCTION_REGISTER(flow_report);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* cache: a worker's flow cache. Packets of a batch in, finished flow records out.
+ *
+ * A record ends when no packet came for inactive_ns, when it is active_ns old (the biflow then goes
+ * on in a new record of the same direction), when TCP ends (RST, or what follows the FINs of both
+ * sides), when the cache is full and it is the oldest of those in the way, and when it is drained.
+ * Time is packet time. Whether a packet still belongs to a record depends on the packets alone,
+ * never on how they are batched or when timers run: timers only hand out earlier what is over
+ * anyway.
+ *
+ * One worker owns a cache. hm_cache_add() never blocks by itself; it hands records to `out`, up to
+ * HM_CACHE_OUT at a time, and what that cannot keep it counts.
+ */
+#pragma once
+
+#include "core/batch.h"
+#include "core/table.h"
+#include "core/wheel.h"
+#include "netflow/record.h"
+
+#define HM_CACHE_OUT         32
+#define HM_CACHE_ENTRIES_MIN 64
+#define HM_CACHE_ENTRIES_MAX (UINT32_C(1) << 28)
+
+/* Takes over `n` records; they are valid during the call only. */
+typedef void (*hm_cache_out)(void *arg, const struct hm_flow_record *records, unsigned n);
+
+struct hm_cache_conf {
+	uint32_t entries;
+	uint64_t active_ns, inactive_ns;
+	int socket; // NUMA node, < 0: any
+	hm_cache_out out;
+	void *out_arg;
+};
+
+/* One writer, the worker; the control core reads fields with relaxed loads. */
+struct hm_cache_counts {
+	uint64_t packets, bytes;        // metered
+	uint64_t not_ip;                // packets that no flow record can hold
+	uint64_t created;               // entries
+	uint64_t biflows;               // records handed out
+	uint64_t records;               // directions of them: what a collector counts
+	uint64_t ended[HM_END_REASONS]; // biflows by reason; [0] unused
+};
+
+struct hm_cache;
+
+struct hm_cache *hm_cache_create(const struct hm_cache_conf *conf); // NULL with errno
+void hm_cache_destroy(struct hm_cache *c); // records still in it are gone: drain first
+
+/* Meters the packets of `in` and lets a bounded number of timers run. */
+void hm_cache_add(struct hm_cache *c, const struct hm_batch *b, uint64_t in);
+/* Hands out what is over at now_ns, looking at no more than `budget` entries. */
+void hm_cache_expire(struct hm_cache *c, uint64_t now_ns, unsigned budget);
+/* Hands out up to `max` entries, whatever their age, as HM_END_FORCED; true: the cache is empty. */
+bool hm_cache_drain(struct hm_cache *c, unsigned max);
+
+const struct hm_cache_counts *hm_cache_counts(const struct hm_cache *c);
+uint32_t hm_cache_used(const struct hm_cache *c);
+uint32_t hm_cache_entries(const struct hm_cache *c);
+size_t hm_cache_bytes(uint32_t entries); // of table, index and timers

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* options: what FLOW_REPORT is told, as a JSON object (a "netflow" entry of the configuration
+ * without its device) or as MAPI's arguments. Strict: an unknown key, a wrong type or a value out
+ * of range is an error that names its JSON path and what would have been right. docs/netflow.md
+ * describes each key.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "netflow/exporter.h"
+
+#define HM_EXPORTERS_MAX 8
+
+struct hm_report_options {
+	uint64_t active_ns, inactive_ns;
+	uint32_t cache_entries; // of all workers together
+	unsigned n_exporters;
+	struct hm_exporter_conf exporter[HM_EXPORTERS_MAX];
+};
+
+void hm_report_defaults(struct hm_report_options *o);
+/* `path` stands before each JSON path in messages, e.g. "options". */
+int hm_report_parse(struct hm_report_options *o, const json_t *object, const char *path,
+		    struct hm_error *err);
+/* One more exporter from MAPI's record type and transport ("192.0.2.1:4739", "[2001:db8::1]:4739").
+ */
+int hm_report_add_mapi(struct hm_report_options *o, const char *record_type, const char *transport,
+		       struct hm_error *err);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* dag_sim: simulated DAG cards for the process that links libdag_sim.so.
+ *
+ * A card plays a trace (or made traffic) into receive streams which are read through the calls of
+ * libdag that this library implements. Cards come from the JSON file named by the environment
+ * variable DAG_SIM_CARDS, or from dag_sim_card_add(). Nothing is ever lost: the source waits for
+ * the reader.
+ *
+ * A trace that fits into memory is loaded into the ring before the first packet, and each lap
+ * only raises the timestamps where they are; a larger one is fed by a thread of the card. All
+ * functions here are for control threads: they lock, allocate and may read whole files.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "trace/generator.h"
+
+#define DAG_SIM_STREAMS_MAX 32
+
+struct dag_sim_card {
+	const char *path; // trace file, or NULL
+	int fd;           // trace if path is NULL, taken over on success; -1: none
+	const struct hm_generator_conf *generator; // if neither; packets == 0: for ever
+	double pace;         // 0: as fast as the reader; 1: by the timestamps; N: N times faster
+	uint64_t loop;       // laps, 0: for ever; a pipe can be played once only
+	uint32_t streams;    // receive streams 0, 2, 4 ...; packets are split by flow
+	uint32_t fcs;        // 32: an FCS is computed and appended to whole frames; 0: none
+	uint32_t buffer_mb;  // ring of each stream of a trace that is not loaded
+	uint32_t preload_mb; // traces up to this size are loaded; 0: none
+	bool poison;         // overwrite what the reader has released (fed traces)
+	bool hold;           // wait for dag_sim_card_start()
+};
+
+#define DAG_SIM_CARD_DEFAULTS                                                                      \
+	{                                                                                          \
+		.fd = -1, .loop = 1, .streams = 1, .fcs = 32, .buffer_mb = 64, .preload_mb = 1536, \
+	}
+
+enum dag_sim_state {
+	DAG_SIM_WAITING, // for its start, or for a reader
+	DAG_SIM_RUNNING,
+	DAG_SIM_PAUSED,
+	DAG_SIM_FINISHED, // the reader has given back every record
+	DAG_SIM_FAILED,   // the same, but the trace ended with an error
+};
+
+struct dag_sim_stream_status {
+	uint64_t packets;        // put before the reader
+	uint64_t bytes;          // of records, put before the reader
+	uint64_t released_bytes; // given back by it
+	uint64_t buffer_bytes;   // size of the ring
+};
+
+struct dag_sim_status {
+	enum dag_sim_state state;
+	char error[HM_ERROR_MAX]; // why it failed: file, offset, cause
+	enum hm_link link;
+	bool preloaded;
+	uint64_t laps;      // done: put before the reader wholly
+	uint64_t packets;   // read from the source; a loaded trace is read once
+	uint64_t skipped;   // records of the trace that are no packets, one lap
+	uint64_t corrected; // packets whose captured length exceeded the wire length, one lap
+	uint64_t cut;       // packets longer than an ERF record can hold, one lap
+	uint64_t file_bytes;
+	uint64_t violations; // wrong calls of the reader: always 0 with a correct driver
+	uint32_t streams;
+	struct dag_sim_stream_status stream[DAG_SIM_STREAMS_MAX];
+};
+
+#pragma GCC visibility push(default)
+
+/* Makes card `name` ("dag0" ... "dag9999"). Opens and, if it fits, loads the trace. 0, -EEXIST, or
+ * another negative errno; err says what is wrong. */
+int dag_sim_card_add(const char *name, const struct dag_sim_card *card, struct hm_error *err);
+
+/* Lets a held or paused card go on; 0 or -ENOENT. */
+int dag_sim_card_start(const char *name);
+
+/* The card offers nothing new until it is started again; 0 or -ENOENT. */
+int dag_sim_card_pause(const char *name);
+
+/* 0, -ENOENT, or -EBUSY while somebody has it open. */
+int dag_sim_card_remove(const char *name);
+
+int dag_sim_card_status(const char *name, struct dag_sim_status *status); // 0 or -ENOENT
+
+#pragma GCC visibility pop

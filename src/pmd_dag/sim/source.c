@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pmd_dag/sim/source.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <zlib.h>
+
+#include "trace/erf.h"
+
+static int open_reader(struct sim_source *s, struct hm_error *err)
+{
+	s->reader = hm_trace_open(s->path, err);
+	if (!s->reader)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+int sim_source_open(struct sim_source *s, const struct dag_sim_card *card, struct hm_error *err)
+{
+	int ret = 0;
+	*s = (struct sim_source){.laps_max = card->loop, .laps = 1, .link = HM_LINK_ETHERNET};
+	if (card->path) {
+		s->path = strdup(card->path);
+		ret = s->path ? open_reader(s, err) : -ENOMEM;
+	} else if (card->fd >= 0) {
+		s->reader = hm_trace_fdopen(card->fd, "trace", err);
+		if (!s->reader)
+			ret = errno ? -errno : -EIO;
+	} else if (card->generator) {
+		s->conf = *card->generator;
+		s->plant = s->conf.plant ? strdup(s->conf.plant) : NULL;
+		s->conf.plant = s->plant;
+		s->generator = hm_generator_create(&s->conf);
+		if (!s->generator)
+			ret = hm_error_set(err, -EINVAL, 0, "generator: bad configuration");
+	} else {
+		ret = hm_error_set(err, -EINVAL, 0, "neither a trace nor a generator is given");
+	}
+	if (ret < 0) {
+		sim_source_close(s);
+		return ret;
+	}
+	if (s->reader)
+		s->link = hm_trace_link(s->reader);
+	return 0;
+}
+
+void sim_source_close(struct sim_source *s)
+{
+	if (s->reader)
+		hm_trace_close(s->reader);
+	if (s->generator)
+		hm_generator_destroy(s->generator);
+	free(s->path);
+	free(s->plant);
+	s->reader = NULL;
+	s->generator = NULL;
+	s->path = s->plant = NULL;
+}
+
+int sim_source_next(struct sim_source *s, struct hm_trace_packet *p, struct hm_error *err)
+{
+	int ret = s->generator ? hm_generator_next(s->generator, p)
+			       : hm_trace_next(s->reader, p, err);
+	if (ret <= 0)
+		return ret;
+	if (s->packets++ == 0 && s->laps == 1)
+		s->first_ns = s->min_ns = s->max_ns = p->ts_ns;
+	if (s->laps == 1) {
+		// records may step back in time, so the span is not last - first
+		s->min_ns = p->ts_ns < s->min_ns ? p->ts_ns : s->min_ns;
+		s->max_ns = p->ts_ns > s->max_ns ? p->ts_ns : s->max_ns;
+	}
+	return 1;
+}
+
+void sim_source_lap_done(struct sim_source *s)
+{
+	// the span and one mean gap, so that the first packet of a lap follows the last one
+	uint64_t span = s->max_ns - s->min_ns;
+	if (s->laps == 1)
+		s->lap_ns = span + (span > 0 && s->packets > 1 ? span / (s->packets - 1) : 0) + 1;
+}
+
+int sim_source_rewind(struct sim_source *s, struct hm_error *err)
+{
+	int ret = 0;
+	if (s->generator) {
+		hm_generator_destroy(s->generator);
+		s->generator = hm_generator_create(&s->conf);
+		if (!s->generator)
+			ret = hm_error_set(err, -ENOMEM, 0, "generator: out of memory");
+	} else if (s->path) {
+		hm_trace_close(s->reader);
+		ret = open_reader(s, err);
+	} else {
+		ret = hm_error_set(err, -ESPIPE, 0, "a descriptor can be played once only");
+	}
+	s->packets = 0;
+	s->laps++;
+	return ret;
+}
+
+uint64_t sim_source_file_size(const struct dag_sim_card *card)
+{
+	struct stat st;
+	if (!card->path || stat(card->path, &st) < 0 || !S_ISREG(st.st_mode))
+		return UINT64_MAX;
+	return (uint64_t)st.st_size;
+}
+
+// Captured bytes that fit, and whether an FCS goes behind them: a snapped frame has none.
+static uint32_t captured(const struct hm_trace_packet *p, uint32_t fcs_bits, bool *fcs)
+{
+	const uint32_t max = SIM_RECORD_MAX - HM_ERF_HEADER - 2;
+	uint32_t caplen = p->caplen < max ? p->caplen : max;
+	*fcs = fcs_bits == 32 && caplen == p->wirelen && caplen + HM_ERF_FCS <= max;
+	return caplen;
+}
+
+uint32_t sim_record_size(const struct hm_trace_packet *p, uint32_t fcs_bits)
+{
+	bool fcs;
+	uint32_t caplen = captured(p, fcs_bits, &fcs);
+	uint32_t size = HM_ERF_HEADER + 2 + caplen + (fcs ? HM_ERF_FCS : 0);
+	// a reader could not tell padding behind a snapped frame from its data
+	return caplen < p->wirelen ? size : (size + 7) & ~7u;
+}
+
+static void put_be16(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+bool sim_record_write(uint8_t *rec, const struct hm_trace_packet *p, uint64_t ts_ns,
+		      uint32_t fcs_bits)
+{
+	bool fcs;
+	uint32_t caplen = captured(p, fcs_bits, &fcs), rlen = sim_record_size(p, fcs_bits);
+	uint32_t wlen = p->wirelen + (fcs_bits == 32 ? HM_ERF_FCS : 0);
+	uint64_t ts = htole64(hm_erf_ts_from_ns(ts_ns));
+	uint8_t *data = rec + HM_ERF_HEADER + 2;
+
+	memcpy(rec, &ts, sizeof(ts));
+	rec[8] = HM_ERF_ETH;
+	rec[9] = (uint8_t)((p->ifindex & HM_ERF_FLAG_INTERFACE) | (p->ifindex & 4) << 4 |
+			   HM_ERF_FLAG_VLEN);
+	put_be16(rec + 10, rlen);
+	put_be16(rec + 12, 0);
+	put_be16(rec + 14, wlen < UINT16_MAX ? wlen : UINT16_MAX);
+	rec[16] = rec[17] = 0;
+	memcpy(data, p->data, caplen);
+	data += caplen;
+	if (fcs) {
+		// sent least significant byte first
+		uint32_t crc = htole32((uint32_t)crc32(0, p->data, caplen));
+		memcpy(data, &crc, sizeof(crc));
+		data += sizeof(crc);
+	}
+	memset(data, 0, (size_t)(rec + rlen - data));
+	return caplen < p->caplen || wlen > UINT16_MAX;
+}
+
+void sim_record_pad(uint8_t *rec, uint64_t n)
+{
+	while (n > 0) {
+		uint64_t rlen = n < SIM_RECORD_MAX ? n : SIM_RECORD_MAX;
+		if (n - rlen != 0 && n - rlen < HM_ERF_HEADER)
+			rlen -= HM_ERF_HEADER;
+		memset(rec, 0, rlen);
+		rec[8] = HM_ERF_PAD;
+		put_be16(rec + 10, (uint32_t)rlen);
+		rec += rlen;
+		n -= rlen;
+	}
+}
