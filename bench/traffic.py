@@ -48,18 +48,19 @@ def _generated(bench, packets):
     out = bench.folder / ("generated-%d.pcap" % packets)
     if not out.exists():
         partial = out.with_suffix(".partial")
-        generate(bench.build, partial, packets=packets, flows=min(100000, max(100, packets // 30)))
+        generate(bench.build, partial, format="pcap", packets=packets,
+                 flows=min(100000, max(100, packets // 30)))
         partial.rename(out)
     return Trace(out, "generated")
 
 
 def generate(build, path, **options):
     """Makes a trace with homard-traffic; options as it has them. Returns its truth."""
-    tool = next((pathlib.Path(build) / "src").rglob("homard-traffic"))
+    tool = pathlib.Path(build) / "src/homard-traffic"
     arguments = []
     for name, value in options.items():
         arguments += ["--" + name.replace("_", "-"), str(value)]
-    done = subprocess.run([tool, *arguments, path], check=True, stdout=subprocess.PIPE)
+    done = subprocess.run([tool, *arguments, "--json", "--out", path], check=True, stdout=subprocess.PIPE)
     return json.loads(done.stdout)
 
 

@@ -69,6 +69,8 @@ for there in "src/functions/$lower.c" "tests/unit/test_$lower.c" "tests/golden/$
 	"docs/functions/$lower.md"; do
 	[ ! -e "$root/$there" ] || die "$there is there already"
 done
+taken=$(grep -liE "\.name = \"$upper\"" "$root"/src/functions/*.c | head -n 1) || true
+[ -z "$taken" ] || die "${taken#"$root"/} registers that name already"
 
 add_build_line
 copy "$template/template.c" "$root/src/functions/$lower.c"

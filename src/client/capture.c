@@ -58,24 +58,29 @@ static int complain(const char *text)
 
 /* --- command line --- */
 
+const char hm_capture_help[] =
+	"writes the packets that come out of a flow\n"
+	"They go into a trace or, line by line, onto the screen, until the trace ends, -c packets "
+	"have\n"
+	"come, or Ctrl-C. With --device they come out of FUNCTIONs on a device instead, each one\n"
+	"argument as with \"flow add\".\n"
+	"\n"
+	"  -w FILE      write a trace; - is standard output, for a pipe\n"
+	"  -c COUNT     stop after so many packets\n"
+	"  -s SNAPLEN   keep at most so many bytes of each; 0: all that the device has\n"
+	"  --fast       overwrite the oldest packets when this cannot keep up, not drop new ones\n"
+	"  --format F   of the trace: pcapng (default) or pcap, both with nanoseconds\n"
+	"  --print      print a line a packet, also with -w; the default without\n"
+	"\n"
+	"  homardctl capture web -w - | tcpdump -n -r -\n"
+	"  homardctl capture --device dag0 -c 10 'BPF_FILTER \"port 80\"'\n";
+
 static int usage(const char *wrong)
 {
-	if (wrong)
-		complain(wrong);
-	fputs("usage: homardctl capture FLOW [OPTION...]\n"
-	      "       homardctl capture --device DEVICE [OPTION...] [FUNCTION...]\n"
-	      "Writes the packets that come out of a flow, or out of functions on a device, each "
-	      "given\n"
-	      "as NAME or as '[\"NAME\", ARGUMENT...]'.\n"
-	      "  -w FILE      write a trace; - is standard output, for a pipe\n"
-	      "  -c COUNT     stop after so many packets\n"
-	      "  -s SNAPLEN   keep at most so many bytes of each; 0: all that the device has\n"
-	      "  --fast       overwrite the oldest packets when this cannot keep up, not drop new "
-	      "ones\n"
-	      "  --format F   of the trace: pcapng (default) or pcap, both with nanoseconds\n"
-	      "  --print      print a line a packet, also with -w; the default without\n",
-	      wrong ? stderr : stdout);
-	return wrong ? 2 : 0;
+	complain(wrong);
+	fputs("usage: homardctl capture " HM_CAPTURE_ARGUMENTS "\nsee homardctl help capture\n",
+	      stderr);
+	return HM_EXIT_USAGE;
 }
 
 static bool parse_number(const char *text, uint64_t max, uint64_t *n)
@@ -124,8 +129,6 @@ static int parse_option(int option, struct options *o)
 		else if (strcmp(optarg, "pcapng") != 0)
 			return usage("--format is pcapng or pcap");
 		return -1;
-	case 'h':
-		return usage(NULL);
 	default:
 		return usage("wrong option");
 	}
@@ -133,15 +136,16 @@ static int parse_option(int option, struct options *o)
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = {
-		{"device", required_argument, NULL, 'd'}, {"fast", no_argument, NULL, 'f'},
-		{"format", required_argument, NULL, 'F'}, {"print", no_argument, NULL, 'p'},
-		{"help", no_argument, NULL, 'h'},         {0}};
+	static const struct option longs[] = {{"device", required_argument, NULL, 'd'},
+					      {"fast", no_argument, NULL, 'f'},
+					      {"format", required_argument, NULL, 'F'},
+					      {"print", no_argument, NULL, 'p'},
+					      {0}};
 	int option;
 
 	*o = (struct options){.format = HM_TRACE_PCAPNG};
 	optind = 0; // whoever called us has used getopt, too
-	while ((option = getopt_long(argc, argv, "w:c:s:h", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "w:c:s:", longs, NULL)) != -1) {
 		const int code = parse_option(option, o);
 		if (code >= 0)
 			return code;
@@ -168,13 +172,10 @@ static json_t *functions_given(const struct options *o, struct hm_error *err)
 {
 	json_t *const list = json_array();
 	for (int i = 0; i < o->n_functions; i++) {
-		json_error_t where;
-		json_t *const one = o->functions[i][0] == '['
-					    ? json_loads(o->functions[i], 0, &where)
-					    : json_pack("[s]", o->functions[i]);
+		json_t *const one = hm_ctl_parse_call(o->functions[i]);
 		if (!json_is_string(json_array_get(one, 0))) {
 			hm_error_set(err, -EINVAL, 0,
-				     "function %s: give NAME or [\"NAME\", ARGUMENT...]",
+				     "function %s: give NAME, or 'NAME \"ARGUMENT\" ...'",
 				     o->functions[i]);
 			json_decref(one);
 			json_decref(list);
@@ -488,6 +489,8 @@ int hm_capture_main(struct hm_client *c, int argc, char **argv)
 	}
 	if (code != 0)
 		complain(err.text);
+	if (hm_client_lost(c))
+		code = HM_EXIT_UNREACHABLE;
 	if (cap.ring)
 		fprintf(stderr, "%" PRIu64 " packets captured, %" PRIu64 " dropped\n", cap.captured,
 			hm_pktring_lost(cap.ring));

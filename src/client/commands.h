@@ -40,5 +40,10 @@ json_t *hm_ctl_which(const char *text);
 
 int hm_ctl_ledger(struct hm_ctl *ctl, int argc, char **argv);
 int hm_ctl_watch(struct hm_ctl *ctl, int argc, char **argv);
-/* "capture": src/client/capture.c */
+/* `BPF_FILTER "port 80"` as ["BPF_FILTER", "port 80"]; NULL if a quote or bracket does not end. */
+json_t *hm_ctl_parse_call(const char *text);
+
+/* "capture": src/client/capture.c. argv[0] is "capture"; returns the exit code. */
+#define HM_CAPTURE_ARGUMENTS "FLOW [OPTION ...] | --device DEVICE [OPTION ...] [FUNCTION ...]"
+extern const char hm_capture_help[];
 int hm_capture_main(struct hm_client *c, int argc, char **argv);

@@ -74,8 +74,7 @@ static json_t *unquote(const char *text, size_t n, char quote)
 	return v;
 }
 
-/* `BPF_FILTER "port 80"` as ["BPF_FILTER", "port 80"]; NULL if a quote or bracket does not end. */
-static json_t *parse_call(const char *text)
+json_t *hm_ctl_parse_call(const char *text)
 {
 	json_t *call = json_array();
 	while (*(text += strspn(text, " \t,"))) {
@@ -173,7 +172,7 @@ static int flow_add(struct hm_ctl *ctl, int argc, char **argv)
 	json_t *calls = json_array();
 	int code = HM_EXIT_OK;
 	for (int i = 2; i < argc && code == HM_EXIT_OK; i++) {
-		json_t *call = parse_call(argv[i]);
+		json_t *call = hm_ctl_parse_call(argv[i]);
 		if (json_is_string(json_array_get(call, 0)))
 			json_array_append(calls, call);
 		else

@@ -22,11 +22,7 @@ static int run_capture(struct hm_ctl *ctl, int argc, char **argv)
 }
 
 static const struct hm_command capture_commands[] = {
-	{"capture", "FLOW [-w FILE] ...", 0, -1, run_capture,
-	 "streams a flow's packets as pcapng\n"
-	 "Writes to FILE, or to standard output with \"-w -\", for instance into a pipe:\n"
-	 "\n"
-	 "  homardctl capture web -w - | tcpdump -n -r -\n"},
+	{"capture", HM_CAPTURE_ARGUMENTS, 1, -1, run_capture, hm_capture_help},
 	{0},
 };
 

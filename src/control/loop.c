@@ -110,7 +110,7 @@ static void open_handles(struct loop *l)
 	uv_signal_start(&l->hangup, on_hangup, SIGHUP);
 }
 
-/* One line a device, and whether everything adds up. */
+/* One line a device, and whether everything adds up; the whole of it, for programs, on stdout. */
 static void log_ledger(struct hm_engine *e)
 {
 	json_t *ledger = hm_ledger(e), *d;
@@ -127,6 +127,9 @@ static void log_ledger(struct hm_engine *e)
 	}
 	HM_LOG(NOTICE, "ledger balanced=%s",
 	       json_is_true(json_object_get(ledger, "balanced")) ? "yes" : "no");
+	json_dumpf(ledger, stdout, JSON_COMPACT);
+	putchar('\n');
+	fflush(stdout);
 	json_decref(ledger);
 }
 

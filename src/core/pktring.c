@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/pktring_layout.h"
@@ -19,9 +18,6 @@
 #if defined(__SANITIZE_THREAD__)
 #pragma GCC diagnostic ignored "-Wtsan" // HM_PKTRING_FAST needs a fence; its tests do without TSan
 #endif
-
-#define WAIT_SPINS    2000  // about 0.1 ms, then the waiting writer sleeps between looks
-#define WAIT_SLEEP_NS 50000 // it has nothing else to do: its source waits, too
 
 struct writer {
 	alignas(64) struct hm_pktring_parts at;
@@ -98,31 +94,6 @@ static void evict(const struct hm_pktring *r, struct writer *w, uint32_t size)
 	atomic_thread_fence(memory_order_release);
 }
 
-static void pause_cpu(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield");
-#endif
-}
-
-static __attribute__((noinline)) bool wait_for_room(const struct hm_pktring *r, struct writer *w,
-						    uint32_t size)
-{
-	publish_head(w);
-	for (unsigned n = 0; !atomic_load_explicit(&r->abandoned, memory_order_relaxed); n++) {
-		take_back(r, w);
-		if (has_room(r, w, size))
-			return true;
-		if (n < WAIT_SPINS)
-			pause_cpu();
-		else
-			nanosleep(&(struct timespec){.tv_nsec = WAIT_SLEEP_NS}, NULL);
-	}
-	return false;
-}
-
 static uint64_t mapi_time(uint64_t ns)
 {
 	const uint64_t second = 1000000000;
@@ -169,8 +140,7 @@ void hm_pktring_put(struct hm_pktring *r, unsigned writer, const struct hm_batch
 			else if (!looked)
 				take_back(r, w);
 			looked = true;
-			if (!has_room(r, w, size) &&
-			    (r->preference != HM_PKTRING_WAIT || !wait_for_room(r, w, size))) {
+			if (!has_room(r, w, size)) {
 				dropped++;
 				continue;
 			}
@@ -185,23 +155,27 @@ void hm_pktring_put(struct hm_pktring *r, unsigned writer, const struct hm_batch
 	publish_head(w);
 }
 
+/* With one packet more, as one may have to begin at the ring's start. */
+static uint32_t batch_bytes(uint32_t snaplen)
+{
+	return (HM_BATCH_MAX + 1) * hm_pktring_record_bytes(snaplen);
+}
+
+static bool has_room_for_batch(const struct hm_pktring *r, const struct writer *w)
+{
+	return w->next - w->first + HM_BATCH_MAX <= r->slots &&
+	       w->end - w->first_pos + batch_bytes(r->snaplen) <= r->bytes;
+}
+
 bool hm_pktring_ready(struct hm_pktring *r, unsigned writer)
 {
 	struct writer *const w = &r->writers[writer];
-	const uint32_t batch = (HM_BATCH_MAX + 1) * hm_pktring_record_bytes(r->snaplen);
 
-	if (r->preference != HM_PKTRING_WAIT ||
-	    atomic_load_explicit(&r->abandoned, memory_order_relaxed))
+	if (r->preference != HM_PKTRING_WAIT || has_room_for_batch(r, w))
 		return true;
-	for (unsigned looks = 0;; looks++) {
-		const uint32_t used = w->end - w->first_pos;
-		if (w->next - w->first + HM_BATCH_MAX <= r->slots &&
-		    (used == 0 || used + (uint64_t)batch <= r->bytes))
-			return true;
-		if (looks == 1)
-			return false;
-		take_back(r, w);
-	}
+	take_back(r, w);
+	return has_room_for_batch(r, w) ||
+	       atomic_load_explicit(&r->abandoned, memory_order_relaxed);
 }
 
 void hm_pktring_end(struct hm_pktring *r, unsigned writer)
@@ -255,10 +229,29 @@ int hm_pktring_fd(const struct hm_pktring *r)
 	return r->fd;
 }
 
+/* The least that a ring of such packets needs. */
+static uint32_t bytes_needed(const struct hm_pktring_conf *conf, uint32_t snaplen)
+{
+	return conf->preference == HM_PKTRING_WAIT ? batch_bytes(snaplen)
+						   : 2 * hm_pktring_record_bytes(snaplen);
+}
+
+static uint32_t snaplen_of(const struct hm_pktring_conf *conf)
+{
+	return conf->snaplen ? conf->snaplen : HM_PKTRING_SNAPLEN_MAX;
+}
+
+static uint32_t bytes_of(const struct hm_pktring_conf *conf)
+{
+	uint32_t bytes = conf->bytes ? conf->bytes : HM_PKTRING_BYTES_DEFAULT;
+	if (conf->bytes == 0 && bytes < bytes_needed(conf, snaplen_of(conf)))
+		bytes *= 2;
+	return bytes;
+}
+
 int hm_pktring_check(const struct hm_pktring_conf *conf, struct hm_error *err)
 {
-	const uint32_t bytes = conf->bytes ? conf->bytes : HM_PKTRING_BYTES_DEFAULT;
-	const uint32_t snaplen = conf->snaplen ? conf->snaplen : HM_PKTRING_SNAPLEN_MAX;
+	const uint32_t snaplen = snaplen_of(conf);
 
 	if (conf->writers < 1 || conf->writers > HM_PKTRING_WRITERS_MAX)
 		return hm_error_set(err, -EINVAL, 0, "packet ring: %u writers, allowed are 1..%u",
@@ -267,13 +260,14 @@ int hm_pktring_check(const struct hm_pktring_conf *conf, struct hm_error *err)
 		return hm_error_set(err, -EINVAL, 0,
 				    "packet ring: snaplen %" PRIu32 ", allowed is 1..%u", snaplen,
 				    HM_PKTRING_SNAPLEN_MAX);
-	if (!hm_pktring_bytes_ok(bytes, snaplen))
+	if (!hm_pktring_bytes_ok(bytes_of(conf), snaplen) ||
+	    bytes_of(conf) < bytes_needed(conf, snaplen))
 		return hm_error_set(err, -EINVAL, 0,
 				    "packet ring: %" PRIu32
 				    " bytes; allowed is a power of two from "
 				    "%u to %u and at least %" PRIu32 " with snaplen %" PRIu32,
-				    bytes, HM_PKTRING_BYTES_MIN, HM_PKTRING_BYTES_MAX,
-				    2 * hm_pktring_record_bytes(snaplen), snaplen);
+				    bytes_of(conf), HM_PKTRING_BYTES_MIN, HM_PKTRING_BYTES_MAX,
+				    bytes_needed(conf, snaplen), snaplen);
 	return 0;
 }
 
@@ -335,9 +329,9 @@ struct hm_pktring *hm_pktring_create(const struct hm_pktring_conf *conf, struct 
 		return NULL;
 	}
 	r->fd = -1;
-	r->bytes = conf->bytes ? conf->bytes : HM_PKTRING_BYTES_DEFAULT;
+	r->bytes = bytes_of(conf);
 	r->slots = hm_pktring_slots(r->bytes);
-	r->snaplen = conf->snaplen ? conf->snaplen : HM_PKTRING_SNAPLEN_MAX;
+	r->snaplen = snaplen_of(conf);
 	r->preference = conf->preference;
 	r->total = hm_pktring_total(conf->writers, r->bytes);
 	code = map_memory(r, err);

@@ -8,9 +8,9 @@
  * and its ns timestamp. A reader maps the memfd and reads in place.
  *
  * Preference when full: HM_PKTRING_SLOW drops new packets and counts them; HM_PKTRING_FAST
- * overwrites the oldest and the reader can tell how many it lost; HM_PKTRING_WAIT makes the writer
- * wait (only a private trace may do that). Ledger, at any time: offered = delivered + overwritten +
- * dropped + queued.
+ * overwrites the oldest and the reader can tell how many it lost; HM_PKTRING_WAIT is for a source
+ * that can wait: it asks hm_pktring_ready() before it puts, and then nothing is lost. No writer ever
+ * waits in put. Ledger, at any time: offered = delivered + overwritten + dropped + queued.
  *
  * Neither side trusts the other. The writer keeps private copies of all it relies on and takes from
  * shared memory only the reader's counts, and those clamped: a reader that scribbles loses its own
@@ -35,8 +35,8 @@ enum hm_pktring_preference { HM_PKTRING_SLOW, HM_PKTRING_FAST, HM_PKTRING_WAIT }
 
 struct hm_pktring_conf {
 	unsigned writers; // workers, 1..HM_PKTRING_WRITERS_MAX
-	uint32_t bytes;   // of packet memory for each writer, a power of two with room for two of
-			  // the longest packets; 0: HM_PKTRING_BYTES_DEFAULT
+	uint32_t bytes; // of packet memory for each writer, a power of two with room for two of the
+			// longest packets, HM_PKTRING_WAIT: for a batch of them; 0: enough
 	uint32_t snaplen; // longer packets are cut in the ring; 0: HM_PKTRING_SNAPLEN_MAX
 	enum hm_link link;
 	enum hm_pktring_preference preference;
@@ -71,16 +71,13 @@ int hm_pktring_fd(const struct hm_pktring *r); // to pass to the client; stays t
 
 /* Copies the packets of `in`; on the writer's worker. Wakes nobody: readers poll. */
 void hm_pktring_put(struct hm_pktring *r, unsigned writer, const struct hm_batch *b, uint64_t in);
-/* Whether a whole batch of the longest packets would fit now (an empty ring that is too small for
- * that says yes); always so unless the preference is HM_PKTRING_WAIT. On the writer's worker: one
- * that asks before it receives a burst need not wait in put, where all its other flows wait, too.
- */
+/* Whether a whole batch of the longest packets fits now; always so unless the preference is
+ * HM_PKTRING_WAIT. On the writer's worker. */
 bool hm_pktring_ready(struct hm_pktring *r, unsigned writer);
 /* No more packets will come: readers get "end" after the last. On the writer's worker. */
 void hm_pktring_end(struct hm_pktring *r, unsigned writer);
 
-/* The reader is gone: a waiting writer stops waiting, and what does not fit is dropped from now on.
- * Any thread. */
+/* The reader is gone: always ready, and what does not fit is dropped. Any thread. */
 void hm_pktring_abandon(struct hm_pktring *r);
 void hm_pktring_counts(const struct hm_pktring *r, struct hm_pktring_counts *c); // any thread
 

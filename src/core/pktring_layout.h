@@ -58,6 +58,9 @@ struct hm_pktring_slot {
 };
 static_assert(sizeof(struct hm_pktring_slot) == 16, "four slots a cache line");
 static_assert(sizeof(struct hm_pktring_written) <= HM_PKTRING_PAGE, "one page");
+static_assert((uint64_t)(HM_BATCH_MAX + 1) * (HM_PKTRING_SNAPLEN_MAX + 32) <=
+		      2 * (uint64_t)HM_PKTRING_BYTES_DEFAULT,
+	      "a batch of the longest packets fits twice the default");
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "shared between processes");
 
 static inline uint32_t hm_pktring_slots(uint32_t bytes)

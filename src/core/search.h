@@ -41,14 +41,14 @@ int hm_search_check(struct hm_error *err);
 struct hm_pattern *hm_pattern_literal(const char *text, uint32_t offset, uint32_t depth,
 				      struct hm_error *err);
 /* A PCRE over the whole captured frame, no options (case sensitive, dot excludes newline, bytes and
- * not UTF). PCRE2 compiles it here and Hyperscan looks at it: 7000 with PCRE2's message and the
- * position if it is not a regular expression. */
+ * not UTF). PCRE2 compiles it here, Hyperscan only in hm_search_compile(). 7000 with PCRE2's
+ * message and the position if it is not a regular expression. */
 struct hm_pattern *hm_pattern_regexp(const char *text, struct hm_error *err);
 void hm_pattern_release(struct hm_pattern *p); // NULL is allowed
 uint32_t hm_pattern_slot(const struct hm_pattern *p);
 /* "literal", "hyperscan", "prefilter+pcre2" or "pcre2" (Hyperscan cannot even help: PCRE2 runs on
- * every packet that reaches the entry), for EXPLAIN and flow.info. The compiler may find out that
- * a regular expression is too large for Hyperscan; the name changes then. */
+ * every packet that reaches the entry), for EXPLAIN and flow.info. The compiler finds out; before,
+ * it is "regexp". */
 const char *hm_pattern_engine(const struct hm_pattern *p);
 
 /* A snapshot of patterns, taken on the control core, to be compiled on another thread: holds

@@ -124,6 +124,81 @@ static int build_init(struct build *b, const struct hm_pattern_set *set, struct 
 	return hm_error_set(err, -ENOMEM, 0, "no memory to compile %u patterns", set->n);
 }
 
+/* --- what runs a regular expression --- */
+
+static unsigned flags_of(enum hm_pattern_kind kind)
+{
+	return HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY |
+	       (kind == HM_PATTERN_PREFILTER ? HS_FLAG_PREFILTER : 0);
+}
+
+static bool hyperscan_takes(const char *text, enum hm_pattern_kind kind)
+{
+	hs_expr_info_t *info = NULL;
+	hs_compile_error_t *why = NULL;
+	bool yes = hs_expression_info(text, flags_of(kind), &info, &why) == HS_SUCCESS;
+
+	free(info);
+	if (why)
+		hs_free_compile_error(why);
+	return yes;
+}
+
+/* Whether an option group "(?i)", "(?s-i:" ... mentions case; in a quoted text it may be none. */
+static bool mentions_case(const char *text)
+{
+	while ((text = strstr(text, "(?"))) {
+		size_t n = strspn(text += 2, "^-abcdefghijklmnopqrstuvwxyzJU");
+
+		if ((text[n] == ')' || text[n] == ':') && memchr(text, 'i', n))
+			return true;
+	}
+	return false;
+}
+
+/* Hyperscan's prefilter puts the group in the place of a back-reference, but with the group's case:
+ * "(a)(?i:\1)" would miss "aA". A prefilter that misses is none. */
+static bool prefilter_misses(const char *text, const pcre2_code *code)
+{
+	uint32_t references = 0;
+
+	pcre2_pattern_info(code, PCRE2_INFO_BACKREFMAX, &references);
+	return references > 0 && mentions_case(text);
+}
+
+/* Hyperscan may take half a second for a nasty one: that is why it is asked here, on the compiler's
+ * thread, and not when the pattern is made. */
+static enum hm_pattern_kind decide(struct hm_pattern *p)
+{
+	const char *text = (const char *)p->bytes;
+	enum hm_pattern_kind kind = atomic_load_explicit(&p->kind, memory_order_relaxed);
+
+	if (kind != HM_PATTERN_REGEXP)
+		return kind;
+	if (hyperscan_takes(text, HM_PATTERN_HS))
+		kind = HM_PATTERN_HS;
+	else if (!prefilter_misses(text, p->regexp->code) &&
+		 hyperscan_takes(text, HM_PATTERN_PREFILTER))
+		kind = HM_PATTERN_PREFILTER;
+	else
+		kind = HM_PATTERN_PCRE;
+	// relaxed: the control core reads it for display only
+	atomic_store_explicit(&p->kind, kind, memory_order_relaxed);
+	return kind;
+}
+
+/* A regular expression that Hyperscan could read but not build moves to the next dearer kind; that
+ * is remembered in the pattern, so that it costs one failed compilation, not one each time. */
+static bool demote(struct hm_pattern *p)
+{
+	enum hm_pattern_kind kind = atomic_load_explicit(&p->kind, memory_order_relaxed);
+
+	if (kind != HM_PATTERN_HS && kind != HM_PATTERN_PREFILTER)
+		return false;
+	atomic_store_explicit(&p->kind, kind + 1, memory_order_relaxed);
+	return true;
+}
+
 /* --- filling --- */
 
 static uint32_t saturate(uint64_t n)
@@ -177,11 +252,11 @@ static void add_literal(struct build *b, struct hm_pattern *p)
 
 static void add_regexp(struct build *b, struct hm_pattern *p)
 {
-	enum hm_pattern_kind kind = atomic_load_explicit(&p->kind, memory_order_relaxed);
+	enum hm_pattern_kind kind = decide(p);
 	struct hm_expression e = {.slot = p->slot, .last = UINT32_MAX};
 
 	if (kind != HM_PATTERN_PCRE)
-		add_expression(b, p, (const char *)p->bytes, hm_pattern_flags(kind), e);
+		add_expression(b, p, (const char *)p->bytes, flags_of(kind), e);
 	if (kind != HM_PATTERN_HS) {
 		b->db->confirm_of[p->slot] = b->db->n_confirms;
 		b->db->confirms[b->db->n_confirms++] = (struct hm_confirm){
@@ -219,18 +294,6 @@ static void fill(struct build *b)
 }
 
 /* --- compiling --- */
-
-/* A regular expression that Hyperscan could read but not build moves to the next dearer kind; that
- * is remembered in the pattern, so that it costs one failed compilation, not one each time. */
-static bool demote(struct hm_pattern *p)
-{
-	enum hm_pattern_kind kind = atomic_load_explicit(&p->kind, memory_order_relaxed);
-
-	if (kind != HM_PATTERN_HS && kind != HM_PATTERN_PREFILTER)
-		return false;
-	atomic_store_explicit(&p->kind, kind + 1, memory_order_relaxed);
-	return true;
-}
 
 /* 0, -EAGAIN after a demotion, or another error. */
 static int compile_once(struct build *b, struct hm_error *err)

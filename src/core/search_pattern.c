@@ -104,9 +104,8 @@ uint32_t hm_pattern_slot(const struct hm_pattern *p)
 const char *hm_pattern_engine(const struct hm_pattern *p)
 {
 	static const char *const names[] = {
-		[HM_PATTERN_LITERAL] = "literal",
-		[HM_PATTERN_HS] = "hyperscan",
-		[HM_PATTERN_PREFILTER] = "prefilter+pcre2",
+		[HM_PATTERN_LITERAL] = "literal", [HM_PATTERN_REGEXP] = "regexp",
+		[HM_PATTERN_HS] = "hyperscan",    [HM_PATTERN_PREFILTER] = "prefilter+pcre2",
 		[HM_PATTERN_PCRE] = "pcre2",
 	};
 
@@ -293,7 +292,9 @@ void hm_regexp_unref(struct hm_regexp *r)
 }
 
 /* The verbs UTF and UCP are refused: packets are bytes. Newline is LF, whatever the library was
- * built with. */
+ * built with. No start optimisation: with it PCRE2 10.42 misses matches, its JIT of some
+ * case-insensitive patterns, both of groups that refer to themselves; and Hyperscan has looked
+ * first anyway. */
 static pcre2_code *compile_pcre(const char *text, struct hm_error *err)
 {
 	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
@@ -305,8 +306,8 @@ static pcre2_code *compile_pcre(const char *text, struct hm_error *err)
 	if (context) {
 		pcre2_set_newline(context, PCRE2_NEWLINE_LF);
 		code = pcre2_compile((PCRE2_SPTR)text, strlen(text),
-				     PCRE2_NEVER_UTF | PCRE2_NEVER_UCP, &number, &position,
-				     context);
+				     PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NO_START_OPTIMIZE,
+				     &number, &position, context);
 	}
 	pcre2_compile_context_free(context);
 	if (!code) {
@@ -337,55 +338,6 @@ static struct hm_regexp *new_regexp(const char *text, struct hm_error *err)
 	return r;
 }
 
-unsigned hm_pattern_flags(enum hm_pattern_kind kind)
-{
-	return HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY |
-	       (kind == HM_PATTERN_PREFILTER ? HS_FLAG_PREFILTER : 0);
-}
-
-static bool hyperscan_takes(const char *text, enum hm_pattern_kind kind)
-{
-	hs_expr_info_t *info = NULL;
-	hs_compile_error_t *why = NULL;
-	bool yes = hs_expression_info(text, hm_pattern_flags(kind), &info, &why) == HS_SUCCESS;
-
-	free(info);
-	if (why)
-		hs_free_compile_error(why);
-	return yes;
-}
-
-/* Whether an option group "(?i)", "(?s-i:" ... mentions case; in a quoted text it may be none. */
-static bool mentions_case(const char *text)
-{
-	while ((text = strstr(text, "(?"))) {
-		size_t n = strspn(text += 2, "^-abcdefghijklmnopqrstuvwxyzJU");
-
-		if ((text[n] == ')' || text[n] == ':') && memchr(text, 'i', n))
-			return true;
-	}
-	return false;
-}
-
-/* Hyperscan's prefilter puts the group in the place of a back-reference, but with the group's case:
- * "(a)(?i:\1)" would miss "aA". A prefilter that misses is none. */
-static bool prefilter_misses(const char *text, const pcre2_code *code)
-{
-	uint32_t references = 0;
-
-	pcre2_pattern_info(code, PCRE2_INFO_BACKREFMAX, &references);
-	return references > 0 && mentions_case(text);
-}
-
-static enum hm_pattern_kind kind_of(const char *text, const pcre2_code *code)
-{
-	if (hyperscan_takes(text, HM_PATTERN_HS))
-		return HM_PATTERN_HS;
-	if (!prefilter_misses(text, code) && hyperscan_takes(text, HM_PATTERN_PREFILTER))
-		return HM_PATTERN_PREFILTER;
-	return HM_PATTERN_PCRE;
-}
-
 struct hm_pattern *hm_pattern_regexp(const char *text, struct hm_error *err)
 {
 	size_t n = strlen(text);
@@ -410,7 +362,7 @@ struct hm_pattern *hm_pattern_regexp(const char *text, struct hm_error *err)
 		free(p);
 		return NULL;
 	}
-	p->kind = kind_of(text, p->regexp->code);
+	p->kind = HM_PATTERN_REGEXP;
 	return intern(p, err);
 }
 

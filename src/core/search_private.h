@@ -10,8 +10,15 @@
 
 #include "core/search.h"
 
-/* From cheap to dear; the compiler thread may move a pattern on, never back. */
-enum hm_pattern_kind { HM_PATTERN_LITERAL, HM_PATTERN_HS, HM_PATTERN_PREFILTER, HM_PATTERN_PCRE };
+/* What runs a pattern, from cheap to dear. The compiler's thread decides for a regular expression
+ * and may move it on, never back. */
+enum hm_pattern_kind {
+	HM_PATTERN_LITERAL,
+	HM_PATTERN_REGEXP, // not decided
+	HM_PATTERN_HS,
+	HM_PATTERN_PREFILTER,
+	HM_PATTERN_PCRE
+};
 
 /* A regular expression that PCRE2 compiled: databases outlive patterns, and both hold it. */
 struct hm_regexp {
@@ -67,8 +74,5 @@ struct hm_search_db {
 /* The next alternative of a literal behind *at (0 first); false: no more. */
 bool hm_pattern_alternative(const struct hm_pattern *p, uint32_t *at, const uint8_t **bytes,
 			    uint32_t *n);
-/* The Hyperscan flags for a kind of regular expression. */
-unsigned hm_pattern_flags(enum hm_pattern_kind kind);
-
 struct hm_regexp *hm_regexp_ref(struct hm_regexp *r);
 void hm_regexp_unref(struct hm_regexp *r);

@@ -89,22 +89,52 @@ static uint32_t take_index(struct hm_table *t)
 	return h->n_free > 0 ? t->free[--h->n_free] : h->fresh++;
 }
 
+/* Moves a record of a full bucket to its other bucket, if that of any has room. The way that became
+ * free, or -1. */
+static int displace(struct hm_table *t, uint32_t full)
+{
+	struct hm_table_bucket *b = &t->buckets[full];
+
+	for (int way = 0; way < HM_TABLE_WAYS; way++) {
+		uint32_t first = hm_table_first_bucket(t, b->hash[way]);
+		uint32_t second = hm_table_second_bucket(t, b->hash[way]);
+		struct hm_table_bucket *other = &t->buckets[first == full ? second : first];
+		int to = free_way(other);
+		if (to < 0)
+			continue;
+		other->hash[to] = b->hash[way];
+		other->index[to] = b->index[way];
+		t->buckets[first].overflow += first == full ? 1 : -1u;
+		return way;
+	}
+	return -1;
+}
+
 uint32_t hm_table_insert(struct hm_table *t, uint32_t hash)
 {
-	struct hm_table_bucket *first = &t->buckets[hm_table_first_bucket(t, hash)], *b = first;
-	uint32_t index;
+	uint32_t first = hm_table_first_bucket(t, hash), second, at = first, index;
+	struct hm_table_bucket *b;
 	int way;
 
 	if (t->header->used == t->header->capacity)
 		return 0;
-	way = free_way(b);
+	way = free_way(&t->buckets[first]);
 	if (way < 0) {
-		b = &t->buckets[hm_table_second_bucket(t, hash)];
-		way = free_way(b);
-		if (way < 0)
-			return 0;
-		first->overflow++;
+		second = hm_table_second_bucket(t, hash);
+		way = free_way(&t->buckets[second]);
+		at = way < 0 ? first : second;
 	}
+	if (way < 0)
+		way = displace(t, first);
+	if (way < 0) {
+		way = displace(t, second);
+		at = second;
+	}
+	if (way < 0)
+		return 0;
+	b = &t->buckets[at];
+	if (at != first)
+		t->buckets[first].overflow++;
 	index = take_index(t);
 	b->hash[way] = hash;
 	b->index[way] = index;

@@ -6,9 +6,10 @@
  * memory (header, buckets, records, free indexes follow one another), so it can be mapped anywhere.
  * A bucket is one cache line: seven full 32-bit hashes with their indexes. A record lives in its
  * first bucket, or in its second if that was full on insertion; the first one counts those, so that
- * a look-up touches the second bucket only when it must. The index is sized to be 80 % full when
- * all records are used. The key is the first bytes of a record; record 0 stays zero and must not
- * equal any key.
+ * a look-up touches the second bucket only when it must. When both are full one of their records
+ *moves to its other bucket, so that with a well mixed hash every insertion finds a place. The index
+ *is 80 % full when all records are used. The key is the first bytes of a record; record 0 stays
+ *zero and must not equal any key.
  *
  * Look-up of a batch in three stages, each over all packets, so that the memory's latency overlaps:
  *	hm_table_prefetch() of each hash; hm_table_candidate() of each hash and a prefetch of that
@@ -106,7 +107,8 @@ static inline uint32_t hm_table_ways(const struct hm_table_bucket *b, uint32_t h
 	       ((1u << HM_TABLE_WAYS) - 1);
 }
 
-/* The record that probably is the one with this hash; 0: surely none. */
+/* The record that probably is the one with this hash, 0 if there seems to be none: the key decides,
+ * and hm_table_find() when it differs. */
 static inline uint32_t hm_table_candidate(const struct hm_table *t, uint32_t hash)
 {
 	const struct hm_table_bucket *b = &t->buckets[hm_table_first_bucket(t, hash)];
@@ -145,7 +147,7 @@ static inline uint32_t hm_table_find(const struct hm_table *t, uint32_t hash, co
 }
 
 /* Takes a record, contents undefined, for a key that the table does not have; the caller writes the
- * key. 0: no record is free, or both buckets are full; remove one of the rivals, then it succeeds.
+ * key. 0: no record is free, or all places are taken; remove one of the rivals, then it succeeds.
  */
 uint32_t hm_table_insert(struct hm_table *t, uint32_t hash);
 

@@ -4,7 +4,6 @@
  * which encodes and sends. Configured by MAPI's four strings or by an options object,
  * docs/netflow.md. */
 #include <errno.h>
-#include <rte_pause.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 #include <stdlib.h>
@@ -19,12 +18,13 @@
 #include "netflow/options.h"
 
 #define RING_RECORDS 65536
+#define NS_A_S       UINT64_C(1000000000)
 #define MOVE_BURST   64   // records from a ring at a time
 #define MOVE_BUDGET  8192 // records a poll and ring
 #define TICK_BUDGET  1024 // entries that timers look at in a tick
 #define DRAIN_BUDGET 4096 // entries handed out by one call of drain
-#define SPINS        1000 // before a waiting worker sleeps
-#define NAP_NS       20000
+/* Room that a lossless source waits for: more than a batch can end records, with its timers. */
+#define READY_ROOM 1024
 
 #define MFUNCT_INVALID_ARGUMENT    7000
 #define MFUNCT_INVALID_ARGUMENT_2  7002
@@ -38,15 +38,12 @@ struct lane {
 	struct rte_ring *ring; // of struct hm_flow_record, single producer and consumer
 	size_t ring_bytes;
 	struct hm_cache *cache; // the worker's
-	bool lossless;
-	const bool *closing;
-	uint64_t lost;  // data records that found the ring full; written by the worker
-	uint64_t taken; // data records moved on; written by the control core
+	uint64_t lost;          // data records that found the ring full; written by the worker
+	uint64_t taken;         // data records moved on; written by the control core
 };
 
 struct report {
-	bool closing; // written by the control core, read by waiting workers
-	bool lossless;
+	bool lossless; // records wait in the rings for exporters that have no room
 	unsigned n_exporters;
 	struct hm_exporter *exporter[HM_EXPORTERS_MAX];
 	struct lane lane[HM_WORKERS_MAX];
@@ -67,7 +64,7 @@ static uint64_t clock_ns(void)
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+	return (uint64_t)t.tv_sec * NS_A_S + (uint64_t)t.tv_nsec;
 }
 
 static uint64_t load(const uint64_t *counter)
@@ -77,30 +74,12 @@ static uint64_t load(const uint64_t *counter)
 
 /* --- worker --- */
 
-/* Only on a lossless device, where the source waits for the exporter. */
-static void wait_for_room(unsigned round)
-{
-	const struct timespec nap = {.tv_nsec = NAP_NS};
-
-	if (round < SPINS)
-		rte_pause();
-	else
-		nanosleep(&nap, NULL);
-}
-
 static void hand_over(void *arg, const struct hm_flow_record *r, unsigned n)
 {
 	struct lane *lane = arg;
 	unsigned done = rte_ring_sp_enqueue_burst_elem(lane->ring, r, sizeof(*r), n, NULL);
 	uint64_t lost = 0;
 
-	for (unsigned round = 0; done < n && lane->lossless; round++) {
-		if (__atomic_load_n(lane->closing, __ATOMIC_RELAXED))
-			break;
-		wait_for_room(round);
-		done += rte_ring_sp_enqueue_burst_elem(lane->ring, r + done, sizeof(*r), n - done,
-						       NULL);
-	}
 	for (; done < n; done++)
 		lost += hm_flow_directions(&r[done]);
 	if (lost > 0)
@@ -126,19 +105,31 @@ static uint64_t process(void *state, const struct hm_batch *b, uint64_t in)
 	return in;
 }
 
+/* What may go to the ring now, at most `budget`: timers and drain never lose a record. */
+static unsigned room(const struct report_core *core, unsigned budget)
+{
+	unsigned n = rte_ring_free_count(core->lane->ring);
+
+	return n < budget ? n : budget;
+}
+
+static bool ready(void *state)
+{
+	return room(state, READY_ROOM) == READY_ROOM;
+}
+
 static void tick(void *state, uint64_t now_ns)
 {
 	struct report_core *core = state;
 
-	hm_cache_expire(core->lane->cache, now_ns, TICK_BUDGET);
+	hm_cache_expire(core->lane->cache, now_ns, room(core, TICK_BUDGET));
 	publish(core);
 }
 
 static bool drain(void *state)
 {
 	struct report_core *core = state;
-	unsigned room = rte_ring_free_count(core->lane->ring);
-	bool done = hm_cache_drain(core->lane->cache, room < DRAIN_BUDGET ? room : DRAIN_BUDGET);
+	bool done = hm_cache_drain(core->lane->cache, room(core, DRAIN_BUDGET));
 
 	publish(core);
 	return done;
@@ -207,7 +198,6 @@ static void closing(void *state)
 {
 	struct report *r = ((struct report_conf *)state)->report;
 
-	__atomic_store_n(&r->closing, true, __ATOMIC_RELAXED);
 	r->lossless = false;
 	for (unsigned i = 0; i < r->n_exporters; i++)
 		hm_exporter_finish(r->exporter[i], clock_ns());
@@ -218,7 +208,7 @@ static void closing(void *state)
 /* Of all workers. */
 struct totals {
 	struct hm_cache_counts counts;
-	uint64_t used, entries, memory, lost, taken;
+	uint64_t entries, memory, lost, taken;
 };
 
 static void add_up(const struct report *r, struct totals *t)
@@ -235,42 +225,46 @@ static void add_up(const struct report *r, struct totals *t)
 		t->taken += l->taken;
 		t->counts.records += load(&c->records);
 		t->counts.biflows += load(&c->biflows);
-		t->counts.packets += load(&c->packets);
-		t->counts.bytes += load(&c->bytes);
 		t->counts.not_ip += load(&c->not_ip);
 		t->counts.created += load(&c->created);
 		for (unsigned k = 0; k < HM_END_REASONS; k++)
 			t->counts.ended[k] += load(&c->ended[k]);
-		t->used += hm_cache_used(l->cache);
 		t->entries += hm_cache_entries(l->cache);
 		t->memory += hm_cache_bytes(hm_cache_entries(l->cache));
 	}
 }
 
-/* made = exported + spooled + queued + lost, in data records. */
-static json_t *ledger_of(const struct hm_exporter *x, const struct totals *t)
+/* made = exported + spooled + queued + lost, in data records; with several exporters each record counts
+ * once for each of them. What is not yet taken from the rings counts as queued. */
+static json_t *ledger(const struct report *r, const struct totals *t)
 {
-	struct hm_exporter_counts c;
+	uint64_t n = r->n_exporters, made = n * t->counts.records, ring_full = n * t->lost;
+	uint64_t exported = 0, queued = made - ring_full - n * t->taken;
+	uint64_t queue_full = 0, refused = 0, unreachable = 0;
 
-	hm_exporter_counts(x, &c);
-	return json_pack("{s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I}}", "made",
-			 (json_int_t)t->counts.records, "exported",
-			 (json_int_t)(c.sent - c.refused), "spooled", (json_int_t)0, "queued",
-			 (json_int_t)(t->counts.records - t->lost - t->taken + c.queued), "lost",
-			 "ring_full", (json_int_t)t->lost, "queue_full", (json_int_t)c.queue_full,
-			 "refused", (json_int_t)c.refused, "unreachable",
-			 (json_int_t)c.unreachable);
+	for (unsigned i = 0; i < r->n_exporters; i++) {
+		struct hm_exporter_counts c;
+		hm_exporter_counts(r->exporter[i], &c);
+		exported += c.sent - c.refused;
+		queued += c.queued;
+		queue_full += c.queue_full;
+		refused += c.refused;
+		unreachable += c.unreachable;
+	}
+	return json_pack(
+		"{s:I, s:I, s:i, s:I, s:{s:I, s:I, s:I, s:I}, s:b}", "made", (json_int_t)made,
+		"exported", (json_int_t)exported, "spooled", 0, "queued", (json_int_t)queued,
+		"lost", "ring_full", (json_int_t)ring_full, "queue_full", (json_int_t)queue_full,
+		"refused", (json_int_t)refused, "unreachable", (json_int_t)unreachable, "balanced",
+		made == exported + queued + ring_full + queue_full + refused + unreachable);
 }
 
-static json_t *exporter_list(const struct report *r, const struct totals *t)
+static json_t *exporter_list(const struct report *r)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < r->n_exporters; i++) {
-		json_t *x = hm_exporter_stats(r->exporter[i]);
-		json_object_set_new(x, "ledger", ledger_of(r->exporter[i], t));
-		json_array_append_new(list, x);
-	}
+	for (unsigned i = 0; i < r->n_exporters; i++)
+		json_array_append_new(list, hm_exporter_stats(r->exporter[i]));
 	return list;
 }
 
@@ -282,21 +276,19 @@ static json_t *stats(const void *state, void *const *cores, unsigned n)
 
 	add_up(conf->report, &t);
 	c = &t.counts;
-	return json_pack("{s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I},"
-			 " s:{s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I}}, s:o}",
-			 "cache", "entries", (json_int_t)t.entries, "used", (json_int_t)t.used,
-			 "memory_bytes", (json_int_t)t.memory, "active_timeout_s",
-			 (json_int_t)(conf->options.active_ns / 1000000000), "inactive_timeout_s",
-			 (json_int_t)(conf->options.inactive_ns / 1000000000), "metered", "packets",
-			 (json_int_t)c->packets, "bytes", (json_int_t)c->bytes, "not_ip",
-			 (json_int_t)c->not_ip, "made", "records", (json_int_t)c->records,
-			 "biflows", (json_int_t)c->biflows, "by_end_reason", "idle",
-			 (json_int_t)c->ended[HM_END_IDLE], "active",
+	return json_pack("{s:{s:I, s:I, s:I, s:I, s:I}, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I},"
+			 " s:o, s:o}",
+			 "cache", "capacity", (json_int_t)t.entries, "memory_bytes",
+			 (json_int_t)t.memory, "created", (json_int_t)c->created,
+			 "active_timeout_s", (json_int_t)(conf->options.active_ns / NS_A_S),
+			 "inactive_timeout_s", (json_int_t)(conf->options.inactive_ns / NS_A_S),
+			 "not_ip", (json_int_t)c->not_ip, "biflows", (json_int_t)c->biflows,
+			 "ended", "idle", (json_int_t)c->ended[HM_END_IDLE], "active",
 			 (json_int_t)c->ended[HM_END_ACTIVE], "detected",
 			 (json_int_t)c->ended[HM_END_DETECTED], "forced",
 			 (json_int_t)c->ended[HM_END_FORCED], "resources",
 			 (json_int_t)c->ended[HM_END_RESOURCES], "exporters",
-			 exporter_list(conf->report, &t));
+			 exporter_list(conf->report), "ledger", ledger(conf->report, &t));
 }
 
 /* --- life --- */
@@ -411,8 +403,6 @@ static int core_init(void *state, const struct hm_core_ctx *ctx, struct hm_error
 	if (r < 0)
 		return hm_error_set(err, r, MAPID_MEM_ALLOCATION_ERROR,
 				    "no memory for a ring of %d flow records", RING_RECORDS);
-	lane->lossless = ctx->lossless;
-	lane->closing = &conf->report->closing;
 	lane->cache = hm_cache_create(&cache);
 	if (!lane->cache)
 		return hm_error_set(err, -errno, MAPID_MEM_ALLOCATION_ERROR,
@@ -460,6 +450,7 @@ static const struct hm_function flow_report = {
 	.idle = is_idle,
 	.stats = stats,
 	.process = process,
+	.ready = ready,
 	.tick = tick,
 	.drain = drain,
 };

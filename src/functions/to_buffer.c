@@ -135,7 +135,6 @@ static int to_buffer_conf_init(void *conf, const union hm_value *args,
 
 	c->ring_conf = (struct hm_pktring_conf){
 		.writers = ctx->n_workers,
-		.bytes = HM_PKTRING_BYTES_DEFAULT,
 		.snaplen = whole ? HM_PKTRING_SNAPLEN_MAX : ctx->snaplen,
 		.link = ctx->link,
 		.preference = ctx->lossless ? HM_PKTRING_WAIT : HM_PKTRING_SLOW,

@@ -11,7 +11,9 @@
 #define SERVER_BITS  12
 #define FIRST_PORT   49152u // the dynamic range
 #define N_PORTS      11840u // up to HM_PORT_OTHER
-#define STREAM_PORTS 8      // 2^8 - 1 server ports that no known protocol uses
+#define STREAM_FIRST 50000u // the part of it that no known protocol uses
+#define STREAM_N     4000u
+#define STREAM_PORTS 8 // 2^8 - 1 server ports that no known protocol uses
 #define N_VLANS_BITS 6
 
 static bool (*const steps[])(struct hm_generator *g, struct hm_gen_flow *f) = {
@@ -151,7 +153,7 @@ static void begin_tcp(struct hm_generator *g, struct hm_gen_flow *f)
 		f->port[1] = (uint16_t)(HM_PORT_OTHER + hm_random_zipf(g, STREAM_PORTS));
 	f->seq[0] = (uint32_t)hm_random(g);
 	f->seq[1] = (uint32_t)hm_random(g);
-	f->segments = (hm_random_pareto(g, 12) + 1) / 2;
+	f->segments = (hm_random_pareto(g, 14) + 1) / 2;
 }
 
 static void begin_udp(struct hm_generator *g, struct hm_gen_flow *f)
@@ -191,6 +193,8 @@ static void choose_kind(struct hm_generator *g, struct hm_gen_flow *f)
 		begin_tcp(g, f);
 	else
 		begin_udp(g, f);
+	if (f->app == HM_APP_STREAM)
+		f->port[0] = (uint16_t)(STREAM_FIRST + g->serial * 2221 % STREAM_N);
 }
 
 static void begin_flow(struct hm_generator *g, struct hm_gen_flow *f)

@@ -37,11 +37,7 @@ class Sink(threading.Thread):
             self.messages.append(data)
 
     def close(self):
-        """Waits for what is on its way; all that came."""
-        seen = -1
-        while seen != len(self.messages):
-            seen = len(self.messages)
-            time.sleep(0.2)
+        """Stops listening; all that came. What was sent before this is received."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
             end.sendto(b"", ("127.0.0.1", self.port))
         self.join()
@@ -102,7 +98,7 @@ class Life(unittest.TestCase):
         folder = tempfile.mkdtemp(prefix="homard-")
         try:
             with Homard({"devices": self.device(), "flows": COUNTER}, folder=folder) as h:
-                h.signal(signal.SIGKILL)
+                h.send_signal(signal.SIGKILL)
                 h.wait()
             os.unlink(pathlib.Path(folder) / "notify.sock")
             self.assertTrue((pathlib.Path(folder) / "control.sock").exists())
@@ -128,7 +124,7 @@ class Life(unittest.TestCase):
                 for _ in range(20):
                     client.send("ledger")
                 client.close()
-            h.signal(signal.SIGPIPE)
+            h.send_signal(signal.SIGPIPE)
             h.wait_finished("all")
             self.assertEqual(h.read("all", 1), self.truth["packets"])
 

@@ -182,11 +182,9 @@ static bool wish_regexp(struct wish *w)
 	w->regexp = true;
 	write_regexp(w->text, w->text + sizeof(w->text), 2);
 	pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-	w->code = pcre2_compile((PCRE2_SPTR)w->text, PCRE2_ZERO_TERMINATED, 0, &number, &position,
-				context);
+	w->code = pcre2_compile((PCRE2_SPTR)w->text, PCRE2_ZERO_TERMINATED, PCRE2_NO_START_OPTIMIZE,
+				&number, &position, context);
 	pcre2_compile_context_free(context);
-	if (w->code)
-		pcre2_jit_compile(w->code, PCRE2_JIT_COMPLETE);
 	return w->code != NULL;
 }
 
@@ -225,7 +223,9 @@ static bool literal_at(const struct wish *w, uint32_t a, const uint8_t *data, ui
 	       memcmp(data + at, w->bytes[a], len) == 0;
 }
 
-/* 1, 0, or -1 if it takes PCRE2 more steps than search.c allows for packets of this size. */
+/* By the interpreter, since the JIT is what is tested, and without start optimisation, which is
+ * wrong for some references of a group to itself. 1, 0, or -1 if it takes PCRE2 more steps
+ * than search.c allows for packets of this size. */
 static int naive(const struct wish *w, const uint8_t *data, uint32_t n)
 {
 	if (w->regexp) {
@@ -277,12 +277,13 @@ static uint64_t ask(struct hm_search *s, const struct hm_batch *b, const struct 
 	return got;
 }
 
-static void compare(const struct wish *w, const struct hm_batch *b, uint64_t got)
+/* `gave_up`: the JIT, which counts steps in its own way, gave some packet up. */
+static void compare(const struct wish *w, const struct hm_batch *b, uint64_t got, bool gave_up)
 {
 	for (uint32_t i = 0; i < b->n; i++) {
 		int want = naive(w, b->data[i], b->caplen[i]);
 
-		if (want < 0 || want == (int)(got >> i & 1))
+		if (want < 0 || want == (int)(got >> i & 1) || (want && gave_up))
 			continue;
 		failures++;
 		printf("%s \"%s\" offset %u depth %u (%s) must%s match ",
@@ -323,11 +324,15 @@ static void run_batches(struct hm_search *s, const struct wish *wishes, uint32_t
 	static struct hm_batch b;
 
 	for (int batch = 0; batch < 4; batch++) {
+		uint64_t given_up = hm_search_limit_hits(s);
+
 		fill(&b, rooms);
 		hm_search_begin(s);
 		for (uint32_t i = 0; i < 2 * n; i++) {
 			const struct wish *w = &wishes[below(n)];
-			compare(w, &b, ask(s, &b, w));
+			uint64_t got = ask(s, &b, w);
+
+			compare(w, &b, got, hm_search_limit_hits(s) > given_up);
 		}
 	}
 }

@@ -302,35 +302,61 @@ static void test_pktring_wait_ready_says_whether_a_batch_fits(void **state)
 {
 	struct pair p;
 	struct hm_pktring_packet packet;
-	unsigned batches = 0;
+	uint64_t given = 0, got = 0;
 	(void)state;
 	open_pair(&p, &(struct hm_pktring_conf){.writers = 1,
-						.bytes = 1 << 18,
+						.bytes = 1 << 16,
 						.snaplen = LONGEST,
 						.preference = HM_PKTRING_WAIT});
-	for (; hm_pktring_ready(p.ring, 0); batches++)
-		put(&p, 0, 64 * batches, 64);
-	assert_in_range(batches, 2, 20);
-	assert_int_equal(counts_of(&p).queued, 64 * batches); // no put waited
+	// round and round, each time as full as it gets
+	for (unsigned i = 0; i < 1000; i++) {
+		for (; hm_pktring_ready(p.ring, 0); given += 64)
+			put(&p, 0, given, 64);
+		assert_int_equal(counts_of(&p).dropped, 0);
+		assert_true(counts_of(&p).queued > 0);
+		for (unsigned k = packet_mix(i) % 200; k > 0; k--)
+			got += hm_pktring_next(p.reader, &packet) == 1;
+	}
 	while (hm_pktring_next(p.reader, &packet) == 1)
-		;
+		got++;
+	assert_int_equal(got, given);
 	assert_true(hm_pktring_ready(p.ring, 0));
 	close_pair(&p);
 }
 
-static void test_pktring_wait_abandoned_ring_drops_and_counts(void **state)
+static void test_pktring_wait_longest_packets_fit_when_ready(void **state)
+{
+	static uint8_t data[HM_PKTRING_SNAPLEN_MAX];
+	struct pair p;
+	(void)state;
+	open_pair(&p, &(struct hm_pktring_conf){.writers = 1, .preference = HM_PKTRING_WAIT});
+	p.packets.batch.n = HM_BATCH_MAX;
+	for (unsigned i = 0; i < HM_BATCH_MAX; i++) {
+		p.packets.batch.data[i] = data;
+		p.packets.batch.caplen[i] = sizeof(data);
+	}
+	assert_true(hm_pktring_ready(p.ring, 0));
+	hm_pktring_put(p.ring, 0, &p.packets.batch, UINT64_MAX);
+	assert_int_equal(counts_of(&p).queued, HM_BATCH_MAX);
+	assert_false(hm_pktring_ready(p.ring, 0));
+	close_pair(&p);
+}
+
+static void test_pktring_wait_abandoned_ring_is_ready_and_drops(void **state)
 {
 	struct pair p;
 	(void)state;
 	open_pair(&p, &(struct hm_pktring_conf){.writers = 1,
-						.bytes = 1 << 13,
+						.bytes = 1 << 16,
 						.snaplen = LONGEST,
 						.preference = HM_PKTRING_WAIT});
+	while (hm_pktring_ready(p.ring, 0))
+		put(&p, 0, 0, 64);
 	hm_pktring_abandon(p.ring);
-	for (unsigned i = 0; i < 100; i++)
-		put(&p, 0, i, 1); // would wait for ever
-	assert_true(counts_of(&p).dropped > 0);
 	assert_true(hm_pktring_ready(p.ring, 0));
+	for (unsigned i = 0; i < 10; i++)
+		put(&p, 0, 0, 64);
+	assert_true(counts_of(&p).dropped > 0);
 	close_pair(&p);
 }
 
@@ -431,6 +457,8 @@ static void test_pktring_impossible_configuration_is_refused_with_the_range(void
 		{{.writers = 1, .bytes = 2048, .snaplen = 64}, "4096"},
 		{{.writers = 1, .bytes = 1u << 31}, "1073741824"},
 		{{.writers = 1, .bytes = 65536}, "131120"},
+		{{.writers = 1, .bytes = 65536, .snaplen = 1500, .preference = HM_PKTRING_WAIT},
+		 "98800"},
 		{{.writers = 1, .snaplen = 65536}, "65535"},
 	};
 	(void)state;
@@ -458,7 +486,8 @@ int main(void)
 		cmocka_unit_test(test_pktring_fast_full_ring_keeps_the_new_packets),
 		cmocka_unit_test(test_pktring_fast_packet_in_hand_stays_valid),
 		cmocka_unit_test(test_pktring_wait_ready_says_whether_a_batch_fits),
-		cmocka_unit_test(test_pktring_wait_abandoned_ring_drops_and_counts),
+		cmocka_unit_test(test_pktring_wait_longest_packets_fit_when_ready),
+		cmocka_unit_test(test_pktring_wait_abandoned_ring_is_ready_and_drops),
 		cmocka_unit_test(test_pktring_writers_are_merged_by_time),
 		cmocka_unit_test(test_pktring_end_comes_after_the_last_packet_of_all_writers),
 		cmocka_unit_test(test_pktring_destroyed_ring_is_read_to_its_end),

@@ -215,6 +215,20 @@ static void test_search_back_reference_in_another_case_is_found(void **state)
 	}
 }
 
+/* Found by the property test: with its start optimisation PCRE2 10.42 misses these. */
+static void test_search_pcre2_takes_no_wrong_shortcut(void **state)
+{
+	(void)state;
+	add_regexp(&t, "(?i)\\W(?:(?i:(?s)|\\W\\S).*?)(?i:(?i:[a-c1]).(?i:c{2,}b)?)(?<=a )");
+	add_regexp(&t, "\\d+(?i:b)(\\Wa{2,}|\\1{0,2}\\H?)");
+	compile(&t);
+	add_packet(&t, "\x5c\x20\x63\x0a\x00\x0a\x61\x20", 8);
+	add_text(&t, "1baa");
+	assert_int_equal(hits(&t, 0, 3), 1);
+	assert_int_equal(hits(&t, 1, 3), 2);
+	finish(&t);
+}
+
 static void test_search_catastrophic_pattern_is_given_up_and_counted(void **state)
 {
 	static const char *const texts[] = {"(a+)+(?=[bc])", "(*NO_JIT)(a+)+(?1)$"};
@@ -336,9 +350,8 @@ static void test_search_too_large_for_hyperscan_moves_on_to_pcre2(void **state)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "(a|b.{%u}).*", i % 30 + 1);
 	add_literal(&t, "abc", 0, 0);
 	add_regexp(&t, text);
-	assert_string_equal(hm_pattern_engine(t.p[1]), "hyperscan");
 	compile(&t);
-	assert_string_not_equal(hm_pattern_engine(t.p[1]), "hyperscan");
+	assert_string_equal(hm_pattern_engine(t.p[1]), "prefilter+pcre2");
 	add_text(&t, "abc");
 	assert_int_equal(hits(&t, 0, 1), 1);
 	assert_int_equal(hits(&t, 1, 1), 0);
@@ -445,6 +458,7 @@ int main(void)
 		cmocka_unit_test(test_search_regexp_has_pcre_semantics),
 		cmocka_unit_test(test_search_what_hyperscan_refuses_is_confirmed),
 		cmocka_unit_test(test_search_back_reference_in_another_case_is_found),
+		cmocka_unit_test(test_search_pcre2_takes_no_wrong_shortcut),
 		cmocka_unit_test(test_search_catastrophic_pattern_is_given_up_and_counted),
 		cmocka_unit_test(test_search_packet_is_scanned_once_a_batch),
 		cmocka_unit_test(test_search_nothing_wanted_scans_nothing),

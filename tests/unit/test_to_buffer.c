@@ -164,10 +164,12 @@ static void test_to_buffer_closing_flow_never_waits(void **state)
 {
 	struct instance in;
 	(void)state;
-	connect_instance(&in, "[{\"bytes\": 32768}]", true);
+	connect_instance(&in, "[{\"bytes\": 65536, \"snaplen\": 700}]", true);
+	while (in.fn->ready(in.cores[0]))
+		put(&in, 0, 0, 64);
 	in.fn->closing(in.conf);
 	for (unsigned i = 0; i < 10; i++)
-		put(&in, 0, 64 * i, 64); // would wait for ever
+		put(&in, 0, 64 * i, 64);
 	assert_true(in.fn->ready(in.cores[0]));
 	assert_true(stat_of(&in, "dropped") > 0);
 	finish(&in);

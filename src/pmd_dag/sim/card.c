@@ -36,9 +36,9 @@ static int check_conf(const char *name, const struct dag_sim_card *conf, struct 
 	if (!(conf->pace >= 0 && conf->pace <= 1e6))
 		return hm_error_set(err, -EINVAL, 0, "%s: pace %g, want 0-1000000", name,
 				    conf->pace);
-	if (conf->buffer_mb < 1 || conf->buffer_mb > 65536 || conf->preload_mb > 65536)
+	if (conf->buffer_mb < 1 || conf->buffer_mb > 65536 || conf->preload_mb > 4000)
 		return hm_error_set(err, -EINVAL, 0,
-				    "%s: buffer_mb %u, preload_mb %u: want 1-65536 and 0-65536",
+				    "%s: buffer_mb %u, preload_mb %u: want 1-65536 and 0-4000",
 				    name, conf->buffer_mb, conf->preload_mb);
 	if (!conf->path && conf->fd >= 0 && conf->loop != 1)
 		return hm_error_set(err, -EINVAL, 0,

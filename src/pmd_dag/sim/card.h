@@ -31,7 +31,7 @@ struct sim_stream {
 	bool fresh;  // just started: nothing has arrived yet
 	bool joined; // the feeder knows the reader's CPU
 
-	// loaded traces: the start of each record in units of 8 bytes, the padding's and the end
+	// loaded traces: where each record starts, the padding, and the end
 	uint32_t *index;
 	uint64_t n_index, index_size;
 	uint64_t filled;       // bytes written: while loading, or by the feeder

@@ -35,7 +35,7 @@ static const struct number_key card_numbers[] = {
 	NUMBER(dag_sim_card, streams, 1, DAG_SIM_STREAMS_MAX),
 	NUMBER(dag_sim_card, fcs, 0, 32),
 	NUMBER(dag_sim_card, buffer_mb, 1, 65536),
-	NUMBER(dag_sim_card, preload_mb, 0, 65536),
+	NUMBER(dag_sim_card, preload_mb, 0, 4000),
 	{0},
 };
 
@@ -141,7 +141,9 @@ static int read_generator(struct cards_file *f, json_t *object)
 			continue;
 		snprintf(path, sizeof(path), "generator.%s", key);
 		if (strcmp(key, "plant") != 0)
-			return wrong(f, path, "no such key");
+			return wrong(f, path,
+				     "only seed, packets, flows, start_ns, rate_pps, snaplen, "
+				     "..._percent, plant, plant_every");
 		f->generator.plant = json_string_value(value);
 		if (!f->generator.plant)
 			return wrong(f, path, "a string");

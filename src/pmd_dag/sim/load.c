@@ -16,11 +16,10 @@
 
 #include "trace/erf.h"
 
-#define WINDOW     128u                // records offered at once
-#define AHEAD      24u                 // records between fetching and offering one
-#define MIRROR     (UINT64_C(8) << 20) // how far the reader may hold records across the seam
-#define RING_WANT  (UINT64_C(4) << 20) // a short trace is repeated in the ring up to this
-#define INDEX_UNIT 8u                  // records start at multiples of this
+#define WINDOW    128u                // records offered at once
+#define AHEAD     24u                 // records between fetching and offering one
+#define MIRROR    (UINT64_C(8) << 20) // how far the reader may hold records across the seam
+#define RING_WANT (UINT64_C(4) << 20) // a short trace is repeated in the ring up to this
 
 static int note_record(struct sim_stream *s, uint64_t offset)
 {
@@ -32,7 +31,7 @@ static int note_record(struct sim_stream *s, uint64_t offset)
 		s->index = grown;
 		s->index_size = n;
 	}
-	s->index[s->n_index++] = (uint32_t)(offset / INDEX_UNIT);
+	s->index[s->n_index++] = (uint32_t)offset;
 	return 0;
 }
 
@@ -86,7 +85,7 @@ static int repeat_lap(struct sim_card *c, struct sim_stream *s)
 	for (uint64_t k = 1; k < c->copies; k++) {
 		memcpy(s->ring.mem + s->filled, s->ring.mem, bytes);
 		for (uint64_t i = 0; i < records; i++) {
-			uint64_t offset = (uint64_t)s->index[i] * INDEX_UNIT + s->filled;
+			uint64_t offset = s->index[i] + s->filled;
 			if (note_record(s, offset) < 0)
 				return -ENOMEM;
 			raise_time(s->ring.mem + offset, k * c->lap_ts);
@@ -114,7 +113,7 @@ static int close_ring(struct sim_card *c, struct sim_stream *s)
 		return -ENOMEM;
 	// behind the end, the look-ahead of the last records finds the first ones
 	for (uint64_t i = 0; i < AHEAD; i++)
-		if (note_record(s, (uint64_t)s->index[i % s->ring_records] * INDEX_UNIT) < 0)
+		if (note_record(s, s->index[i % s->ring_records]) < 0)
 			return -ENOMEM;
 	s->add = c->copies * c->lap_ts;
 	s->left = c->source.laps_max == 0 ? UINT64_MAX
@@ -175,11 +174,11 @@ static uint64_t offer(struct sim_stream *s, uint64_t n, uint64_t reach, uint64_t
 	uint8_t *mem = s->ring.mem;
 	uint64_t i;
 	for (i = 0; i < n; i++) {
-		const uint8_t *ahead = mem + (uint64_t)index[i + AHEAD] * INDEX_UNIT;
-		uint8_t *rec = mem + (uint64_t)index[i] * INDEX_UNIT;
+		const uint8_t *ahead = mem + index[i + AHEAD];
+		uint8_t *rec = mem + index[i];
 		__builtin_prefetch(ahead, 1);
 		__builtin_prefetch(ahead + 64, 0);
-		if (s->pass_start + (uint64_t)index[i + 1] * INDEX_UNIT > reach)
+		if (s->pass_start + index[i + 1] > reach)
 			break;
 		if (due != UINT64_MAX && hm_erf_ts(rec) + add > due)
 			break;
@@ -216,7 +215,7 @@ void sim_stream_expose_loaded(struct sim_stream *s)
 			s->again = true;
 		}
 	}
-	s->exposed = s->pass_start + (uint64_t)s->index[s->next] * INDEX_UNIT;
+	s->exposed = s->pass_start + s->index[s->next];
 	if (s->left != UINT64_MAX)
 		s->left -= packets;
 	s->offered += packets;

@@ -126,7 +126,9 @@ uint32_t sim_record_size(const struct hm_trace_packet *p, uint32_t fcs_bits)
 {
 	bool fcs;
 	uint32_t caplen = captured(p, fcs_bits, &fcs);
-	return (HM_ERF_HEADER + 2 + caplen + (fcs ? HM_ERF_FCS : 0) + 7) & ~7u;
+	uint32_t size = HM_ERF_HEADER + 2 + caplen + (fcs ? HM_ERF_FCS : 0);
+	// a reader could not tell padding behind a snapped frame from its data
+	return caplen < p->wirelen ? size : (size + 7) & ~7u;
 }
 
 static void put_be16(uint8_t *p, uint32_t v)

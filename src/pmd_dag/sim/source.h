@@ -42,10 +42,10 @@ uint64_t sim_source_file_size(const struct dag_sim_card *card);
 
 #define SIM_RECORD_MAX 65528u // the largest multiple of 8 that rlen can say
 
-/* Bytes of p's record. */
+/* Bytes of p's record: a multiple of 8, but for a snapped frame, whose end is the record's. */
 uint32_t sim_record_size(const struct hm_trace_packet *p, uint32_t fcs_bits);
 /* Writes it, type ETH: frames of every link type are carried as they are. True if p was cut. */
 bool sim_record_write(uint8_t *rec, const struct hm_trace_packet *p, uint64_t ts_ns,
 		      uint32_t fcs_bits);
-/* Fills n bytes, a multiple of 8 and at least 16, with PAD records. */
+/* Fills n bytes, at least 16, with PAD records. */
 void sim_record_pad(uint8_t *rec, uint64_t n);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* dag_loop: what receiving from a DAG stream costs, without doing anything with the packets.
+ *
+ *	dag_loop ROW [TRACE | - [SECONDS]]
+ *
+ * ROW dag_minimal is the least a zero-copy loop can do, written plainly here: advance, walk the
+ * records, attach each to an mbuf, free it, look which slots came back. ROW dag_rx receives and
+ * frees through the real driver. Both read the simulated card with the trace loaded into its ring;
+ * "-" (the default) is a ring of 64-byte frames. Prints one JSON object.
+ */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "pmd_dag/sim/dag_sim.h"
+#include "pmd_dag/sim/libdag.h"
+#include "trace/erf.h"
+
+#define BURST 64
+#define SLOTS 4096
+#define MBUFS 8191
+
+static double seconds(clockid_t clock)
+{
+	struct timespec t;
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "dag_loop: %s\n", what);
+	exit(1);
+}
+
+// A pcap of 64-byte UDP frames in memory; its name in `path`.
+static void make_frames(char *path, size_t size)
+{
+	static const uint32_t head[6] = {0xa1b23c4d, 0x00040002, 0, 0, 65535, 1};
+	uint8_t frame[60] = {[12] = 0x08, [14] = 0x45, [17] = 46, [22] = 64, [23] = 17};
+	int fd = memfd_create("frames", 0);
+	FILE *f = fd >= 0 ? fdopen(dup(fd), "w") : NULL;
+	if (!f)
+		die("no memory for frames");
+	fwrite(head, sizeof(head), 1, f);
+	for (uint32_t i = 0; i < 8192; i++) {
+		uint32_t record[4] = {1700000000, i * 67, sizeof(frame), sizeof(frame)};
+		memcpy(frame + 26, &i, sizeof(i));
+		fwrite(record, sizeof(record), 1, f);
+		fwrite(frame, sizeof(frame), 1, f);
+	}
+	fclose(f);
+	snprintf(path, size, "/proc/self/fd/%d", fd);
+}
+
+// Hugepages where some are free, without touching any file system.
+static bool huge_pages_free(void)
+{
+	unsigned free_pages = 0;
+	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
+	if (f && fscanf(f, "%u", &free_pages) != 1)
+		free_pages = 0;
+	if (f)
+		fclose(f);
+	return free_pages >= 64;
+}
+
+static struct rte_mempool *start_eal(void)
+{
+	char prefix[32], core[16];
+	const char *memory = huge_pages_free() ? "--in-memory" : "--no-huge";
+	snprintf(prefix, sizeof(prefix), "dag_loop%d", (int)getpid());
+	snprintf(core, sizeof(core), "0@%d", sched_getcpu());
+	char *args[] = {(char *)(uintptr_t) "dag_loop",
+			(char *)(uintptr_t) "--lcores",
+			core,
+			(char *)(uintptr_t) "-m",
+			(char *)(uintptr_t) "128",
+			(char *)(uintptr_t) "--no-pci",
+			(char *)(uintptr_t) "--no-telemetry",
+			(char *)(uintptr_t) "--file-prefix",
+			prefix,
+			(char *)(uintptr_t) "--log-level",
+			(char *)(uintptr_t) "4",
+			(char *)(uintptr_t)memory};
+	if (rte_eal_init(sizeof(args) / sizeof(args[0]), args) < 0)
+		die("EAL does not start");
+	struct rte_mempool *pool =
+		rte_pktmbuf_pool_create("pool", MBUFS, 512, 0, RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+	if (!pool)
+		die("no memory for mbufs");
+	return pool;
+}
+
+struct slot {
+	struct rte_mbuf_ext_shared_info shinfo;
+	uint64_t busy;
+	const uint8_t *end;
+};
+
+static void slot_freed(void *addr, void *opaque)
+{
+	(void)addr;
+	__atomic_store_n(&((struct slot *)opaque)->busy, 0, __ATOMIC_RELEASE);
+}
+
+struct minimal {
+	int fd;
+	struct rte_mempool *pool;
+	struct slot slots[SLOTS];
+	uint32_t head, tail;
+	uint8_t *bottom, *cur, *top;
+};
+
+static void minimal_start(struct minimal *x, struct rte_mempool *pool)
+{
+	char name[] = "dag0";
+	struct timeval none = {0};
+	x->pool = pool;
+	x->fd = dag_open(name);
+	if (x->fd < 0 || dag_attach_stream64(x->fd, 0, 0, 0) < 0 ||
+	    dag_set_stream_poll64(x->fd, 0, 0, &none, &none) < 0 || dag_start_stream(x->fd, 0) < 0)
+		die("the card does not start");
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		x->slots[i].shinfo.free_cb = slot_freed;
+		x->slots[i].shinfo.fcb_opaque = &x->slots[i];
+	}
+	x->top = dag_advance_stream(x->fd, 0, &x->bottom);
+	x->cur = x->bottom;
+}
+
+static unsigned minimal_burst(struct minimal *x, struct rte_mbuf **pkts)
+{
+	unsigned n = 0;
+	while (x->tail != x->head &&
+	       !__atomic_load_n(&x->slots[x->tail % SLOTS].busy, __ATOMIC_ACQUIRE))
+		x->bottom = (uint8_t *)(uintptr_t)x->slots[x->tail++ % SLOTS].end;
+	if (x->cur == x->top) {
+		// every mbuf has come back here: nothing but padding lies behind bottom
+		x->bottom = x->cur;
+		x->top = dag_advance_stream(x->fd, 0, &x->bottom);
+		x->cur = x->bottom;
+		if (!x->top)
+			die("advance failed");
+	}
+	if (x->cur == x->top || rte_pktmbuf_alloc_bulk(x->pool, pkts, BURST) < 0)
+		return 0;
+	while (n < BURST && x->cur < x->top) {
+		uint8_t *rec = x->cur;
+		uint32_t rlen = hm_erf_rlen(rec);
+		x->cur += rlen;
+		if (hm_erf_type(rec) != HM_ERF_ETH)
+			continue;
+		struct slot *s = &x->slots[x->head++ % SLOTS];
+		struct rte_mbuf *m = pkts[n++];
+		s->end = x->cur;
+		s->busy = 1;
+		rte_mbuf_ext_refcnt_set(&s->shinfo, 1);
+		rte_pktmbuf_attach_extbuf(m, rec, RTE_BAD_IOVA, (uint16_t)rlen, &s->shinfo);
+		m->data_off = HM_ERF_HEADER + 2;
+		m->pkt_len = m->data_len =
+			(uint16_t)hm_erf_caplen(rlen, m->data_off, hm_erf_wlen(rec), 4);
+	}
+	if (n < BURST)
+		rte_pktmbuf_free_bulk(pkts + n, BURST - n);
+	return n;
+}
+
+static void driver_start(struct rte_mempool *pool)
+{
+	const struct rte_eth_conf conf = {0};
+	if (rte_eal_hotplug_add("vdev", "net_dag0", "lib=libdag_sim.so,card=dag0") < 0 ||
+	    rte_eth_dev_configure(0, 1, 0, &conf) < 0 ||
+	    rte_eth_rx_queue_setup(0, 0, SLOTS, 0, NULL, pool) < 0 || rte_eth_dev_start(0) < 0)
+		die("the port does not start");
+}
+
+static unsigned driver_burst(struct rte_mbuf **pkts)
+{
+	return rte_eth_rx_burst(0, 0, pkts, BURST);
+}
+
+static void run(const char *row, struct minimal *x, double want)
+{
+	struct rte_mbuf *pkts[BURST];
+	uint64_t done = 0, bytes = 0;
+	double t0 = seconds(CLOCK_MONOTONIC), c0 = seconds(CLOCK_PROCESS_CPUTIME_ID), t;
+	uint64_t tsc0 = rte_rdtsc();
+	do {
+		for (int round = 0; round < 1024; round++) {
+			unsigned n = x ? minimal_burst(x, pkts) : driver_burst(pkts);
+			for (unsigned i = 0; i < n; i++)
+				bytes += pkts[i]->pkt_len;
+			rte_pktmbuf_free_bulk(pkts, n);
+			done += n;
+		}
+		t = seconds(CLOCK_MONOTONIC) - t0;
+	} while (t < want);
+	double cycles = done ? (double)(rte_rdtsc() - tsc0) / (double)done : 0;
+	double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - c0;
+	printf("{\"name\":\"%s\",\"mpps\":%.2f,\"mpps_cpu\":%.2f,\"cycles_per_packet\":%.1f,"
+	       "\"seconds\":%.1f,\"bytes_per_packet\":%.1f}\n",
+	       row, (double)done / t / 1e6, (double)done / cpu / 1e6, cycles, t,
+	       done ? (double)bytes / (double)done : 0);
+}
+
+int main(int argc, char **argv)
+{
+	struct dag_sim_card card = DAG_SIM_CARD_DEFAULTS;
+	struct hm_error err = {0};
+	char frames[64];
+	const char *row = argc > 1 ? argv[1] : "";
+	bool minimal = strcmp(row, "dag_minimal") == 0;
+	if (argc > 4 || (!minimal && strcmp(row, "dag_rx") != 0)) {
+		fputs("usage: dag_loop dag_minimal|dag_rx [TRACE | - [SECONDS]]\n", stderr);
+		return 2;
+	}
+	card.loop = 0;
+	card.path = argc > 2 ? argv[2] : "-";
+	if (strcmp(card.path, "-") == 0) {
+		make_frames(frames, sizeof(frames));
+		card.path = frames;
+	}
+	if (dag_sim_card_add("dag0", &card, &err) < 0)
+		die(err.text);
+	struct rte_mempool *pool = start_eal();
+	static struct minimal x;
+	if (minimal)
+		minimal_start(&x, pool);
+	else
+		driver_start(pool);
+	run(row, minimal ? &x : NULL, argc > 3 ? atof(argv[3]) : 5.0);
+	return 0;
+}

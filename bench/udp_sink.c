@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* udp_sink: a collector that only counts IPFIX: messages, data records (by the lengths that templates
+ * tell), gaps in sequence numbers. Listens on a free port of 127.0.0.1, or the one given, and prints
+ * {"port":N} at once and its counts on SIGTERM, SIGINT or after so many idle seconds behind the last
+ * message. One observation domain, no variable lengths.
+ *
+ *	udp_sink [PORT [IDLE_SECONDS]]
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BURST    64
+#define ROOM     9216
+#define RECEIVE  (64 << 20) // bytes; the kernel gives what it allows
+#define VARIABLE 65535
+
+struct counts {
+	uint64_t messages, bytes, records, templates;
+	uint64_t gaps, missing; // sequence number not as expected; records that it says are missing
+	uint64_t unknown, bad;  // sets without template, messages that contradict themselves
+	uint32_t next;
+};
+
+static volatile sig_atomic_t stop;
+static uint16_t record_length[65536]; // by template id, 0: unknown
+
+static void on_signal(int number)
+{
+	(void)number;
+	stop = 1;
+}
+
+static uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)get16(p) << 16 | get16(p + 2);
+}
+
+/* 0, or -1: the set contradicts itself. */
+static int learn_templates(struct counts *c, const uint8_t *p, size_t n)
+{
+	while (n >= 4) {
+		uint16_t id = get16(p), fields = get16(p + 2);
+		uint32_t bytes = 0;
+		p += 4;
+		n -= 4;
+		if (n < fields * (size_t)4)
+			return -1;
+		for (unsigned i = 0; i < fields; i++, p += 4, n -= 4) {
+			uint16_t length = get16(p + 2);
+			if (length == VARIABLE || get16(p) & 0x8000)
+				return -1;
+			bytes += length;
+		}
+		if (bytes == 0 || bytes > UINT16_MAX)
+			return -1;
+		record_length[id] = (uint16_t)bytes;
+		c->templates++;
+	}
+	return 0;
+}
+
+static void count_message(struct counts *c, const uint8_t *p, size_t n)
+{
+	uint32_t records = 0, sequence;
+
+	c->messages++;
+	c->bytes += n;
+	if (n < 16 || get16(p) != 10 || get16(p + 2) != n) {
+		c->bad++;
+		return;
+	}
+	sequence = get32(p + 8);
+	if (sequence != c->next) {
+		c->gaps++;
+		c->missing += sequence - c->next;
+	}
+	for (size_t at = 16; at + 4 <= n;) {
+		uint16_t id = get16(p + at), length = get16(p + at + 2);
+		if (length < 4 || length > n - at ||
+		    (id == 2 && learn_templates(c, p + at + 4, length - 4u) < 0)) {
+			c->bad++;
+			break;
+		}
+		if (id >= 256 && record_length[id] > 0)
+			records += (length - 4u) / record_length[id];
+		else if (id >= 256)
+			c->unknown++;
+		at += length;
+	}
+	c->records += records;
+	c->next = sequence + records;
+}
+
+static int listen_on(uint16_t port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons(port),
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const struct timeval timeout = {.tv_usec = 100000};
+	const int room = RECEIVE;
+	socklen_t length = sizeof(a);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&a, &length) < 0) {
+		fprintf(stderr, "udp_sink: port %u: %s\n", port, strerror(errno));
+		return -1;
+	}
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	printf("{\"port\":%u}\n", ntohs(a.sin_port));
+	fflush(stdout);
+	return fd;
+}
+
+static void receive(int fd, struct counts *c, double idle)
+{
+	static uint8_t buffer[BURST][ROOM];
+	static struct mmsghdr headers[BURST];
+	static struct iovec v[BURST];
+	time_t last = time(NULL);
+
+	for (unsigned i = 0; i < BURST; i++) {
+		v[i] = (struct iovec){buffer[i], ROOM};
+		headers[i].msg_hdr = (struct msghdr){.msg_iov = &v[i], .msg_iovlen = 1};
+	}
+	for (;;) {
+		// what was sent before the signal is still counted
+		int n = recvmmsg(fd, headers, BURST, stop ? MSG_DONTWAIT : MSG_WAITFORONE, NULL);
+		for (int i = 0; i < n; i++)
+			count_message(c, buffer[i], headers[i].msg_len);
+		if (n > 0)
+			last = time(NULL);
+		else if (stop || (idle > 0 && c->messages > 0 && difftime(time(NULL), last) > idle))
+			return;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct sigaction action = {.sa_handler = on_signal};
+	struct counts c = {0};
+	int fd;
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	fd = listen_on(argc > 1 ? (uint16_t)atoi(argv[1]) : 0);
+	if (fd < 0)
+		return 1;
+	receive(fd, &c, argc > 2 ? atof(argv[2]) : 0);
+	printf("{\"messages\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"records\":%" PRIu64
+	       ",\"templates\":%" PRIu64 ",\"gaps\":%" PRIu64 ",\"missing\":%" PRIu64
+	       ",\"unknown_sets\":%" PRIu64 ",\"bad_messages\":%" PRIu64 "}\n",
+	       c.messages, c.bytes, c.records, c.templates, c.gaps, c.missing, c.unknown, c.bad);
+	close(fd);
+	return 0;
+}

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""reference: flow records of a pcap file as docs/netflow.md defines them, written without a look at the C
+code: plain packets in, one tuple per direction out."""
+import ipaddress
+import struct
+from collections import namedtuple
+
+Packet = namedtuple("Packet", "ns src dst sport dport proto length flags tos")
+Record = namedtuple("Record", "first_ms last_ms src dst sport dport proto packets octets flags tos")
+
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+
+def frames(path):
+    """(ns, wire length, bytes) of a nanosecond pcap of either byte order."""
+    with open(path, "rb") as f:
+        header = f.read(24)
+        order = "<" if header[:4] == bytes.fromhex("4d3cb2a1") else ">"
+        assert struct.unpack(order + "I", header[:4])[0] == 0xa1b23c4d
+        while True:
+            head = f.read(16)
+            if not head:
+                return
+            seconds, ns, caplen, length = struct.unpack(order + "IIII", head)
+            yield seconds * 10**9 + ns, length, f.read(caplen)
+
+
+def network(frame):
+    """The IP datagram behind Ethernet, VLAN tags and MPLS labels, or None."""
+    kind, at = struct.unpack_from("!H", frame, 12)[0], 14
+    while kind in (0x8100, 0x88a8):
+        kind, at = struct.unpack_from("!H", frame, at + 2)[0], at + 4
+    if kind == 0x8847:
+        while not frame[at + 2] & 1:
+            at += 4
+        at += 4
+        kind = {4: 0x0800, 6: 0x86dd}.get(frame[at] >> 4)
+    return frame[at:] if kind in (0x0800, 0x86dd) else None
+
+
+def transport(ip):
+    """(protocol, offset of the transport header or None for later fragments)."""
+    if ip[0] >> 4 == 4:
+        later = struct.unpack_from("!H", ip, 6)[0] & 0x1fff
+        return ip[9], None if later else (ip[0] & 15) * 4
+    proto, at = ip[6], 40
+    while proto in (0, 43, 60, 44):
+        if proto == 44:
+            if struct.unpack_from("!H", ip, at + 2)[0] & 0xfff8:
+                return ip[at], None
+            proto, at = ip[at], at + 8
+        else:
+            proto, at = ip[at], at + (ip[at + 1] + 1) * 8
+    return proto, at
+
+
+def parse(ns, ip):
+    if ip[0] >> 4 == 4:
+        src, dst, length, tos = ip[12:16], ip[16:20], struct.unpack_from("!H", ip, 2)[0], ip[1]
+    else:
+        src, dst, length = ip[8:24], ip[24:40], struct.unpack_from("!H", ip, 4)[0] + 40
+        tos = struct.unpack_from("!H", ip)[0] >> 4 & 255
+    proto, at = transport(ip)
+    sport = dport = flags = 0
+    if at is not None:
+        if proto in (6, 17, 132):
+            sport, dport = struct.unpack_from("!HH", ip, at)
+        elif proto in (1, 58):
+            dport = struct.unpack_from("!H", ip, at)[0]
+        if proto == 6:
+            flags = ip[at + 13]
+    return Packet(ns, bytes(src), bytes(dst), sport, dport, proto, length, flags, tos)
+
+
+class Biflow:
+    def __init__(self):
+        self.directions = {}  # (src, sport, dst, dport) -> [packets]
+        self.fins = set()
+        self.start = None
+        self.last = None
+
+    def add(self, p):
+        way = (p.src, p.sport, p.dst, p.dport)
+        self.directions.setdefault(way, []).append(p)
+        if p.flags & FIN:
+            self.fins.add(way)
+        self.start = p.ns if self.start is None else min(self.start, p.ns)
+        self.last = p.ns if self.last is None else max(self.last, p.ns)
+
+    def records(self):
+        for packets in self.directions.values():
+            one, times = packets[0], [p.ns for p in packets]
+            flags = 0
+            for p in packets:
+                flags |= p.flags
+            yield Record(min(times) // 10**6, max(times) // 10**6, str(ipaddress.ip_address(one.src)),
+                         str(ipaddress.ip_address(one.dst)), one.sport, one.dport, one.proto,
+                         len(packets), sum(p.length for p in packets), flags, one.tos)
+        self.directions = {}
+        self.start = None
+
+
+def meter(path, active_s, inactive_s):
+    """All flow records of the file, in no order."""
+    flows, out = {}, []
+    active, inactive = active_s * 10**9, inactive_s * 10**9
+    for ns, _, frame in frames(path):
+        ip = network(frame)
+        if ip is None:
+            continue
+        p = parse(ns, ip)
+        key = (p.proto, *sorted([(p.src, p.sport), (p.dst, p.dport)]))
+        f = flows.get(key)
+        if f and (ns >= f.last + inactive or (f.start is not None and ns >= f.start + active)):
+            out += f.records()
+            if ns >= f.last + inactive:
+                f = None
+        closed = f is not None and len(f.fins) == 2
+        if closed and p.flags & (SYN | ACK | RST) == SYN:
+            out += f.records()
+            f, closed = None, False
+        f = flows[key] = f or Biflow()
+        f.add(p)
+        if p.flags & RST or (closed and not p.flags & FIN):
+            out += f.records()
+            del flows[key]
+    for f in flows.values():
+        out += f.records()
+    return out

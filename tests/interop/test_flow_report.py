@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What real collectors read from FLOW_REPORT's export is, record by record, what a reference in Python finds
+in the same trace: first, last (ms), packets, bytes, flags, ToS. Every batch size gives the same."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from datetime import datetime, timezone
+
+import reference
+
+BUILD = pathlib.Path(os.environ["HOMARD_BUILD"])
+FEED = BUILD / "tests/interop/flow_report_feed"
+TRAFFIC = BUILD / "src/homard-traffic"
+ACTIVE_S, INACTIVE_S = 3, 1
+RECORDS_PER_S = 300000  # what a slow collector takes without loss
+
+
+def make_trace(path):
+    subprocess.run([TRAFFIC, "--out", path, "--packets", "60000", "--flows", "700", "--rate", "5000",
+                    "--fragments", "3"], check=True, stdout=subprocess.DEVNULL)
+
+
+def feed(trace, port, batch):
+    """Runs the trace through FLOW_REPORT; its result."""
+    options = {"active_timeout_s": ACTIVE_S, "inactive_timeout_s": INACTIVE_S, "cache_entries": 65536,
+               "exporters": [{"host": "127.0.0.1", "port": port, "max_records_per_s": RECORDS_PER_S,
+                              "template_packets": 20, "observation_domain": 7}]}
+    done = subprocess.run([FEED, trace, str(batch), json.dumps([options])], check=True,
+                          stdout=subprocess.PIPE, timeout=120)
+    result = json.loads(done.stdout)
+    ledger = result["ledger"]
+    assert ledger["balanced"] and ledger["queued"] == 0, ledger
+    assert ledger["made"] == ledger["exported"] > 0, ledger
+    return result
+
+
+def compare(expected, seen, who):
+    """Both are Counters; says what differs."""
+    if expected == seen:
+        print(f"{who}: {sum(seen.values())} records agree")
+        return
+    missing, extra = expected - seen, seen - expected
+    print(f"{who}: {sum(missing.values())} records missing, {sum(extra.values())} too many of "
+          f"{sum(expected.values())}", file=sys.stderr)
+    for name, some in (("missing", missing), ("too many", extra)):
+        for record in sorted(some, key=str)[:5]:
+            print(" ", name, record, file=sys.stderr)
+    sys.exit(1)
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+# --- nfcapd and nfdump ---
+
+def bound(port):
+    """Whether some process listens on the UDP port of IPv4."""
+    want = "%04X" % port
+    with open("/proc/net/udp") as f:
+        return any(line.split()[1].endswith(":" + want) for line in f.readlines()[1:])
+
+
+def ms(text):
+    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f").replace(tzinfo=timezone.utc)
+    return round(moment.timestamp() * 1000)
+
+
+def nfdump_record(r):
+    flags = sum(1 << bit for bit, letter in enumerate("FSRPAUEC") if letter in r.get("tcp_flags", ""))
+    dport = r.get("dst_port", r.get("icmp_type", 0) << 8 | r.get("icmp_code", 0))
+    source, destination = ((r[f"{side}4_addr"] if f"{side}4_addr" in r else r[f"{side}6_addr"])
+                           for side in ("src", "dst"))
+    return reference.Record(ms(r["first"]), ms(r["last"]), source, destination, r.get("src_port", 0), dport,
+                            r["proto"], r["in_packets"], r["in_bytes"], flags, r["src_tos"])
+
+
+def through_nfcapd(trace, folder):
+    port = free_port()
+    env = dict(os.environ, TZ="UTC")
+    collector = subprocess.Popen(["nfcapd", "-w", str(folder), "-b", "127.0.0.1", "-p", str(port), "-B",
+                                  "4000000", "-t", "3600"], env=env, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while not bound(port):
+            assert collector.poll() is None, "nfcapd ended"
+            assert time.monotonic() < deadline, "nfcapd does not listen"
+            time.sleep(0.02)
+        result = feed(trace, port, 64)
+        time.sleep(0.5)
+    finally:
+        collector.send_signal(signal.SIGTERM)
+        collector.wait(timeout=30)
+    text = subprocess.run(["nfdump", "-R", str(folder), "-o", "json"], env=env, check=True,
+                          stdout=subprocess.PIPE).stdout
+    return result, Counter(nfdump_record(r) for r in json.loads(text))
+
+
+# --- tshark ---
+
+FIELDS = ("cflow.abstimestart cflow.abstimeend cflow.srcaddr cflow.dstaddr cflow.srcaddrv6 cflow.dstaddrv6 "
+          "cflow.srcport cflow.dstport cflow.protocol cflow.packets cflow.octets cflow.tcpflags cflow.tos").split()
+
+
+class Recorder(threading.Thread):
+    """Receives datagrams and writes them as a pcap of raw IPv4 for tshark."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(0.3)
+        self.port = self.socket.getsockname()[1]
+        self.path, self.done = path, False
+
+    def run(self):
+        with open(self.path, "wb") as f:
+            f.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101))
+            while True:
+                try:
+                    data = self.socket.recv(65535)
+                except socket.timeout:
+                    if self.done:
+                        break
+                    continue
+                total = 28 + len(data)
+                ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, total, 0, 0, 64, 17, 0, b"\x7f\0\0\1", b"\x7f\0\0\1")
+                udp = struct.pack("!HHHH", 4739, 4739, 8 + len(data), 0)
+                f.write(struct.pack("<IIII", 0, 0, total, total) + ip + udp + data)
+        self.socket.close()
+
+
+def seconds_to_ms(text):
+    moment, fraction = text.replace(" UTC", "").split(".")
+    when = datetime.strptime(moment.strip(), "%b %d, %Y %H:%M:%S").replace(tzinfo=timezone.utc)
+    return round(when.timestamp()) * 1000 + int(fraction[:3])
+
+
+def tshark_record(flow):
+    """One data record, as the tree that tshark makes of it."""
+    value = lambda name: flow[name] if name in flow else None
+    source = value("cflow.srcaddr") or value("cflow.srcaddrv6")
+    destination = value("cflow.dstaddr") or value("cflow.dstaddrv6")
+    duration = flow.get("cflow.timedelta_tree", flow)
+    return reference.Record(seconds_to_ms(duration["cflow.abstimestart"]),
+                            seconds_to_ms(duration["cflow.abstimeend"]), source, destination,
+                            int(flow["cflow.srcport"]), int(flow["cflow.dstport"]),
+                            int(flow["cflow.protocol"]), int(flow["cflow.packets"]),
+                            int(flow["cflow.octets"]), int(flow["cflow.tcpflags"], 16),
+                            int(flow["cflow.tos"], 16))
+
+
+def flows_in(node):
+    """All data records in tshark's JSON (decoded with duplicate keys kept as lists of pairs)."""
+    if isinstance(node, list):
+        for key, value in (item for item in node if isinstance(item, tuple)):
+            if key.startswith("Flow ") and isinstance(value, list):
+                flat = {}
+                flatten(value, flat)
+                yield flat
+            else:
+                yield from flows_in(value)
+        for item in node:
+            if not isinstance(item, tuple):
+                yield from flows_in(item)
+
+
+def flatten(pairs, into):
+    for key, value in pairs:
+        if isinstance(value, list):
+            flatten([v for v in value if isinstance(v, tuple)], into)
+        else:
+            into.setdefault(key, value)
+
+
+def through_tshark(trace, folder):
+    capture = folder / "export.pcap"
+    recorder = Recorder(capture)
+    recorder.start()
+    try:
+        result = feed(trace, recorder.port, 1)
+    finally:
+        recorder.done = True
+        recorder.join()
+    env = dict(os.environ, TZ="UTC")
+    text = subprocess.run(["tshark", "-n", "-r", str(capture), "-d", "udp.port==4739,cflow", "-T", "json", "-J", "cflow"],
+                          env=env, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    tree = json.loads(text, object_pairs_hook=lambda pairs: pairs)
+    assert b"_ws.malformed" not in text and b"No template found" not in text
+    return result, Counter(tshark_record(f) for f in flows_in(tree))
+
+
+def main():
+    who = sys.argv[1]
+    tools = {"nfdump": ("nfcapd", "nfdump"), "tshark": ("tshark",)}[who]
+    for tool in tools:
+        if not shutil.which(tool):
+            print(f"{tool} is not installed")
+            sys.exit(77)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        trace = folder / "trace.pcap"
+        make_trace(trace)
+        expected = reference.meter(trace, ACTIVE_S, INACTIVE_S)
+        records = folder / "records"
+        records.mkdir()
+        result, seen = {"nfdump": through_nfcapd, "tshark": through_tshark}[who](
+            trace, records)
+        compare(Counter(expected), seen, who)
+        assert result["exporters"][0]["templates"] > 1, "templates are repeated"
+        assert sum(result["ended"].values()) == result["biflows"]
+        assert min(result["ended"][k] for k in ("idle", "active", "detected", "forced")) > 0, result["ended"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Filters: errors, matches, and that no expression whatever reaches a resolver. */
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/ether.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "filter/filter.h"
+#include "filter/names.h"
+
+// libpcap finds these before libc's: whoever asks for a name is counted
+static unsigned lookups;
+static char looked_up[256];
+
+static void count_lookup(const char *name)
+{
+	lookups++;
+	snprintf(looked_up, sizeof(looked_up), "%s", name);
+}
+
+static bool is_number(const char *name)
+{
+	unsigned char bytes[16];
+
+	return inet_pton(AF_INET, name, bytes) == 1 || inet_pton(AF_INET6, name, bytes) == 1;
+}
+
+// services (no name) and numbers go on to libc
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+		struct addrinfo **result)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+	if (name && !is_number(name)) {
+		count_lookup(name);
+		return EAI_NONAME;
+	}
+	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	return real(name, service, hints, result);
+}
+
+struct hostent *gethostbyname(const char *name)
+{
+	count_lookup(name);
+	return NULL;
+}
+
+struct netent *getnetbyname(const char *name)
+{
+	count_lookup(name);
+	return NULL;
+}
+
+int getnetbyname_r(const char *name, struct netent *entry, char *buffer, size_t size,
+		   struct netent **result, int *error)
+{
+	(void)entry, (void)buffer, (void)size;
+	count_lookup(name);
+	*result = NULL;
+	*error = HOST_NOT_FOUND;
+	return 0;
+}
+
+int ether_hostton(const char *name, struct ether_addr *address)
+{
+	(void)address;
+	count_lookup(name);
+	return -1;
+}
+
+static struct hm_error err;
+
+static struct hm_filter *create(const char *expression)
+{
+	return hm_filter_create(expression, HM_LINK_ETHERNET, 65535, &err);
+}
+
+static const char *const good[] = {
+	"tcp",
+	"ip host 10.0.0.1 and not port 80",
+	"net 10.0.0.0/8 or net 192.168 or net 172.16.0.0 mask 255.240.0.0",
+	"host 2001:db8::1 or net 2001:db8::/32 or host ::ffff:10.0.0.1",
+	"src host 64:ff9b::9765:798c",
+	"port http or https or domain",
+	"tcp portrange 5222-6222",
+	"ip proto \\icmp or ip6 proto 17 or ip proto \\tcp",
+	"ether host 00:11:22:33:44:55 or ether src 0-1-2-3-4-5 or ether dst 0011.2233.4455",
+	"ether proto 0x88cc or ether proto \\arp",
+	"tcp[tcpflags] & (tcp-syn|tcp-fin) != 0",
+	"icmp[icmptype] = icmp-echo",
+	"ether[0] & 1 != 0 and ip[2:2] > 576 and len > 64",
+	"vlan 5 and (port 80 or (udp and not port 53))",
+	"mpls 1024 and host 1.2.3.4",
+	"pppoes and ip",
+	"greater 100 and less 1000",
+	"(host 1.2.3.4 or port 80) and port 443",
+	"not broadcast and not multicast",
+	"port (80 or 443 or https)",
+	"ip broadcast or ether multicast",
+	"0x7f000001 > 5",
+};
+
+static const char *const refused[] = {
+	"host example.com",
+	"example.com",
+	"src www",
+	"net loopback",
+	"not host a or port 80",
+	"host 1.2.3.4 or example.com",
+	"host 1.2.3.4.example.com",
+	"port 80 or host 1.2.3.4 or www",
+	"host 1.2.3.4 or (port 80) or www",
+	"(port 80 or host x)",
+	"gateway 1.2.3.4",
+	"gateway snup",
+	"ether host router",
+	"ether src deadbeef",
+	"ip host \\tcp",
+	"host \\1.2.3.4",
+	"TCP",
+	"1.2.3.4.5",
+	"host 1.2.3.4.",
+	"len-5 > 3",
+	"tcp or udp or localhost",
+	"decnet host a",
+	"net 10.0.0.0/8 or b",
+	"host 12:34:56:78:9a:bc:de",
+};
+
+static void test_filter_numeric_expressions_compile(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct hm_filter *f;
+
+		err.text[0] = '\0';
+		f = create(good[i]);
+		if (!f)
+			fail_msg("%s", err.text);
+		hm_filter_destroy(f);
+	}
+	assert_int_equal(lookups, 0);
+}
+
+static void test_filter_names_are_refused_before_anybody_is_asked(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct hm_name_use use;
+
+		if (!hm_filter_find_name(refused[i], &use))
+			fail_msg("no name found in: %s", refused[i]);
+		assert_null(create(refused[i]));
+		assert_int_equal(err.mapi_errno, 1025);
+	}
+	assert_int_equal(lookups, 0);
+	assert_null(create("port 80 and host example.com"));
+	assert_non_null(strstr(err.text, "'example.com' at byte 17: names are not resolved"));
+}
+
+static void test_filter_empty_is_7001(void **state)
+{
+	const char *const empty[] = {NULL, "", " ", "\t\n "};
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		assert_null(create(empty[i]));
+		assert_int_equal(err.mapi_errno, 7001);
+	}
+}
+
+static void test_filter_bad_expression_is_1025_with_libpcaps_words(void **state)
+{
+	char *longest = malloc(HM_FILTER_EXPRESSION_MAX + 2);
+	(void)state;
+	assert_null(create("tcp and and"));
+	assert_int_equal(err.mapi_errno, 1025);
+	assert_non_null(strstr(err.text, "syntax error"));
+	assert_null(create("port nosuchservice"));
+	assert_int_equal(err.mapi_errno, 1025);
+	assert_null(create("host 300.1.1.1"));
+	assert_int_equal(err.mapi_errno, 1025);
+	assert_null(hm_filter_create("ether host 0:1:2:3:4:5", HM_LINK_RAW, 100, &err));
+	assert_int_equal(err.mapi_errno, 1025);
+	memset(longest, ' ', HM_FILTER_EXPRESSION_MAX);
+	memcpy(longest, "tcp", 3);
+	longest[HM_FILTER_EXPRESSION_MAX] = '\0';
+	hm_filter_destroy(create(longest));
+	strcat(longest, " ");
+	assert_null(create(longest));
+	assert_int_equal(err.mapi_errno, 1025);
+	assert_non_null(strstr(err.text, "16384"));
+	free(longest);
+	memset(err.text, 0, sizeof(err.text));
+}
+
+static void test_filter_deep_parentheses_are_refused(void **state)
+{
+	char text[2000] = "";
+	(void)state;
+	for (unsigned i = 0; i < 300; i++)
+		strcat(text, "(");
+	strcat(text, "tcp");
+	for (unsigned i = 0; i < 300; i++)
+		strcat(text, ")");
+	assert_null(create(text));
+	assert_int_equal(err.mapi_errno, 1025);
+}
+
+static void test_filter_run_sees_only_given_packets_and_captured_bytes(void **state)
+{
+	static struct hm_batch b;
+	static const uint8_t tcp[54] = {[12] = 8, [14] = 0x45, [23] = 6, [36] = 0, [37] = 80};
+	struct hm_filter *f = create("tcp dst port 80");
+	struct hm_filter *length = hm_filter_create("len > 100", HM_LINK_ETHERNET, 0, &err);
+	(void)state;
+	b.n = 64;
+	b.all = UINT64_MAX;
+	for (unsigned i = 0; i < 64; i++) {
+		b.data[i] = tcp;
+		b.caplen[i] = i < 32 ? 54 : 37; // the port is cut
+		b.wirelen[i] = i == 5 ? 101 : 54;
+	}
+	assert_int_equal(hm_filter_run(f, &b, UINT64_MAX), 0xffffffff);
+	assert_int_equal(hm_filter_run(f, &b, 0xf0f0f0f0f0f0f0f0), 0xf0f0f0f0);
+	assert_int_equal(hm_filter_run(f, &b, 0), 0);
+	assert_int_equal(hm_filter_run(length, &b, UINT64_MAX), 1 << 5);
+	hm_filter_destroy(f);
+	hm_filter_destroy(length);
+	hm_filter_destroy(NULL);
+}
+
+/* Any sequence of any words: libpcap may call it nonsense, but nobody is ever asked for a name. */
+static void test_filter_random_expressions_never_reach_a_resolver(void **state)
+{
+	static const char *const words[] = {
+		"host",      "net",       "port",    "portrange",   "proto",       "protochain",
+		"gateway",   "src",       "dst",     "ip",          "ip6",         "tcp",
+		"udp",       "ether",     "arp",     "rarp",        "link",        "vlan",
+		"mpls",      "pppoes",    "and",     "or",          "not",         "(",
+		")",         "[",         "]",       "(",           ")",           "and",
+		"or",        "host",      "port",    "net",         "!",           "&&",
+		"||",        "\\",        "\\tcp",   "/",           "mask",        "-",
+		"+",         ">",         "=",       ":",           "1.2.3.4",     "10/8",
+		"::1",       "fe80::",    "80",      "1-5",         "http",        "name",
+		"a.b",       "x-",        "1.2.3",   "1.2.3.4.5.6", "0:1:2:3:4:5", "1-2-3-4-5-6",
+		"1.a",       "len",       "less",    "byte",        "5",           "type",
+		"subtype",   "dir",       "on",      "ifname",      "llc",         "reason",
+		"action",    "rset",      "inbound", "wlan",        "addr1",       "ra",
+		"mgt",       "tcpflags",  "tcp-syn", "icmptype",    "iso",         "isis",
+		"clnp",      "stp",       "lat",     "decnet",      "ppp",         "slip",
+		"fddi",      "tr",        "radio",   "sca",         "igrp",        "geneve",
+		"broadcast", "multicast", "netbeui", "ipx",         "vpi",         "fisu",
+		"ah",        "esp",       "pim",     "carp",        "vrrp",        "sctp",
+		"$12",       "0x1.2",     "0x",      "1.2.3.4:5",   "a:b",         "::x",
+		"ifindex",   "a_b",
+	};
+	uint64_t x = 42;
+	unsigned compiled = 0, passed_on = 0;
+	(void)state;
+	for (unsigned round = 0; round < 60000; round++) {
+		char text[512] = "";
+		struct hm_name_use use;
+		struct hm_filter *f;
+
+		for (unsigned n = 1 + round % 9; n > 0; n--) {
+			x = x * 6364136223846793005u + 1442695040888963407u;
+			strcat(text, words[(x >> 33) % (sizeof(words) / sizeof(words[0]))]);
+			if (x >> 60)
+				strcat(text, " ");
+		}
+		passed_on += !hm_filter_find_name(text, &use);
+		f = create(text);
+		compiled += f != NULL;
+		hm_filter_destroy(f);
+		if (lookups > 0)
+			fail_msg("\"%s\" asked for \"%s\"", text, looked_up);
+	}
+	assert_true(compiled > 500); // and it did not just refuse everything
+	assert_true(passed_on > 5000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_filter_numeric_expressions_compile),
+		cmocka_unit_test(test_filter_names_are_refused_before_anybody_is_asked),
+		cmocka_unit_test(test_filter_empty_is_7001),
+		cmocka_unit_test(test_filter_bad_expression_is_1025_with_libpcaps_words),
+		cmocka_unit_test(test_filter_deep_parentheses_are_refused),
+		cmocka_unit_test(test_filter_run_sees_only_given_packets_and_captured_bytes),
+		cmocka_unit_test(test_filter_random_expressions_never_reach_a_resolver),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "function_harness.h"
+#include "netflow/options.h"
+
+#define FRAMES 300
+
+static struct harness h;
+
+static int close_harness(void **state)
+{
+	(void)state;
+	if (h.f)
+		harness_close(&h);
+	return 0;
+}
+
+/* --- what is refused, and how it is said --- */
+
+static const struct refused {
+	const char *args;
+	int mapi_errno;
+	const char *says; // part of the sentence
+} refused[] = {
+	{"[]", 7002, "nowhere to export to"},
+	{"[\"\", \"\"]", 7002, "nowhere to export to"},
+	{"[\"IPFIX\", \"SHMEM\"]", 7002, "\"SHMEM\": not supported"},
+	{"[\"IPFIX\", \"file:/tmp/x\"]", 7002, "\"file:/tmp/x\": not supported"},
+	{"[\"NETFLOW_V5\", \"127.0.0.1:2055\"]", 7000, "supported: ipfix"},
+	{"[\"IPFIX\", \"127.0.0.1\"]", 7002, "not supported"},
+	{"[\"IPFIX\", \"127.0.0.1:\"]", 7002, "port must be from 1 to 65535"},
+	{"[\"IPFIX\", \"127.0.0.1:0\"]", 7002, "port must be from 1 to 65535"},
+	{"[\"IPFIX\", \"127.0.0.1:65536\"]", 7002, "port must be from 1 to 65535"},
+	{"[\"IPFIX\", \"127.0.0.1:47x\"]", 7002, "port must be from 1 to 65535"},
+	{"[\"IPFIX\", \":4739\"]", 7002, "no address"},
+	{"[\"IPFIX\", \"[::1:4739\"]", 7002, "\"]\" is missing"},
+	{"[\"IPFIX\", \"collector.example:4739\"]", 7002, "not a numeric IPv4 or IPv6 address"},
+	{"[\"IPFIX\", \"127.0.0.1:4739\", \"\", \"%BYTES\"]", 7004, "%BYTES"},
+	{"[{\"exporters\": []}]", 7000, "options.exporters must be an array of 1 to"},
+	{"[{\"exporters\": {}}]", 7000, "options.exporters must be an array"},
+	{"[{\"exporters\": [7]}]", 7000, "options.exporters[0] must be an object, not an integer"},
+	{"[{\"exporters\": [{}]}]", 7000, "options.exporters[0].host is missing"},
+	{"[{\"active_timeout_s\": 0}]", 7000,
+	 "options.active_timeout_s must be from 1 to 86400, not 0"},
+	{"[{\"active_timeout_s\": 1.5}]", 7000, "must be an integer from 1 to 86400, not a real"},
+	{"[{\"inactive_timeout_s\": \"9\"}]", 7000,
+	 "options.inactive_timeout_s must be an integer"},
+	{"[{\"cache_entries\": 1}]", 7000, "options.cache_entries must be from"},
+	{"[{\"cache\": 1}]", 7000, "options.cache is not known; known: active_timeout_s"},
+	{"[{\"exporters\": [{\"host\": \"::1\"}, {\"host\": \"::1\", \"prot\": 1}]}]", 7000,
+	 "options.exporters[1].prot is not known; known: protocol"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"protocol\": \"netflow5\"}]}]", 7000,
+	 "options.exporters[0].protocol \"netflow5\" is not supported; supported: ipfix"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"transport\": \"tcp\"}]}]", 7000,
+	 "options.exporters[0].transport \"tcp\" is not supported; supported: udp"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"port\": 65536}]}]", 7000,
+	 "options.exporters[0].port must be from 1 to 65535, not 65536"},
+	{"[{\"exporters\": [{\"host\": \"localhost\"}]}]", 7000,
+	 "not a numeric IPv4 or IPv6 address"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"source\": \"127.0.0.1\"}]}]", 7000,
+	 "different IP versions"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"source\": \"me\"}]}]", 7000, "source \"me\""},
+	{"[{\"exporters\": [{\"host\": 1}]}]", 7000, "host must be a string, not an integer"},
+	{"[{\"exporters\": [{\"host\": \"a\\u0000b\"}]}]", 7000, "no zero byte"},
+	{"[{\"exporters\": [{\"host\": \"1111111111111111111111111111111111111111111111111111111111"
+	 "111111111111\"}]}]",
+	 7000, "shorter than 64 bytes"},
+};
+
+static void test_flow_report_bad_arguments_are_named(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct hm_error err;
+		assert_true(harness_open(&h, "FLOW_REPORT", refused[i].args, &err) < 0);
+		if (!strstr(err.text, refused[i].says))
+			fail_msg("%s: said \"%s\", not \"%s\"", refused[i].args, err.text,
+				 refused[i].says);
+		if (err.mapi_errno != refused[i].mapi_errno)
+			fail_msg("%s: number %d (%s)", refused[i].args, err.mapi_errno, err.text);
+		harness_close(&h);
+	}
+}
+
+static void test_flow_report_options_are_taken(void **state)
+{
+	const char *text =
+		"{\"active_timeout_s\": 60, \"inactive_timeout_s\": 5, \"cache_entries\": 1024,"
+		" \"exporters\": [{\"host\": \"192.0.2.1\", \"port\": 2055, \"mtu\": 1500,"
+		" \"source\": \"0.0.0.0\", \"observation_domain\": 4294967295,"
+		" \"template_interval_s\": 5, \"template_packets\": 9,"
+		" \"max_records_per_s\": 1000, \"queue_messages\": 100,"
+		" \"protocol\": \"ipfix\", \"transport\": \"udp\"},"
+		" {\"host\": \"2001:db8::1\"}]}";
+	json_t *json = json_loads(text, 0, NULL);
+	struct hm_report_options o;
+	struct hm_error err;
+
+	(void)state;
+	hm_report_defaults(&o);
+	assert_int_equal(hm_report_parse(&o, json, "netflow[0]", &err), 0);
+	json_decref(json);
+	assert_int_equal(o.active_ns, 60000000000);
+	assert_int_equal(o.inactive_ns, 5000000000);
+	assert_int_equal(o.cache_entries, 1024);
+	assert_int_equal(o.n_exporters, 2);
+	assert_string_equal(o.exporter[0].to.host, "192.0.2.1");
+	assert_int_equal(o.exporter[0].to.port, 2055);
+	assert_int_equal(o.exporter[0].mtu, 1500);
+	assert_int_equal(o.exporter[0].domain, UINT32_MAX);
+	assert_int_equal(o.exporter[0].template_packets, 9);
+	assert_int_equal(o.exporter[0].max_records_per_s, 1000);
+	assert_int_equal(o.exporter[1].to.port, 4739);
+	assert_int_equal(o.exporter[1].template_interval_s, 60);
+	assert_int_equal(hm_report_add_mapi(&o, "ipfix", "[2001:db8::2]:99", &err), 0);
+	assert_string_equal(o.exporter[2].to.host, "2001:db8::2");
+	assert_int_equal(o.exporter[2].to.port, 99);
+}
+
+/* --- the whole way to a socket --- */
+
+static int listen_somewhere(uint16_t *port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const struct timeval timeout = {.tv_sec = 5};
+	socklen_t length = sizeof(a);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &length), 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	*port = ntohs(a.sin_port);
+	return fd;
+}
+
+static int64_t number(const json_t *stats, const char *a, const char *b)
+{
+	json_t *v = json_object_get(json_object_get(stats, a), b);
+
+	assert_true(json_is_integer(v));
+	return json_integer_value(v);
+}
+
+static void send_frames(void)
+{
+	static uint8_t bytes[FRAMES][64];
+	static struct frame frames[FRAMES];
+	static bool passed[FRAMES];
+
+	for (unsigned i = 0; i < FRAMES; i++) {
+		uint32_t n = harness_udp(bytes[i], (uint16_t)(1000 + i % 100), 53, "abc", 3);
+		frames[i] = (struct frame){bytes[i], n, n, 1700000000000000000 + i * 1000};
+	}
+	harness_run(&h, frames, FRAMES, 64, false, passed);
+	for (unsigned i = 0; i < FRAMES; i++)
+		assert_true(passed[i]);
+}
+
+/* As the engine does it at the end. */
+static void finish(void)
+{
+	const struct timespec nap = {.tv_nsec = 1000000};
+
+	for (unsigned i = 0; !h.f->drain(h.core) || !h.f->idle(h.conf); i++) {
+		assert_true(i < 5000);
+		if (h.f->poll(h.conf, 0) == 0)
+			nanosleep(&nap, NULL);
+	}
+}
+
+static void test_flow_report_exports_all_it_metered(void **state)
+{
+	uint8_t message[2000];
+	char args[64];
+	struct hm_error err;
+	uint16_t port;
+	int fd = listen_somewhere(&port), n;
+	json_t *stats;
+
+	(void)state;
+	snprintf(args, sizeof(args), "[\"ipfix\", \"127.0.0.1:%u\"]", port);
+	assert_int_equal(harness_open(&h, "FLOW_REPORT", args, &err), 0);
+	assert_true(h.f->ready(h.core));
+	send_frames();
+	assert_int_equal(harness_result(&h, "packets"), FRAMES);
+	assert_int_equal(harness_result(&h, "bytes"), FRAMES * 31);
+	assert_int_equal(harness_result(&h, "entries"), 100);
+	h.f->closing(h.conf);
+	finish();
+	assert_int_equal(harness_result(&h, "records"), 100);
+	stats = h.f->stats(h.conf, &h.core, 1);
+	assert_int_equal(number(stats, "ledger", "made"), 100);
+	assert_int_equal(number(stats, "ledger", "exported"), 100);
+	assert_int_equal(number(stats, "ended", "forced"), 100);
+	assert_true(json_is_true(json_object_get(json_object_get(stats, "ledger"), "balanced")));
+	json_decref(stats);
+	n = (int)recv(fd, message, sizeof(message), 0);
+	assert_true(n > 20);
+	assert_int_equal(message[17], 2); // templates come first
+	n = (int)recv(fd, message, sizeof(message), 0);
+	assert_int_equal(message[16] << 8 | message[17], 256);
+	close(fd);
+}
+
+static void test_flow_report_two_exporters_get_every_record(void **state)
+{
+	char args[160];
+	struct hm_error err;
+	uint16_t port[2];
+	int fd[2] = {listen_somewhere(&port[0]), listen_somewhere(&port[1])};
+	json_t *stats;
+
+	(void)state;
+	snprintf(args, sizeof(args),
+		 "[{\"exporters\": [{\"host\": \"127.0.0.1\", \"port\": %u}, {\"host\": "
+		 "\"127.0.0.1\","
+		 " \"port\": %u}]}]",
+		 port[0], port[1]);
+	assert_int_equal(harness_open(&h, "FLOW_REPORT", args, &err), 0);
+	send_frames();
+	finish();
+	stats = h.f->stats(h.conf, &h.core, 1);
+	assert_int_equal(number(stats, "ledger", "made"), 200);
+	assert_int_equal(number(stats, "ledger", "exported"), 200);
+	assert_int_equal(json_array_size(json_object_get(stats, "exporters")), 2);
+	json_decref(stats);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_flow_report_bad_arguments_are_named),
+		cmocka_unit_test(test_flow_report_options_are_taken),
+		cmocka_unit_test_teardown(test_flow_report_exports_all_it_metered, close_harness),
+		cmocka_unit_test_teardown(test_flow_report_two_exporters_get_every_record,
+					  close_harness),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
