@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Configuration: what is right is explained by --check, what is wrong is told, all of it at once."""
 import copy
+import json
 import pathlib
 import tempfile
 import unittest
@@ -34,9 +35,17 @@ class Check(unittest.TestCase):
         samples = sorted(path for path in (homard.SOURCE / "config").glob("*.json")
                          if path.name != "schema.json")
         self.assertTrue(samples, "config/ has no sample")
+        folder = tempfile.TemporaryDirectory(prefix="homard-")
+        self.addCleanup(folder.cleanup)
+        trace = pathlib.Path(folder.name) / "trace.pcapng"
+        homard.make_trace(trace, packets=10)
         for sample in samples:
             with self.subTest(sample.name):
-                code, output = homard.check(sample.read_text())
+                config = json.loads(sample.read_text())
+                for device in config["devices"]:
+                    if "trace" in device:  # the sample's trace is the reader's own
+                        device["trace"] = str(trace)
+                code, output = homard.check(config)
                 self.assertEqual(code, 0, output)
 
     def test_all_mistakes_are_told_at_once(self):
