@@ -90,11 +90,20 @@ class Check(unittest.TestCase):
                      "devices[1]", "null")
 
     def test_function_arguments_are_checked(self):
-        self.refused(lambda c: c["flows"][0].update(functions=[["BPF_FILTER", "tcp prot 80"]]),
-                     "flows[0]", "BPF_FILTER")
-        self.refused(lambda c: c["flows"][0].update(functions=[["STR_SEARCH", "", 0, 0]]),
-                     "flows[0]", "STR_SEARCH")
-        self.refused(lambda c: c["flows"][0].update(functions=[]), "flows[0]")
+        for functions in ([["BPF_FILTER"]], [["STR_SEARCH", "abc", "near"]], [["PKT_COUNTER", 1]],
+                          [["PKT_COUNTER"], ["STR_SEARCH", 5, 0, 0]], [[]], ["PKT_COUNTER"], []):
+            with self.subTest(functions):
+                self.refused(lambda c: c["flows"][0].update(functions=functions), "flows[0]")
+
+    def test_functions_that_refuse_start_nothing(self):
+        for function, word in ((["BPF_FILTER", "tcp prot 80"], "BPF_FILTER"),
+                               (["STR_SEARCH", "", 0, 0], "STR_SEARCH"),
+                               (["REGEXP", "(unclosed"], "REGEXP")):
+            config = changed(lambda c: c["flows"][0].update(functions=[function]))
+            with self.subTest(function), self.assertRaises(AssertionError) as refusal:
+                homard.Homard(config)
+            for what in (word, "flows[0].functions[0]"):
+                self.assertIn(what, str(refusal.exception))
 
     def test_syntax_error_tells_line_and_column(self):
         code, output = homard.check('{\n  "devices": [\n    { "name": }\n  ]\n}\n')
