@@ -70,7 +70,7 @@ def net_null(bench):
         raise Missing("testpmd wants a second core")
     memory = ["--in-memory"] if bench.hugepages.available else ["--no-huge"]
     with subprocess.Popen(
-            [program("dpdk-testpmd"), "--lcores", "0@%d,1@%d" % (cores[0], cores[1]), "-m", "512", *memory,
+            ["stdbuf", "-oL", program("dpdk-testpmd"), "--lcores", "0@%d,1@%d" % (cores[0], cores[1]), "-m", "512", *memory,
              "--no-pci", "--no-telemetry", "--file-prefix", "homardbench%d" % os.getpid(),
              "--vdev", "net_null0,size=64", "--", "--forward-mode=rxonly", "--total-num-mbufs=16384"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as testpmd:

@@ -216,14 +216,14 @@ static enum hm_parse_outcome parse_cisco_hdlc(struct parse_cursor *c, struct par
 	return hm_parse_tags(c, v, be16(c->data + c->at - 2));
 }
 
-static enum hm_parse_outcome parse_ppp(struct parse_cursor *c, struct parse_view *v,
-				       enum hm_link link)
+/* Cisco's framing is found under both of PPP's link types; 0f and 8f are no PPP protocols. */
+static enum hm_parse_outcome parse_ppp(struct parse_cursor *c, struct parse_view *v)
 {
 	const uint8_t *p = c->data + c->at;
 	enum hm_parse_outcome outcome;
 	uint16_t type;
 
-	if (link == HM_LINK_PPP_SERIAL && has(c, 1) && (p[0] == 0x0f || p[0] == 0x8f))
+	if (has(c, 1) && (p[0] == 0x0f || p[0] == 0x8f))
 		return parse_cisco_hdlc(c, v);
 	if (has(c, 2) && p[0] == 0xff && p[1] == 0x03)
 		c->at += 2;
@@ -302,7 +302,7 @@ enum hm_parse_outcome hm_parse_link(struct parse_cursor *c, struct parse_view *v
 		return parse_cooked(c, v, link);
 	case HM_LINK_PPP:
 	case HM_LINK_PPP_SERIAL:
-		return parse_ppp(c, v, link);
+		return parse_ppp(c, v);
 	case HM_LINK_C_HDLC:
 		return parse_cisco_hdlc(c, v);
 	case HM_LINK_NULL:

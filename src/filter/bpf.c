@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* bpf: filters as libpcap compiles them, run by its interpreter packet by packet. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,24 @@ struct hm_filter {
 	unsigned n_insns;
 	struct bpf_insn insns[];
 };
+
+/* A handle on a capture file of no packets. Unlike pcap_open_dead() it has libpcap refuse what only a
+ * kernel can answer (inbound, ifindex), and know the IPv6 families of all systems' loopbacks. */
+static pcap_t *open_empty_file(enum hm_link link, uint32_t snaplen)
+{
+	struct pcap_file_header header = {.magic = 0xa1b2c3d4,
+					  .version_major = PCAP_VERSION_MAJOR,
+					  .version_minor = PCAP_VERSION_MINOR,
+					  .snaplen = snaplen, // 0: libpcap's largest
+					  .linktype = link};
+	char reason[PCAP_ERRBUF_SIZE];
+	FILE *file = fmemopen(&header, sizeof(header), "r");
+	pcap_t *handle = file ? pcap_fopen_offline(file, reason) : NULL;
+
+	if (file && !handle)
+		fclose(file);
+	return handle; // has read the header and will read no more
+}
 
 static struct hm_filter *take_program(const struct bpf_program *program)
 {
@@ -67,10 +86,10 @@ struct hm_filter *hm_filter_create(const char *expression, enum hm_link link, ui
 			     name.at - expression, name.why);
 		return NULL;
 	}
-	// a program's return value is the snaplen, and 0 would match nothing
-	handle = pcap_open_dead(hm_link_dlt(link), snaplen != 0 ? (int)snaplen : UINT16_MAX);
+	handle = open_empty_file(link, snaplen);
 	if (!handle) {
-		hm_error_set(err, -ENOMEM, 1027, "filter: libpcap has no memory for a handle");
+		hm_error_set(err, -ENOMEM, 1027, "filter: libpcap makes no handle for %s",
+			     hm_link_name(link));
 		return NULL;
 	}
 	f = compile(handle, expression, err);

@@ -234,8 +234,8 @@ static void add_up(const struct report *r, struct totals *t)
 	}
 }
 
-/* made = exported + spooled + queued + lost, in data records; with several exporters each record counts
- * once for each of them. What is not yet taken from the rings counts as queued. */
+/* made = exported + spooled + queued + lost, in data records; with several exporters each counts
+ * once for each. What is not yet taken from the rings counts as queued. */
 static json_t *ledger(const struct report *r, const struct totals *t)
 {
 	uint64_t n = r->n_exporters, made = n * t->counts.records, ring_full = n * t->lost;

@@ -20,7 +20,7 @@
 
 #define HM_CACHE_OUT         32
 #define HM_CACHE_ENTRIES_MIN 64
-#define HM_CACHE_ENTRIES_MAX (UINT32_C(1) << 27)
+#define HM_CACHE_ENTRIES_MAX (UINT32_C(1) << 28)
 
 /* Takes over `n` records; they are valid during the call only. */
 typedef void (*hm_cache_out)(void *arg, const struct hm_flow_record *records, unsigned n);

@@ -10,7 +10,7 @@
 #include "netflow/cache.h"
 
 #define NS_A_S        UINT64_C(1000000000)
-#define TIMEOUT_MAX_S 86400 // a day
+#define TIMEOUT_MAX_S 604800 // a week
 #define PATH_MAX_TEXT 128
 
 #define MFUNCT_INVALID_ARGUMENT   7000

@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "netflow/exporter.h"
 
-#define HM_EXPORTERS_MAX 16
+#define HM_EXPORTERS_MAX 8
 
 struct hm_report_options {
 	uint64_t active_ns, inactive_ns;

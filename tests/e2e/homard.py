@@ -25,7 +25,7 @@ import time
 import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("HOMARD_BUILD", SOURCE / "build"))
+BUILD = pathlib.Path(os.environ.get("HOMARD_BUILD", SOURCE / "build")).resolve()
 
 
 def program(name):

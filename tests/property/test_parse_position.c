@@ -77,7 +77,6 @@ static void parse_alone(const struct hm_parse_conf *conf)
 	static struct hm_batch b;
 
 	for (unsigned i = 0; i < PACKETS; i++) {
-		memset(&packets[i].alone, 0, sizeof(packets[i].alone));
 		fill(&b, &i, 1);
 		hm_parse(&b, conf);
 		parse_check(&b, conf->tunnels);

@@ -191,6 +191,8 @@ static void test_filter_bad_expression_is_1025_with_libpcaps_words(void **state)
 	assert_int_equal(err.mapi_errno, 1025);
 	assert_null(hm_filter_create("ether host 0:1:2:3:4:5", HM_LINK_RAW, 100, &err));
 	assert_int_equal(err.mapi_errno, 1025);
+	assert_null(create("inbound and tcp")); // would never match
+	assert_int_equal(err.mapi_errno, 1025);
 	memset(longest, ' ', HM_FILTER_EXPRESSION_MAX);
 	memcpy(longest, "tcp", 3);
 	longest[HM_FILTER_EXPRESSION_MAX] = '\0';

@@ -205,6 +205,7 @@ static void test_link_types_without_tags(void **state)
 		{HM_LINK_PPP, "\xff\x03\x00\x21", 4},
 		{HM_LINK_PPP, "\x00\x21", 2},
 		{HM_LINK_PPP, "\x21", 1},
+		{HM_LINK_PPP, "\x0f\x00\x08\x00", 4},
 		{HM_LINK_PPP, "\xff\x03\x21", 3},
 		{HM_LINK_PPP_SERIAL, "\xff\x03\x00\x21", 4},
 		{HM_LINK_PPP_SERIAL, "\x0f\x00\x08\x00", 4},
