@@ -78,9 +78,8 @@ static bool huge_pages_free(void)
 
 static struct rte_mempool *start_eal(void)
 {
-	char prefix[32], core[16];
+	char core[16];
 	const char *memory = huge_pages_free() ? "--in-memory" : "--no-huge";
-	snprintf(prefix, sizeof(prefix), "dag_loop%d", (int)getpid());
 	snprintf(core, sizeof(core), "0@%d", sched_getcpu());
 	char *args[] = {(char *)(uintptr_t) "dag_loop",
 			(char *)(uintptr_t) "--lcores",
@@ -90,7 +89,8 @@ static struct rte_mempool *start_eal(void)
 			(char *)(uintptr_t) "--no-pci",
 			(char *)(uintptr_t) "--no-telemetry",
 			(char *)(uintptr_t) "--file-prefix",
-			prefix,
+			(char *)(uintptr_t) "homard-bench",
+			(char *)(uintptr_t) "--no-shconf",
 			(char *)(uintptr_t) "--log-level",
 			(char *)(uintptr_t) "4",
 			(char *)(uintptr_t)memory};
@@ -241,5 +241,6 @@ int main(int argc, char **argv)
 	else
 		driver_start(pool);
 	run(row, minimal ? &x : NULL, argc > 3 ? atof(argv[3]) : 5.0);
+	rte_eal_cleanup();
 	return 0;
 }

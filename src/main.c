@@ -10,7 +10,6 @@
 #include "control/loop.h"
 #include "core/eal.h"
 #include "core/engine.h"
-#include "core/lcores.h"
 #include "core/version.h"
 
 static const char usage[] =
@@ -95,13 +94,13 @@ static void print_plan(const struct hm_config *config, bool as_json)
 		return;
 	}
 	printf("%s: no mistakes\n", config->file);
+	printf("lcores    %s\n", config->eal.lcores);
 	printf("control   lcore %" JSON_INTEGER_FORMAT ", socket %s\n",
 	       json_integer_value(json_object_get(plan, "control_lcore")), config->control.socket);
-	printf("memory    %u MB of %s, %.1f MB of it for packet buffers%s\n", config->eal.memory_mb,
+	printf("memory    %u MB of %s, %.1f MB of it for packet buffers\n", config->eal.memory_mb,
 	       json_string_value(json_object_get(plan, "memory")),
-	       (double)json_integer_value(json_object_get(plan, "packet_buffer_bytes")) / 1048576.0,
-	       json_is_true(json_object_get(plan, "fits")) ? ""
-							   : ": TOO MUCH, raise eal.memory_mb");
+	       (double)json_integer_value(json_object_get(plan, "packet_buffer_bytes")) /
+		       1048576.0);
 	json_array_foreach(json_object_get(plan, "devices"), i, device)
 	{
 		char *lcores = json_dumps(json_object_get(device, "lcore_of_queue"), 0);
@@ -126,23 +125,9 @@ static void print_plan(const struct hm_config *config, bool as_json)
 	json_decref(plan);
 }
 
-/* What can be told before EAL is started. */
-static int check(const struct hm_config *config, struct hm_error *err)
+static void print_mistake(void *arg, const char *mistake)
 {
-	uint64_t set[2];
-	struct hm_error cause;
-	int n = hm_lcores_parse(config->eal.lcores, set, &cause);
-
-	if (n < 0)
-		return hm_error_set(err, -EINVAL, 0, "%s: eal.lcores: %s", config->file,
-				    cause.text);
-	if (n < 2)
-		return hm_error_set(
-			err, -EINVAL, 0,
-			"%s: eal.lcores: \"%s\" is one lcore; it takes one for the control core "
-			"and at least one worker, for example \"0-1\", or \"0@0,1@0\" on one CPU",
-			config->file, config->eal.lcores);
-	return 0;
+	fprintf(stderr, "%s: %s\n", (const char *)arg, mistake);
 }
 
 static int run(const struct hm_config *config, struct hm_error *err)
@@ -181,8 +166,7 @@ int main(int argc, char **argv)
 		hm_mistakes_free(&mistakes);
 		return 2;
 	}
-	if (check(config, &err) < 0) {
-		fprintf(stderr, "%s\n", err.text);
+	if (hm_engine_check(config, print_mistake, config->file) > 0) {
 		status = 2;
 	} else if (o.check) {
 		print_plan(config, o.json);

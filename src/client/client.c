@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -262,6 +263,9 @@ static int connect_to(struct hm_client *c, struct hm_error *err)
 	c->sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (c->sock < 0)
 		return hm_error_set(err, -errno, 5124, "cannot make a socket: %s", strerror(errno));
+	// connect() waits while the daemon has too many to accept, but not for ever
+	const struct timeval patience = {.tv_sec = HM_CLIENT_TIMEOUT};
+	setsockopt(c->sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(c->sock, (struct sockaddr *)&a, sizeof(a)) < 0) {
 		explain_unreachable(c->path, errno, err);
 		return -ECONNREFUSED;

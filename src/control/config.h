@@ -23,9 +23,8 @@ struct hm_config *hm_config_parse(const char *text, size_t n, const char *file,
 				  struct hm_mistakes *m);
 void hm_config_free(struct hm_config *c); // NULL is allowed
 
-/* For hm_mistakes.check_function: the function is there and takes these arguments. */
+/* For hm_mistakes.check_function: the function is there and takes these arguments. Any thread. */
 void hm_config_check_function(const json_t *call, const char *path, struct hm_mistakes *m);
-
 /* Prints every mistake, one a line, and how many there are. */
 void hm_mistakes_print(const struct hm_mistakes *m, FILE *out);
 

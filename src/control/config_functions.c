@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* config_functions: checks the functions of a configuration against the registry, so that an
- * unknown one is told with all other mistakes and not when the daemon has started. */
+ * unknown one, or a wrong argument, is told with all other mistakes. What the function itself says of its
+ * arguments needs the device's link type: hm_engine_check(). */
 #include "control/config.h"
 #include "core/function.h"
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,14 +112,12 @@ static void settle(struct client *c)
 		drop_client(c);
 		return;
 	}
-	int events = (c->closing ? 0 : UV_READABLE) | (c->out ? UV_WRITABLE : 0);
+	// PRIORITIZED never comes by itself: what is left then is the end of the other side
+	int events = (c->closing ? UV_PRIORITIZED : UV_READABLE) | (c->out ? UV_WRITABLE : 0);
 	if (events == c->events)
 		return;
 	c->events = events;
-	if (events)
-		uv_poll_start(&c->poll, events, on_ready);
-	else
-		uv_poll_stop(&c->poll);
+	uv_poll_start(&c->poll, events, on_ready);
 }
 
 /* Lets on_ready() see to a client soon. What is called from inside the engine must do no more: a
@@ -301,6 +300,13 @@ static void read_some(struct client *c)
 	}
 }
 
+/* Whether nobody is there any more, as against one that has only sent all it has to send. */
+static bool hung_up(const struct client *c)
+{
+	struct pollfd p = {.fd = c->sock};
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
+}
+
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct client *c = poll->data;
@@ -310,6 +316,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	else if ((events & UV_READABLE) && !c->closing)
 		read_some(c);
 	flush(c);
+	c->broken |= c->closing && hung_up(c);
 	c->busy = false;
 	settle(c);
 }

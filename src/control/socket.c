@@ -14,7 +14,9 @@
 static int make_folder(const char *path, struct hm_error *err)
 {
 	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		if (slash == path)
+			continue;
 		memcpy(folder, path, (size_t)(slash - path));
 		folder[slash - path] = '\0';
 		if (mkdir(folder, 0755) < 0 && errno != EEXIST)

@@ -306,6 +306,10 @@ int hm_device_start(struct hm_device *d, struct hm_error *err)
 
 int hm_device_stop(struct hm_device *d, struct hm_error *err)
 {
+	if (d->want_start) { // it had not begun yet
+		d->want_start = false;
+		return 0;
+	}
 	if (d->state != HM_DEVICE_RUNNING)
 		return hm_error_set(err, -EINVAL, 0, "device %s does not run", d->config->name);
 	return hm_device_pause(d, err);

@@ -39,6 +39,10 @@ unsigned hm_engine_poll(struct hm_engine *e);
 void hm_engine_stop(struct hm_engine *e);
 bool hm_engine_stopped(const struct hm_engine *e);
 void hm_engine_destroy(struct hm_engine *e);
+/* Tells every mistake of the configuration that can be seen without EAL, each as "JSON path: sentence";
+ * returns how many there are. */
+typedef void (*hm_mistake_cb)(void *arg, const char *mistake);
+unsigned hm_engine_check(const struct hm_config *config, hm_mistake_cb mistake, void *arg);
 /* What --check prints: devices, lcores, queues, memory arithmetic. Needs no EAL. */
 json_t *hm_engine_plan(const struct hm_config *config);
 /* The flow configuration of a reloaded file: flows of the configuration that are gone are closed,

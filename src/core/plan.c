@@ -58,11 +58,10 @@ json_t *hm_engine_plan(const struct hm_config *config)
 							   &next_worker, &total));
 	for (size_t i = 0; i < config->n_flows; i++)
 		json_array_append_new(flows, plan_flow(&config->flows[i]));
-	return json_pack("{s:i, s:o, s:s, s:i, s:I, s:b, s:o, s:o, s:s}", "control_lcore", control,
-			 "worker_lcores", lcores, "memory",
-			 hm_eal_uses_hugepages(&config->eal) ? "hugepages" : "ordinary pages",
-			 "memory_mb", (int)config->eal.memory_mb, "packet_buffer_bytes",
-			 (json_int_t)total, "fits", total < (uint64_t)config->eal.memory_mb << 20,
-			 "devices", devices, "flows", flows, "control_socket",
-			 config->control.socket);
+	return json_pack(
+		"{s:s, s:i, s:o, s:s, s:i, s:I, s:o, s:o, s:s}", "lcores", config->eal.lcores,
+		"control_lcore", control, "worker_lcores", lcores, "memory",
+		hm_eal_uses_hugepages(&config->eal) ? "hugepages" : "ordinary pages", "memory_mb",
+		(int)config->eal.memory_mb, "packet_buffer_bytes", (json_int_t)total, "devices",
+		devices, "flows", flows, "control_socket", config->control.socket);
 }

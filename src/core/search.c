@@ -28,18 +28,16 @@ struct arena {
 	uint8_t *bytes;
 };
 
-struct hm_search {
-	// hot
+struct searcher {
+	struct hm_search shared; // first: its address is the searcher's
+
 	struct hm_search_db *db;
 	hs_scratch_t *scratch;
-	uint64_t *hits;    // by slot
 	uint64_t packet;   // bit of the packet that is being scanned
-	uint64_t scanned;  // packets of this batch
 	uint32_t *touched; // slots with hits in this batch
 	uint32_t n_touched;
 	bool confirming; // something in progress is not zero
 
-	// confirmation
 	struct progress *progress; // by index in db->confirms
 	pcre2_general_context *general;
 	pcre2_match_context *match;
@@ -49,25 +47,30 @@ struct hm_search {
 	_Atomic uint64_t limit_hits; // one writer, the worker
 };
 
+static struct searcher *searcher_of(struct hm_search *s)
+{
+	return (struct searcher *)s;
+}
+
 /* --- scan --- */
 
 static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
 		    void *context)
 {
-	struct hm_search *s = context;
+	struct searcher *s = context;
 	const struct hm_expression *e = &s->db->expressions[id];
-	uint64_t hits = s->hits[e->slot];
+	uint64_t *hits = &s->shared.hits[e->slot];
 
 	if (to < e->first || to > e->last)
 		return 0;
-	if (hits == 0)
+	if (*hits == 0)
 		s->touched[s->n_touched++] = e->slot;
-	s->hits[e->slot] = hits | s->packet;
+	*hits |= s->packet;
 	return 0;
 }
 
 /* A scan only fails if it is used wrongly. */
-static void scan(struct hm_search *s, const struct hm_batch *b, uint64_t todo)
+static void scan(struct searcher *s, const struct hm_batch *b, uint64_t todo)
 {
 	const hs_database_t *hs = s->db->hs;
 
@@ -80,12 +83,12 @@ static void scan(struct hm_search *s, const struct hm_batch *b, uint64_t todo)
 		assert(rc == HS_SUCCESS);
 		(void)rc;
 	}
-	s->scanned |= todo;
+	s->shared.scanned |= todo;
 }
 
 /* --- confirmation --- */
 
-static bool confirm(struct hm_search *s, const pcre2_code *code, const uint8_t *data, uint32_t n)
+static bool confirm(struct searcher *s, const pcre2_code *code, const uint8_t *data, uint32_t n)
 {
 	uint32_t steps = STEPS_A_PACKET / (n + 1);
 	int rc;
@@ -102,7 +105,7 @@ static bool confirm(struct hm_search *s, const pcre2_code *code, const uint8_t *
 	return false;
 }
 
-static uint64_t confirmed(struct hm_search *s, const struct hm_batch *b, uint64_t candidates,
+static uint64_t confirmed(struct searcher *s, const struct hm_batch *b, uint64_t candidates,
 			  uint32_t index)
 {
 	struct progress *p = &s->progress[index];
@@ -118,37 +121,42 @@ static uint64_t confirmed(struct hm_search *s, const struct hm_batch *b, uint64_
 	return candidates & p->matched;
 }
 
-uint64_t hm_search_hits(struct hm_search *s, const struct hm_batch *b, uint64_t in, uint32_t slot)
+uint64_t hm_search_scan(struct hm_search *shared, const struct hm_batch *b, uint64_t in,
+			uint32_t slot)
 {
-	const struct hm_search_db *db = s->db;
-	uint64_t todo = in & ~s->scanned;
+	struct searcher *s = searcher_of(shared);
+	uint64_t todo = in & ~shared->scanned;
 	uint32_t index;
 
-	if (slot >= db->n_slots)
+	if (slot >= shared->n_slots)
 		return 0;
-	index = db->confirm_of[slot];
-	if (index != HM_NO_CONFIRM && db->confirms[index].everything)
+	index = shared->confirm_of[slot];
+	if (index != HM_NO_CONFIRM && s->db->confirms[index].everything)
 		return confirmed(s, b, in, index);
-	if (todo && db->hs)
+	if (todo && s->db->hs)
 		scan(s, b, todo);
-	in &= s->hits[slot];
+	in &= shared->hits[slot];
 	return index == HM_NO_CONFIRM ? in : confirmed(s, b, in, index);
 }
 
-void hm_search_begin(struct hm_search *s)
+void hm_search_begin(struct hm_search *shared)
 {
+	struct searcher *s = searcher_of(shared);
+
 	for (uint32_t i = 0; i < s->n_touched; i++)
-		s->hits[s->touched[i]] = 0;
+		shared->hits[s->touched[i]] = 0;
 	s->n_touched = 0;
-	s->scanned = 0;
+	shared->scanned = 0;
 	if (s->confirming) {
 		memset(s->progress, 0, s->db->n_confirms * sizeof(*s->progress));
 		s->confirming = false;
 	}
 }
 
-uint64_t hm_search_limit_hits(const struct hm_search *s)
+uint64_t hm_search_limit_hits(const struct hm_search *shared)
 {
+	const struct searcher *s = (const struct searcher *)shared;
+
 	return atomic_load_explicit(&s->limit_hits, memory_order_relaxed);
 }
 
@@ -174,7 +182,7 @@ static void arena_give(void *block, void *context)
 	(void)context;
 }
 
-static bool create_confirmation(struct hm_search *s)
+static bool create_confirmation(struct searcher *s)
 {
 	uint32_t n = s->db->n_confirms;
 
@@ -199,13 +207,15 @@ static bool create_confirmation(struct hm_search *s)
 	return true;
 }
 
-static bool create_scan(struct hm_search *s)
+static bool create_scan(struct searcher *s)
 {
 	uint32_t n = s->db->n_slots > 0 ? s->db->n_slots : 1;
 
-	s->hits = calloc(n, sizeof(*s->hits));
+	s->shared.n_slots = s->db->n_slots;
+	s->shared.confirm_of = s->db->confirm_of;
+	s->shared.hits = calloc(n, sizeof(*s->shared.hits));
 	s->touched = calloc(n, sizeof(*s->touched));
-	if (!s->hits || !s->touched)
+	if (!s->shared.hits || !s->touched)
 		return false;
 	return !s->db->hs || hs_alloc_scratch(s->db->hs, &s->scratch) == HS_SUCCESS;
 }
@@ -223,38 +233,42 @@ static bool prefer_node(int socket)
 struct hm_search *hm_search_create(struct hm_search_db *db, int socket)
 {
 	bool preferred = prefer_node(socket);
-	struct hm_search *s = aligned_alloc(64, (sizeof(*s) + 63) & ~(size_t)63);
+	struct searcher *s = aligned_alloc(64, (sizeof(*s) + 63) & ~(size_t)63);
 
 	if (s) {
 		memset(s, 0, sizeof(*s));
 		s->db = hm_search_db_ref(db);
 		if (!create_scan(s) || !create_confirmation(s)) {
-			hm_search_destroy(s);
+			hm_search_destroy(&s->shared);
 			s = NULL;
 		}
 	}
 	if (preferred)
 		numa_set_localalloc();
-	return s;
+	return s ? &s->shared : NULL;
 }
 
-void hm_search_destroy(struct hm_search *s)
+void hm_search_destroy(struct hm_search *shared)
 {
+	struct searcher *s = searcher_of(shared);
+
 	if (!s)
 		return;
 	pcre2_jit_stack_free(s->stack);
 	free(s->arena.bytes); // with all that PCRE2 took from it
 	free(s->progress);
 	hs_free_scratch(s->scratch);
-	free(s->hits);
+	free(shared->hits);
 	free(s->touched);
 	hm_search_db_unref(s->db);
 	free(s);
 }
 
-uint64_t hm_search_bytes(const struct hm_search *s)
+uint64_t hm_search_bytes(const struct hm_search *shared)
 {
-	uint64_t bytes = sizeof(*s) + s->db->n_slots * (sizeof(*s->hits) + sizeof(*s->touched));
+	const struct searcher *s = (const struct searcher *)shared;
+	uint64_t bytes =
+		sizeof(*s) + s->db->n_slots * (sizeof(*shared->hits) + sizeof(*s->touched));
 	size_t n = 0;
 
 	if (s->scratch && hs_scratch_size(s->scratch, &n) == HS_SUCCESS)

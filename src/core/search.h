@@ -27,7 +27,16 @@
 struct hm_pattern;
 struct hm_pattern_set;
 struct hm_search_db;
-struct hm_search;
+
+/* What a search entry looks at; search.c has the rest behind it. */
+struct hm_search {
+	uint64_t scanned;           // packets of this batch
+	uint64_t *hits;             // by slot
+	const uint32_t *confirm_of; // by slot: HM_NO_CONFIRM, or how PCRE2 confirms it
+	uint32_t n_slots;
+};
+
+#define HM_NO_CONFIRM UINT32_MAX
 
 /* Whether this CPU and the installed Hyperscan can run what we compile; for the start of the
  * daemon. */
@@ -74,8 +83,17 @@ uint64_t hm_search_bytes(const struct hm_search *s);
 
 /* Worker. Forgets the hits of the previous batch; costs only what that batch hit. */
 void hm_search_begin(struct hm_search *s);
-/* Worker. The packets of `in` that the pattern in `slot` matches; scans those that no one has
- * scanned yet. A slot that the database does not hold matches nothing. */
-uint64_t hm_search_hits(struct hm_search *s, const struct hm_batch *b, uint64_t in, uint32_t slot);
+/* Worker. Scans the packets of `in` that no one has scanned yet, and asks PCRE2 where it must be. */
+uint64_t hm_search_scan(struct hm_search *s, const struct hm_batch *b, uint64_t in, uint32_t slot);
+/* Worker. The packets of `in` that the pattern in `slot` matches. A slot that the database does not
+ * hold matches nothing. Inline, since a thousand flows ask a thousand times a batch, and all but
+ * the first find everything scanned. */
+static inline uint64_t hm_search_hits(struct hm_search *s, const struct hm_batch *b, uint64_t in,
+				      uint32_t slot)
+{
+	if (slot < s->n_slots && !(in & ~s->scanned) && s->confirm_of[slot] == HM_NO_CONFIRM)
+		return in & s->hits[slot];
+	return hm_search_scan(s, b, in, slot);
+}
 /* Any thread. Packets given up because PCRE2 hit its limit (counted, treated as no match). */
 uint64_t hm_search_limit_hits(const struct hm_search *s);

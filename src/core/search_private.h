@@ -55,8 +55,6 @@ struct hm_confirm {
 	bool everything; // no prefilter: each packet is a candidate
 };
 
-#define HM_NO_CONFIRM UINT32_MAX
-
 struct hm_search_db {
 	// hot
 	hs_database_t *hs; // NULL: nothing in it

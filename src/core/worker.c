@@ -186,18 +186,33 @@ static unsigned poll_lane(struct hm_worker *w, struct hm_lane *l)
 	return n;
 }
 
-/* Timers of the functions. Time passes with packets on a trace, else with the host's clock too. */
+/* The time of a device: that of its newest packet. On a live one it goes on while none come, by as much
+ * as the host's clock does: a card may keep a time of its own, or replay an old one. */
+static uint64_t device_time(struct hm_lane *l)
+{
+	uint64_t clock;
+
+	if (l->packet_time || !l->newest_ns)
+		return l->newest_ns;
+	clock = hm_clock_now_ns();
+	if (l->aged_ns != l->newest_ns || clock < l->aged_clock_ns) {
+		l->aged_ns = l->newest_ns;
+		l->aged_clock_ns = clock;
+	}
+	return l->newest_ns + (clock - l->aged_clock_ns);
+}
+
+/* Timers of the functions. */
 static void tick(struct hm_worker *w)
 {
 	for (unsigned i = 0; i < w->n_lanes; i++) {
 		struct hm_lane *l = w->lanes[i];
 		struct hm_program *p = atomic_load_explicit(&l->program, memory_order_acquire);
-		uint64_t now = l->newest_ns;
+		uint64_t now;
 
 		if (!p || !p->n_ticks || !atomic_load_explicit(&l->running, memory_order_acquire))
 			continue;
-		if (!l->packet_time)
-			now = RTE_MAX(now, hm_clock_now_ns());
+		now = device_time(l);
 		if (now)
 			hm_program_tick(p, now);
 	}

@@ -55,6 +55,7 @@ struct hm_lane {
 	_Atomic bool ending;  // control core: the source has nothing more to offer
 	_Atomic bool drained; // worker: ending, everything received has been counted and moved
 	uint64_t newest_ns;
+	uint64_t aged_ns, aged_clock_ns; // the newest packet's time, and the host's when it was new
 	uint16_t n_queues;
 	struct hm_queue *queues[HM_QUEUES_MAX];
 };

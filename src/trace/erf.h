@@ -132,12 +132,10 @@ static inline uint64_t hm_erf_ts_to_ns(uint64_t ts)
 	return (ts >> 32) * 1000000000u + (((ts & 0xffffffffu) * 1000000000u + 0x80000000u) >> 32);
 }
 
-/* Rounds up, so that hm_erf_ts_to_ns() and readers that cut off instead of rounding give back every
- * ns exactly. Seconds wrap in 2106. */
+/* hm_erf_ts_to_ns() gives back every ns exactly. Seconds wrap in 2106. */
 static inline uint64_t hm_erf_ts_from_ns(uint64_t ns)
 {
-	return ((ns / 1000000000u) << 32) |
-	       ((((ns % 1000000000u) << 32) + 999999999u) / 1000000000u);
+	return ((ns / 1000000000u) << 32) | (((ns % 1000000000u) << 32) / 1000000000u);
 }
 
 static inline enum hm_erf_class hm_erf_class(uint8_t type)

@@ -189,6 +189,13 @@ static bool lacks_ppp_framing(enum hm_link link, const struct hm_trace_packet *p
 	       (caplen == 0 || (p->data[0] != 0xff && p->data[0] != 0x0f && p->data[0] != 0x8f));
 }
 
+/* One quantum (0.23 ns) more than hm_erf_ts_from_ns(): not only readers that round but also those
+ * that cut off, such as libtrace, give back every ns exactly. */
+static uint64_t erf_time(uint64_t ns)
+{
+	return htole64(hm_erf_ts_from_ns(ns) + (ns % NS_PER_S != 0));
+}
+
 /* Records are not padded: some readers take padding behind a cut packet for captured bytes. */
 static int write_erf(struct hm_trace_writer *w, const struct hm_trace_packet *p, uint32_t caplen)
 {
@@ -197,7 +204,7 @@ static int write_erf(struct hm_trace_writer *w, const struct hm_trace_packet *p,
 	uint32_t framing = lacks_ppp_framing(w->conf.link, p, caplen) ? sizeof(ppp_framing) : 0;
 	uint32_t offset = HM_ERF_HEADER + hm_erf_sub_header(type) + framing;
 	uint32_t wlen = p->wirelen + framing + hm_erf_fcs(type);
-	uint64_t ts = htole64(hm_erf_ts_from_ns(p->ts_ns));
+	uint64_t ts = erf_time(p->ts_ns);
 	uint8_t flags = (uint8_t)((p->ifindex & 3) | (p->ifindex & 4) << 4 | HM_ERF_FLAG_VLEN);
 	if (p->ts_ns / NS_PER_S > UINT32_MAX)
 		return -ERANGE;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Configuration: what is right is explained by --check, what is wrong is told, all of it at once."""
 import copy
+import json
 import pathlib
 import tempfile
 import unittest
@@ -27,16 +28,24 @@ class Check(unittest.TestCase):
     def test_good_configuration_prints_plan(self):
         code, output = homard.check(GOOD)
         self.assertEqual(code, 0, output)
-        for word in ("null", "net_null0", "0@0,1@0", "2048"):
+        for word in ("null", "net_null0", "lcore", "256 MB", "PKT_COUNTER"):
             self.assertIn(word, output)
 
     def test_samples_of_the_tree_are_good(self):
         samples = sorted(path for path in (homard.SOURCE / "config").glob("*.json")
                          if path.name != "schema.json")
         self.assertTrue(samples, "config/ has no sample")
+        folder = tempfile.TemporaryDirectory(prefix="homard-")
+        self.addCleanup(folder.cleanup)
+        trace = pathlib.Path(folder.name) / "trace.pcapng"
+        homard.make_trace(trace, packets=10)
         for sample in samples:
             with self.subTest(sample.name):
-                code, output = homard.check(sample.read_text())
+                config = json.loads(sample.read_text())
+                for device in config["devices"]:
+                    if "trace" in device:  # the sample's trace is the reader's own
+                        device["trace"] = str(trace)
+                code, output = homard.check(config)
                 self.assertEqual(code, 0, output)
 
     def test_all_mistakes_are_told_at_once(self):
@@ -81,11 +90,20 @@ class Check(unittest.TestCase):
                      "devices[1]", "null")
 
     def test_function_arguments_are_checked(self):
-        self.refused(lambda c: c["flows"][0].update(functions=[["BPF_FILTER", "tcp prot 80"]]),
-                     "flows[0]", "BPF_FILTER")
-        self.refused(lambda c: c["flows"][0].update(functions=[["STR_SEARCH", "", 0, 0]]),
-                     "flows[0]", "STR_SEARCH")
-        self.refused(lambda c: c["flows"][0].update(functions=[]), "flows[0]")
+        for functions in ([["BPF_FILTER"]], [["STR_SEARCH", "abc", "near"]], [["PKT_COUNTER", 1]],
+                          [["PKT_COUNTER"], ["STR_SEARCH", 5, 0, 0]], [[]], ["PKT_COUNTER"], []):
+            with self.subTest(functions):
+                self.refused(lambda c: c["flows"][0].update(functions=functions), "flows[0]")
+
+    def test_functions_that_refuse_start_nothing(self):
+        for function, word in ((["BPF_FILTER", "tcp prot 80"], "BPF_FILTER"),
+                               (["STR_SEARCH", "", 0, 0], "STR_SEARCH"),
+                               (["REGEXP", "(unclosed"], "REGEXP")):
+            config = changed(lambda c: c["flows"][0].update(functions=[function]))
+            with self.subTest(function), self.assertRaises(AssertionError) as refusal:
+                homard.Homard(config)
+            for what in (word, "flows[0].functions[0]"):
+                self.assertIn(what, str(refusal.exception))
 
     def test_syntax_error_tells_line_and_column(self):
         code, output = homard.check('{\n  "devices": [\n    { "name": }\n  ]\n}\n')

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Writes the seed corpus of fuzz_trace: tiny traces of every format, order and kind of record.
 
-usage: make_trace_corpus.py FOLDER
+usage: corpus_trace.py FOLDER
 """
 import os
 import struct

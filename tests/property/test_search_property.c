@@ -365,7 +365,7 @@ static void run_round(void)
 
 int main(int argc, char **argv)
 {
-	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 300;
+	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 0) : 200;
 	unsigned long seed = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
 	struct hm_error err;
 

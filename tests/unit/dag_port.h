@@ -20,8 +20,6 @@
 
 static inline int dag_port_eal(void)
 {
-	char prefix[32];
-	snprintf(prefix, sizeof(prefix), "test_dag%d", (int)getpid());
 	const char *args[] = {"test",
 			      "-l",
 			      "0",
@@ -32,7 +30,7 @@ static inline int dag_port_eal(void)
 			      "--no-telemetry",
 			      "--no-shconf",
 			      "--file-prefix",
-			      prefix,
+			      "homard-test",
 			      "--log-level",
 			      "pmd.net.dag:1",
 			      "--log-level",

@@ -157,7 +157,7 @@ static uint64_t walk(int fd, int stream, uint64_t *bytes, uint64_t want)
 {
 	uint8_t *bottom = NULL, *top;
 	uint64_t packets = 0;
-	for (int idle = 0; packets < want && idle < 20000;) {
+	for (int idle = 0; packets < want && idle < 200000;) {
 		top = dag_advance_stream(fd, stream, &bottom);
 		assert_non_null(top);
 		if (top == bottom) {
@@ -202,8 +202,12 @@ static void test_walk_without_driver_finds_the_generators_truth(void **state)
 		assert_int_equal(start(fd, 0), 0);
 		assert_int_equal(walk(fd, 0, &bytes, 3 * PACKETS), 3 * PACKETS);
 		assert_int_equal(bytes, 3 * hm_generator_truth(g)->bytes);
-		usleep(20000); // the feeder sees its end
-		assert_int_equal(dag_sim_card_status("dag0", &status), 0);
+		for (int i = 0; i < 6000; i++) { // until the feeder has seen its end
+			assert_int_equal(dag_sim_card_status("dag0", &status), 0);
+			if (status.state == DAG_SIM_FINISHED)
+				break;
+			usleep(10000);
+		}
 		assert_int_equal(status.state, DAG_SIM_FINISHED);
 		assert_int_equal(status.preloaded, preload > 0);
 		assert_int_equal(status.violations, 0);

@@ -99,7 +99,8 @@ static uint64_t count_string(const struct hm_generator_conf *conf, const char *t
 
 static void test_generator_planted_strings_are_counted_exactly(void **state)
 {
-	static const char *const plants[] = {PLANT, "lobster", "HTTP/1.1 200 OK", "GET /l", "aaaa"};
+	static const char *const plants[] = {PLANT,    "lobster", "HTTP/1.1 200 OK",
+					     "GET /l", "aaaa",    "\r\n\r\na"};
 	static const uint32_t snaplens[] = {0, 96, 200};
 	struct hm_generator_truth truth;
 	uint64_t found;

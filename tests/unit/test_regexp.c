@@ -74,7 +74,7 @@ static void test_regexp_passes_frames_that_match(void **state)
 	expect_passes("[\"ITEM\"]", none);
 	expect_passes("[\"(?i)ITEM\"]", all);
 	expect_passes("[\"\\\\d.\\\\z\"]", none); // dot is not the newline
-	expect_passes("[\"^\\\\x02\"]", all); // from the link-layer header
+	expect_passes("[\"^\\\\x02\"]", all);     // from the link-layer header
 }
 
 static void test_regexp_back_reference_is_exact(void **state)

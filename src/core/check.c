@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What can be told of a configuration before EAL is started: lcores, memory, traces, and every function with
+ * its arguments. All mistakes are told, not only the first.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/engine_internal.h"
+#include "core/lcores.h"
+#include "trace/trace.h"
+
+struct check {
+	const struct hm_config *config;
+	hm_mistake_cb tell;
+	void *arg;
+	unsigned mistakes;
+	unsigned n_workers;
+	enum hm_link links[HM_DEVICES_MAX];
+};
+
+static void __attribute__((format(printf, 2, 3))) tell(struct check *c, const char *format, ...)
+{
+	char text[HM_ERROR_MAX + 256];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	c->tell(c->arg, text);
+	c->mistakes++;
+}
+
+static void check_lcores(struct check *c)
+{
+	const char *lcores = c->config->eal.lcores;
+	struct hm_error err;
+	uint64_t set[2];
+	int n = hm_lcores_parse(lcores, set, &err);
+
+	if (n < 0)
+		tell(c, "eal.lcores: %s", err.text);
+	else if (n < 2)
+		tell(c,
+		     "eal.lcores: \"%s\" is one lcore; it takes one for the control core and at "
+		     "least one "
+		     "worker, for example \"0-1\", or \"0@0,1@0\" on one CPU",
+		     lcores);
+	c->n_workers = n < 2 ? 1 : (unsigned)n - 1;
+}
+
+static void check_devices(struct check *c)
+{
+	uint64_t bytes = 0, memory = (uint64_t)c->config->eal.memory_mb << 20;
+
+	for (size_t i = 0; i < c->config->n_devices; i++) {
+		const struct hm_device_config *d = &c->config->devices[i];
+		struct hm_trace_reader *r;
+		struct hm_error err;
+		uint32_t buffers, room;
+
+		bytes += hm_device_memory(d, &buffers, &room);
+		c->links[i] = HM_LINK_ETHERNET;
+		if (d->source != HM_SOURCE_TRACE)
+			continue;
+		r = hm_trace_open(d->where, &err);
+		if (r)
+			c->links[i] = hm_trace_link(r);
+		else
+			tell(c, "devices[%zu].trace: %s", i, err.text);
+		hm_trace_close(r);
+	}
+	if (bytes >= memory)
+		tell(c,
+		     "eal.memory_mb: packet buffers alone take %" PRIu64
+		     " MB of %u; raise it, or lower snaplen, buffers or queues",
+		     bytes >> 20, c->config->eal.memory_mb);
+}
+
+static size_t device_of(const struct hm_config *config, const struct hm_flow_config *f)
+{
+	size_t i = 0;
+
+	while (i + 1 < config->n_devices && strcmp(config->devices[i].name, f->device) != 0)
+		i++;
+	return i;
+}
+
+static void check_function(struct check *c, const struct hm_flow_config *f, size_t i)
+{
+	const json_t *call = json_array_get(f->functions, i);
+	const char *name = json_string_value(json_array_get(call, 0));
+	const struct hm_function *fn = hm_function_find(name);
+	size_t device = device_of(c->config, f);
+	const struct hm_device_config *d = &c->config->devices[device];
+	const struct hm_apply_ctx ctx = {.link = c->links[device],
+					 .snaplen = d->snaplen,
+					 .n_workers = RTE_MIN(c->n_workers, d->queues),
+					 .device = d->name};
+	struct hm_instance *in;
+	struct hm_error err;
+	json_t *args;
+
+	if (!fn)
+		return; // told by the loader
+	args = json_copy((json_t *)(uintptr_t)call);
+	json_array_remove(args, 0);
+	in = hm_instance_create(fn, (uint32_t)i + 1, args, &ctx, &err);
+	if (in)
+		hm_instance_destroy(in);
+	else
+		tell(c, "%s.functions[%zu] (%s): %s", f->path, i, name, err.text);
+	json_decref(args);
+}
+
+unsigned hm_engine_check(const struct hm_config *config, hm_mistake_cb mistake, void *arg)
+{
+	struct check c = {.config = config, .tell = mistake, .arg = arg};
+
+	check_lcores(&c);
+	check_devices(&c);
+	for (size_t i = 0; i < config->n_flows; i++)
+		for (size_t k = 0; k < json_array_size(config->flows[i].functions); k++)
+			check_function(&c, &config->flows[i], k);
+	return c.mistakes;
+}
