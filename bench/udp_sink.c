@@ -7,6 +7,7 @@
  *	udp_sink [PORT [IDLE_SECONDS]]
  */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -159,6 +160,10 @@ int main(int argc, char **argv)
 
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
+	if (argc > 3 || (argc > 1 && !isdigit((unsigned char)*argv[1]))) {
+		fputs("usage: udp_sink [PORT [IDLE_SECONDS]]\n", stderr);
+		return 2;
+	}
 	fd = listen_on(argc > 1 ? (uint16_t)atoi(argv[1]) : 0);
 	if (fd < 0)
 		return 1;

@@ -103,7 +103,25 @@ int hm_eal_start(const struct hm_config *config, struct hm_error *err)
 	return 0;
 }
 
+/* EAL leaves its runtime folder (/run/dpdk/PREFIX) behind; ours is of no use to anybody else. */
+static void remove_folder(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_type != DT_DIR)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+	rmdir(path);
+}
+
 void hm_eal_stop(void)
 {
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof(folder), "%s", rte_eal_get_runtime_dir());
 	rte_eal_cleanup();
+	remove_folder(folder);
 }
