@@ -91,6 +91,7 @@ static struct rte_mempool *start_eal(void)
 			(char *)(uintptr_t) "--file-prefix",
 			(char *)(uintptr_t) "homard-bench",
 			(char *)(uintptr_t) "--no-shconf",
+			(char *)(uintptr_t) "--iova-mode=va",
 			(char *)(uintptr_t) "--log-level",
 			(char *)(uintptr_t) "4",
 			(char *)(uintptr_t)memory};

@@ -152,7 +152,7 @@ static int run(const struct hm_config *config, struct hm_error *err)
 
 int main(int argc, char **argv)
 {
-	struct hm_mistakes mistakes = {.check_function = hm_config_try_function};
+	struct hm_mistakes mistakes = {.check_function = hm_config_check_function};
 	struct options o = {0};
 	struct hm_config *config;
 	struct hm_error err = {0};

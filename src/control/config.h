@@ -25,10 +25,6 @@ void hm_config_free(struct hm_config *c); // NULL is allowed
 
 /* For hm_mistakes.check_function: the function is there and takes these arguments. Any thread. */
 void hm_config_check_function(const json_t *call, const char *path, struct hm_mistakes *m);
-/* The same, and what the function itself says of them (a filter's syntax); on the control core only,
- * before anything runs. */
-void hm_config_try_function(const json_t *call, const char *path, struct hm_mistakes *m);
-
 /* Prints every mistake, one a line, and how many there are. */
 void hm_mistakes_print(const struct hm_mistakes *m, FILE *out);
 

@@ -10,7 +10,8 @@
 #include "core/batch.h"
 #include "core/error.h"
 
-#define HM_FILTER_EXPRESSION_MAX 16384 // bytes of an expression
+#define HM_FILTER_EXPRESSION_MAX 8192 // bytes of an expression
+#define HM_FILTER_TERMS_MAX      256  // joined by and, or: libpcap's time grows with the cube
 
 struct hm_filter;
 

@@ -54,7 +54,7 @@ static const struct hm_arg bpf_filter_args[] = {
 	 .type = HM_ARG_INT,
 	 .optional = true,
 	 .value_default = 1,
-	 .help = "accepted for old programs and ignored: filters are always optimised"},
+	 .help = "accepted for old programs and ignored"},
 	{0},
 };
 

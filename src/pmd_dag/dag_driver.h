@@ -70,6 +70,16 @@ struct dag_slot {
 	uint64_t start;
 };
 
+/* What is the same in every mbuf of a queue, and where the rest goes. */
+struct dag_layout {
+	uint64_t rearm; /* refcnt, nb_segs, port; data_off 0 */
+	uint64_t ol_flags;
+	int timestamp_offset;
+	int capture_offset;
+	uint16_t strip; /* bytes of FCS to take off */
+	bool raw_timestamp;
+};
+
 /* Written by the polling thread only. */
 struct dag_rx_stats {
 	uint64_t packets;
@@ -119,18 +129,12 @@ struct dag_rx_queue {
 	uint64_t hold_bytes;
 	uint64_t release_step; /* advance at the latest when so much can be given back */
 	struct rte_mempool *pool;
-	uint64_t rearm; /* refcnt, nb_segs, port; data_off 0 */
-	uint64_t ol_flags;
-	int timestamp_offset;
-	int capture_offset;
-	uint16_t fcs;       /* bytes that wlen includes */
-	uint16_t strip;     /* bytes of them to take off */
+	struct dag_layout layout;
 	uint32_t copy_room; /* data bytes of a pool mbuf */
 	bool running;       /* the stream is started and healthy */
 	bool copying;       /* copy mode, or fallback */
 	bool zero_copy;
 	bool deliver_errors;
-	bool raw_timestamp;
 	uint8_t strikes;
 	uint8_t lctr_seen; /* interfaces whose first record has been seen */
 

@@ -154,12 +154,12 @@ setup_policy(struct dag_rx_queue *q, const struct dag_port *port, bool keep_crc)
 {
 	const struct dag_args *args = &port->args;
 
-	q->timestamp_offset = port->timestamp_offset;
-	q->capture_offset = port->capture_offset;
-	q->ol_flags = port->timestamp_flag;
-	q->strip = args->keep_fcs || keep_crc ? 0 : args->fcs;
+	q->layout.timestamp_offset = port->timestamp_offset;
+	q->layout.capture_offset = port->capture_offset;
+	q->layout.ol_flags = port->timestamp_flag;
+	q->layout.strip = args->keep_fcs || keep_crc ? 0 : args->fcs;
 	q->deliver_errors = args->deliver_errors;
-	q->raw_timestamp = args->raw_timestamp;
+	q->layout.raw_timestamp = args->raw_timestamp;
 	q->flush = args->flush;
 	q->zero_copy = args->zero_copy;
 	q->copying = !args->zero_copy;
@@ -194,7 +194,7 @@ dag_rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue_id, uint16_t nb_desc,
 	q->buffer_size = (uint64_t)dag_lib_buffer_size(q->card->lib, q->card->fd, q->stream);
 	q->pool = pool;
 	q->copy_room = room - RTE_MIN(room, (uint16_t)RTE_PKTMBUF_HEADROOM);
-	q->rearm = rearm_word(dev->data->port_id);
+	q->layout.rearm = rearm_word(dev->data->port_id);
 	if (setup_slots(q, nb_desc, socket_id) < 0) {
 		rte_free(q);
 		return -ENOMEM;

@@ -116,16 +116,17 @@ count_loss(struct dag_rx_queue *q, const uint8_t *rec)
 	q->lctr_seen |= interface;
 }
 
-/* A frame that is delivered but has something to count besides. */
+/* A frame that is delivered but is not plain, or has something to count besides. */
 static __rte_noinline void
-note_frame(struct dag_rx_queue *q, const uint8_t *rec, uint32_t offset)
+note_frame(struct dag_rx_queue *q, const uint8_t *rec, uint32_t offset,
+	   struct net_dag_capture *capture)
 {
-	uint16_t rlen = hm_erf_rlen(rec);
-
+	if (!hm_erf_has_lctr(hm_erf_type(rec)))
+		capture->color_or_flags = hm_erf_lctr(rec);
 	count_loss(q, rec);
 	q->stats.offset_records += rec[offset - 2] != 0;
-	q->stats.unaligned_records += (rlen & 7) != 0;
-	q->stats.short_wlen += hm_erf_wlen(rec) < q->strip;
+	q->stats.unaligned_records += (hm_erf_rlen(rec) & 7) != 0;
+	q->stats.short_wlen += hm_erf_wlen(rec) < q->layout.strip;
 	q->stats.error_records +=
 		(hm_erf_flags(rec) & (HM_ERF_FLAG_RXERROR | HM_ERF_FLAG_DSERROR)) != 0;
 }
@@ -283,33 +284,31 @@ rearm(struct rte_mbuf *m, uint64_t word)
 
 /* What both modes say about a frame. Inlined as the loop's body; returns the captured length. */
 static __rte_always_inline uint32_t
-describe_frame(struct dag_rx_queue *q, struct rte_mbuf *m, const uint8_t *rec, uint32_t offset)
+describe_frame(struct dag_rx_queue *q, const struct dag_layout *layout, struct rte_mbuf *m,
+	       const uint8_t *rec, uint32_t offset, uint64_t word)
 {
-	const uint8_t traits = dag_erf_frame[hm_erf_type(rec)];
-	const uint8_t flags = hm_erf_flags(rec);
+	const uint8_t flags = (uint8_t)(word >> 8);
 	const uint8_t interface = hm_erf_interface(flags);
-	const uint16_t lost = hm_erf_lctr(rec);
-	const uint32_t rlen = hm_erf_rlen(rec), wlen = hm_erf_wlen(rec);
-	const uint32_t caplen = hm_erf_caplen(rlen, offset, wlen, q->strip);
+	const uint32_t wlen = dag_word_wlen(word);
+	const uint32_t caplen = hm_erf_caplen(dag_word_rlen(word), offset, wlen, layout->strip);
 	const uint64_t ts = hm_erf_ts(rec);
 	struct net_dag_capture *capture =
-		RTE_MBUF_DYNFIELD(m, q->capture_offset, struct net_dag_capture *);
+		RTE_MBUF_DYNFIELD(m, layout->capture_offset, struct net_dag_capture *);
 
 	m->packet_type = 0;
 	m->pkt_len = caplen;
 	m->data_len = (uint16_t)caplen;
 	m->vlan_tci = 0;
 	m->hash.rss = 0;
-	*RTE_MBUF_DYNFIELD(m, q->timestamp_offset, rte_mbuf_timestamp_t *) =
-		q->raw_timestamp ? ts : hm_erf_ts_to_ns(ts);
+	*RTE_MBUF_DYNFIELD(m, layout->timestamp_offset, rte_mbuf_timestamp_t *) =
+		layout->raw_timestamp ? ts : hm_erf_ts_to_ns(ts);
 	*capture = (struct net_dag_capture){
-		.wire_len = hm_erf_wirelen(wlen, q->strip),
+		.wire_len = hm_erf_wirelen(wlen, layout->strip),
 		.ifindex = interface,
-		.color_or_flags = (traits & DAG_ERF_LCTR) ? flags : lost,
+		.color_or_flags = flags,
 	};
-	if (unlikely(((traits & DAG_ERF_LCTR) ? lost : 0) | rec[offset - 2] | (rlen & 7) |
-		     (flags & (HM_ERF_FLAG_RXERROR | HM_ERF_FLAG_DSERROR)) | (wlen < q->strip)))
-		note_frame(q, rec, offset);
+	if (unlikely(!dag_word_is_plain(word) || rec[offset - 2] != 0 || wlen < layout->strip))
+		note_frame(q, rec, offset, capture);
 	q->lctr_seen |= (uint8_t)(1u << interface);
 	return caplen;
 }
@@ -319,14 +318,19 @@ static __rte_always_inline uint64_t
 attach_frames(struct dag_rx_queue *q, struct rte_mbuf **pkts, const struct dag_chunk *chunk,
 	      unsigned int n)
 {
+	/* copies, since the stores below might alias the queue's own fields */
+	const struct dag_layout layout = q->layout;
 	const uint64_t base_offset = q->base_offset;
 	const uint8_t *base = q->base;
+	struct dag_slot *slots = q->slots;
+	const uint32_t head = q->head, mask = q->slot_mask;
 	uint64_t bytes = 0;
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
 		const uint8_t *rec = chunk->record[i];
-		struct dag_slot *slot = &q->slots[(q->head + i) & q->slot_mask];
+		const uint64_t word = dag_record_word(rec);
+		struct dag_slot *slot = &slots[(head + i) & mask];
 		struct rte_mbuf *m = pkts[i];
 
 		slot->start = base_offset + (uint64_t)(rec - base);
@@ -336,14 +340,14 @@ attach_frames(struct dag_rx_queue *q, struct rte_mbuf **pkts, const struct dag_c
 		 * m->next is NULL in every mbuf of a pool */
 		m->buf_addr = RTE_PTR_ADD(rec, 0);
 		rte_mbuf_iova_set(m, RTE_BAD_IOVA);
-		rearm(m, q->rearm | chunk->offset[i]);
-		m->ol_flags = q->ol_flags | RTE_MBUF_F_EXTERNAL;
+		rearm(m, layout.rearm | chunk->offset[i]);
+		m->ol_flags = layout.ol_flags | RTE_MBUF_F_EXTERNAL;
 		m->vlan_tci_outer = 0;
-		m->buf_len = hm_erf_rlen(rec);
+		m->buf_len = dag_word_rlen(word);
 		m->shinfo = &slot->shinfo;
-		bytes += describe_frame(q, m, rec, chunk->offset[i]);
+		bytes += describe_frame(q, &layout, m, rec, chunk->offset[i], word);
 	}
-	q->head += n;
+	q->head = head + n;
 	return bytes;
 }
 
@@ -360,7 +364,7 @@ copy_frames(struct dag_rx_queue *q, struct rte_mbuf **pkts, const struct dag_chu
 		const uint8_t *rec = chunk->record[i];
 		const uint32_t offset = chunk->offset[i];
 		const uint32_t caplen =
-			hm_erf_caplen(hm_erf_rlen(rec), offset, hm_erf_wlen(rec), q->strip);
+			hm_erf_caplen(hm_erf_rlen(rec), offset, hm_erf_wlen(rec), q->layout.strip);
 		struct rte_mbuf *m = pkts[got];
 
 		if (unlikely(caplen > q->copy_room)) {
@@ -369,10 +373,10 @@ copy_frames(struct dag_rx_queue *q, struct rte_mbuf **pkts, const struct dag_chu
 			q->stats.too_long++;
 			continue;
 		}
-		rearm(m, q->rearm | RTE_PKTMBUF_HEADROOM);
-		m->ol_flags = q->ol_flags;
+		rearm(m, q->layout.rearm | RTE_PKTMBUF_HEADROOM);
+		m->ol_flags = q->layout.ol_flags;
 		m->vlan_tci_outer = 0;
-		*bytes += describe_frame(q, m, rec, offset);
+		*bytes += describe_frame(q, &q->layout, m, rec, offset, dag_record_word(rec));
 		memcpy(rte_pktmbuf_mtod(m, void *), rec + offset, caplen);
 		got++;
 	}

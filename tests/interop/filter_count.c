@@ -24,14 +24,16 @@ static unsigned n_filters;
 
 static void read_filters(enum hm_link link)
 {
-	char line[1024];
+	char *line = NULL;
+	size_t room = 0;
 
-	while (n_filters < FILTERS_MAX && fgets(line, sizeof(line), stdin)) {
+	while (n_filters < FILTERS_MAX && getline(&line, &room, stdin) >= 0) {
 		line[strcspn(line, "\n")] = '\0';
 		filters[n_filters].filter =
 			hm_filter_create(line, link, 0, &filters[n_filters].err);
 		n_filters++;
 	}
+	free(line);
 }
 
 static void run_filters(struct hm_batch *b)

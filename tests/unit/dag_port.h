@@ -28,6 +28,7 @@ static inline int dag_port_eal(void)
 			      "128",
 			      "--no-pci",
 			      "--no-telemetry",
+			      "--iova-mode=va",
 			      "--no-shconf",
 			      "--file-prefix",
 			      "homard-test",

@@ -12,11 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "filter/check.h"
 #include "filter/filter.h"
-#include "filter/names.h"
 
 // libpcap finds these before libc's: whoever asks for a name is counted
 static unsigned lookups;
@@ -156,9 +157,9 @@ static void test_filter_names_are_refused_before_anybody_is_asked(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-		struct hm_name_use use;
+		struct hm_filter_fault use;
 
-		if (!hm_filter_find_name(refused[i], &use))
+		if (!hm_filter_find_fault(refused[i], &use))
 			fail_msg("no name found in: %s", refused[i]);
 		assert_null(create(refused[i]));
 		assert_int_equal(err.mapi_errno, 1025);
@@ -200,7 +201,7 @@ static void test_filter_bad_expression_is_1025_with_libpcaps_words(void **state)
 	strcat(longest, " ");
 	assert_null(create(longest));
 	assert_int_equal(err.mapi_errno, 1025);
-	assert_non_null(strstr(err.text, "16384"));
+	assert_non_null(strstr(err.text, "8192"));
 	free(longest);
 	memset(err.text, 0, sizeof(err.text));
 }
@@ -216,6 +217,37 @@ static void test_filter_deep_parentheses_are_refused(void **state)
 		strcat(text, ")");
 	assert_null(create(text));
 	assert_int_equal(err.mapi_errno, 1025);
+}
+
+/* Lists as long as allowed compile soon, and to the right thing. */
+static void test_filter_longest_lists_compile_soon(void **state)
+{
+	static const uint8_t udp[42] = {[12] = 8, [14] = 0x45, [23] = 17, [36] = 0, [37] = 81};
+	static struct hm_batch b = {
+		.n = 1, .all = 1, .data = {udp}, .caplen = {42}, .wirelen = {42}};
+	(void)state;
+	for (unsigned k = 0; k < 2; k++) {
+		char text[HM_FILTER_EXPRESSION_MAX + 1] = "udp dst port 81";
+		clock_t start = clock();
+		struct hm_filter *f;
+		size_t n = strlen(text);
+
+		for (unsigned i = 1; i < HM_FILTER_TERMS_MAX; i++) {
+			n += (size_t)snprintf(text + n, sizeof(text) - n, " or ");
+			n += (size_t)(k == 0 ? snprintf(text + n, 40, "host 10.0.%u.%u", i / 100,
+							i % 100)
+					     : snprintf(text + n, 40, "port %u", 1000 + i));
+		}
+		f = create(text);
+		if (!f)
+			fail_msg("%s", err.text);
+		assert_true(clock() - start < 5 * CLOCKS_PER_SEC);
+		assert_int_equal(hm_filter_run(f, &b, 1), 1);
+		hm_filter_destroy(f);
+		strcat(text, k == 0 ? " or tcp" : "||tcp");
+		assert_null(create(text));
+		assert_non_null(strstr(err.text, "more than 256 terms"));
+	}
 }
 
 static void test_filter_run_sees_only_given_packets_and_captured_bytes(void **state)
@@ -271,7 +303,7 @@ static void test_filter_random_expressions_never_reach_a_resolver(void **state)
 	(void)state;
 	for (unsigned round = 0; round < 60000; round++) {
 		char text[512] = "";
-		struct hm_name_use use;
+		struct hm_filter_fault use;
 		struct hm_filter *f;
 
 		for (unsigned n = 1 + round % 9; n > 0; n--) {
@@ -280,7 +312,7 @@ static void test_filter_random_expressions_never_reach_a_resolver(void **state)
 			if (x >> 60)
 				strcat(text, " ");
 		}
-		passed_on += !hm_filter_find_name(text, &use);
+		passed_on += !hm_filter_find_fault(text, &use);
 		f = create(text);
 		compiled += f != NULL;
 		hm_filter_destroy(f);
@@ -299,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_filter_empty_is_7001),
 		cmocka_unit_test(test_filter_bad_expression_is_1025_with_libpcaps_words),
 		cmocka_unit_test(test_filter_deep_parentheses_are_refused),
+		cmocka_unit_test(test_filter_longest_lists_compile_soon),
 		cmocka_unit_test(test_filter_run_sees_only_given_packets_and_captured_bytes),
 		cmocka_unit_test(test_filter_random_expressions_never_reach_a_resolver),
 	};

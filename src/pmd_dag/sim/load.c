@@ -16,7 +16,7 @@
 
 #include "trace/erf.h"
 
-#define WINDOW    128u                // records offered at once
+#define WINDOW    64u                 // records offered at once
 #define AHEAD     24u                 // records between fetching and offering one
 #define MIRROR    (UINT64_C(8) << 20) // how far the reader may hold records across the seam
 #define RING_WANT (UINT64_C(4) << 20) // a short trace is repeated in the ring up to this

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* names: finds the names in a capture filter that libpcap would have to resolve.
+/* check: finds names in a capture filter that libpcap would have to resolve, and too long lists.
  *
  * Cuts the expression into words as libpcap's scanner does and follows one thing of its grammar:
  * which kind of operand a word is. `host`, `net` and no kind at all would be looked up somewhere;
@@ -7,7 +7,7 @@
  * and/or/not ("port http or https"); a closing parenthesis brings back the one before its opening.
  * A test counts resolver calls over random expressions.
  */
-#include "filter/names.h"
+#include "filter/check.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -24,7 +24,7 @@ enum kind {
 
 struct scan {
 	enum kind kind, outer[NESTING_MAX];
-	unsigned depth, brackets;
+	unsigned depth, brackets, terms;
 	bool takes_word; // the next word is an argument that is never an address ("type mgt")
 };
 
@@ -47,7 +47,7 @@ static const char *const local_kinds[] = {"port", "portrange", "proto", "protoch
 static const char *const word_takers[] = {"type", "subtype", "dir",    "direction", "on",  "ifname",
 					  "rset", "ruleset", "reason", "action",    "llc", NULL};
 
-static const char *const connectives[] = {"and", "or", "not", NULL};
+static const char *const connectives[] = {"and", "or", NULL};
 
 // every other keyword: it ends what came before, so that a name behind it has no kind
 static const char *const keywords[] = {"dst",
@@ -312,6 +312,9 @@ static bool is_word(const struct word *w, const char *text)
 	return !w->escaped && strlen(text) == w->length && memcmp(text, w->at, w->length) == 0;
 }
 
+static const char too_many_terms[] = "more than 256 terms; use several flows";
+static_assert(HM_FILTER_TERMS_MAX == 256, "as the sentence says");
+
 /* Follows the grammar over one word; what to write instead if it would be resolved, else NULL. */
 static const char *look_at_word(struct scan *s, const struct word *w)
 {
@@ -320,6 +323,8 @@ static const char *look_at_word(struct scan *s, const struct word *w)
 	s->takes_word = false;
 	if (s->brackets > 0)
 		return NULL; // an expression of numbers, libpcap accepts no name there
+	if (!w->escaped && is_one_of(w, connectives))
+		return ++s->terms < HM_FILTER_TERMS_MAX ? NULL : too_many_terms;
 	if (is_word(w, "gateway"))
 		return "gateway needs host names; write the addresses with host and ether host";
 	if (!w->escaped && is_one_of(w, local_kinds)) {
@@ -330,20 +335,20 @@ static const char *look_at_word(struct scan *s, const struct word *w)
 	} else if (!w->escaped && is_one_of(w, keywords)) {
 		s->kind = KIND_ADDRESS;
 	} else if (!argument && s->kind == KIND_ADDRESS &&
-		   (w->escaped || (!is_one_of(w, connectives) && !is_numeric(w)))) {
+		   (w->escaped || (!is_word(w, "not") && !is_numeric(w)))) {
 		return "names are not resolved; write the address in numbers";
 	}
 	return NULL;
 }
 
-/* Follows parentheses and brackets; false: nested too deeply to follow. */
-static bool look_at_sign(struct scan *s, char c)
+/* Follows signs at p; what is wrong with them, else NULL. */
+static const char *look_at_sign(struct scan *s, const char *p)
 {
-	s->takes_word = s->takes_word && isspace((unsigned char)c);
-	switch (c) {
+	s->takes_word = s->takes_word && isspace((unsigned char)*p);
+	switch (*p) {
 	case '(':
 		if (s->depth == NESTING_MAX)
-			return false;
+			return "more than 256 open parentheses";
 		s->outer[s->depth++] = s->kind;
 		break;
 	case ')':
@@ -357,34 +362,30 @@ static bool look_at_sign(struct scan *s, char c)
 		if (s->brackets > 0)
 			s->brackets--;
 		break;
+	case '&':
+	case '|':
+		if (p[1] == *p && ++s->terms >= HM_FILTER_TERMS_MAX)
+			return too_many_terms;
+		break;
 	default:
 		break;
 	}
-	return true;
+	return NULL;
 }
 
-int hm_filter_find_name(const char *expression, struct hm_name_use *use)
+int hm_filter_find_fault(const char *expression, struct hm_filter_fault *fault)
 {
 	struct scan s = {.kind = KIND_ADDRESS};
 
 	for (const char *p = expression; *p;) {
 		struct word w = word_at(p);
-		const char *why;
+		const char *why = w.length > 0 ? look_at_word(&s, &w) : look_at_sign(&s, p);
 
-		if (w.length == 0) {
-			if (!look_at_sign(&s, *p)) {
-				*use = (struct hm_name_use){p, 1, "more than 256 open parentheses"};
-				return 1;
-			}
-			p++;
-			continue;
-		}
-		why = look_at_word(&s, &w);
 		if (why) {
-			*use = (struct hm_name_use){w.at, w.length, why};
+			*fault = (struct hm_filter_fault){w.at, w.length > 0 ? w.length : 1, why};
 			return 1;
 		}
-		p = w.at + w.length;
+		p = w.length > 0 ? w.at + w.length : p + 1;
 	}
 	return 0;
 }
