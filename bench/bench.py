@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import statistics
+import subprocess
 import sys
 
 import peers
@@ -85,8 +86,8 @@ def measure_all(bench, names):
                 continue
             try:
                 point = rows[name]()
-            except peers.Missing as missing:
-                say("%s is left out: %s" % (name, missing))
+            except (peers.Missing, subprocess.SubprocessError, AssertionError) as reason:
+                say("%s is left out: %s" % (name, reason))
                 points[name] = None
                 continue
             points[name].append(point)

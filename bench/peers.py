@@ -11,6 +11,8 @@ import time
 
 from sink import UdpSink
 
+PATIENCE = 120  # seconds that a program may take for one reading of the trace
+
 
 class Missing(Exception):
     """This row cannot be measured here, and why."""
@@ -36,7 +38,7 @@ def on_worker_core():
 def json_line(arguments, row):
     """Runs a loop of ours and returns the JSON object that it prints for the row."""
     done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          preexec_fn=on_worker_core, check=True)
+                          preexec_fn=on_worker_core, timeout=PATIENCE, check=True)
     for line in done.stdout.decode().splitlines():
         if line.startswith("{"):
             point = json.loads(line)
@@ -98,7 +100,7 @@ def read_trace(bench, make_arguments):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         started = time.monotonic()
         subprocess.run(make_arguments(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL, preexec_fn=on_worker_core, check=True)
+                       stderr=subprocess.DEVNULL, preexec_fn=on_worker_core, timeout=PATIENCE, check=True)
         wall += time.monotonic() - started
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu += after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -111,7 +113,7 @@ def softflowd(bench):
     with tempfile.TemporaryDirectory(dir=bench.folder) as folder, UdpSink(bench) as sink:
         point, wall = read_trace(bench, lambda: [
             program("softflowd"), "-r", bench.trace.path, "-n", "127.0.0.1:%d" % sink.port,
-            "-v", "10", "-m", "1048576", "-d", "-p", folder + "/pid", "-c", folder + "/control"])
+            "-v", "10", "-m", "1048576", "-d", "-p", folder + "/pid", "-c", "none"])
         records = sink.stop()
     if records is not None:
         point["records_per_s"] = records / wall

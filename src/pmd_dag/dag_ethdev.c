@@ -401,10 +401,9 @@ dag_remove(struct rte_vdev_device *vdev)
 }
 
 static struct rte_vdev_driver dag_driver = {
-	.probe = dag_probe,
-	.remove = dag_remove,
-	/* a stream is no DPDK memory: it has no bus address */
-	.drv_flags = RTE_VDEV_DRV_NEED_IOVA_AS_VA,
+	.probe = dag_probe, .remove = dag_remove,
+	/* No driver flags: a stream is no DPDK memory and its mbufs have no bus address (RTE_BAD_IOVA), so
+	 * any IOVA mode will do; without an IOMMU, EAL chooses physical addresses. */
 };
 
 RTE_PMD_REGISTER_VDEV(net_dag, dag_driver);
