@@ -8,7 +8,6 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf_dyn.h>
 #include <rte_pause.h>
-#include <rte_prefetch.h>
 #include <string.h>
 #include <time.h>
 
@@ -92,11 +91,8 @@ static unsigned fill_batch(struct hm_lane *l, struct hm_batch *b, struct rte_mbu
 
 	for (uint32_t i = 0; i < b->n; i++) {
 		const struct rte_mbuf *m = mbufs[i];
-		const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
 
-		rte_prefetch0(data);
-		rte_prefetch0(data + 64);
-		b->data[i] = data;
+		b->data[i] = rte_pktmbuf_mtod(m, const uint8_t *); // hm_parse() prefetches it
 		b->caplen[i] = m->data_len;
 		b->wirelen[i] = m->pkt_len;
 		b->ifindex[i] = 0;
