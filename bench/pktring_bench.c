@@ -63,7 +63,8 @@ static void *write_packets(void *arg)
 			for (unsigned i = 0; i < HM_BATCH_MAX; i++)
 				b.ts_ns[i] = at + n * HM_BATCH_MAX + i;
 			while (!hm_pktring_ready(run->ring, 0))
-				nanosleep(&(struct timespec){.tv_nsec = 10000}, NULL); // as a worker
+				nanosleep(&(struct timespec){.tv_nsec = 10000},
+					  NULL); // as a worker
 			hm_pktring_put(run->ring, 0, &b, b.all);
 		}
 	run->seconds = (double)(at - begin) / 1e9;

@@ -30,8 +30,8 @@ def main():
     for result in results:
         outcome = OUTCOME.get(result["result"], "failed")
         failures += outcome == "failed"
-        name = result["name"].split(" / ")[-1]
-        suite = result.get("suite", [""])[0].split(":")[-1]
+        suite, name = result["name"].split(" / ", 1)  # "homard:unit / args"
+        suite = suite.split(":")[-1]
         reason = "" if outcome == "passed" else "%s: %s" % (result["result"], why(result))
         print("%s\t%s/%s/%s\t%s" % (outcome, run, suite, name, reason))
     if run_failed and failures == 0:

@@ -44,7 +44,8 @@ static void test_template_packets_already_out_stay_out(void **state)
 	(void)state;
 	assert_int_equal(harness_open(&h, "TEMPLATE", "[1]", &err), 0);
 	harness_run(&h, frames, 4, 4, true, passed);
-	assert_int_equal(harness_result(&h, "value"), passed[0] + passed[1] + passed[2] + passed[3]);
+	assert_int_equal(harness_result(&h, "value"),
+			 passed[0] + passed[1] + passed[2] + passed[3]);
 	harness_close(&h);
 }
 

@@ -16,11 +16,11 @@ struct hm_ctl {
 };
 
 struct hm_command {
-	const char *words;     // "flow create"
-	const char *arguments; // "DEVICE [NAME]"
-	int min, max;	       // number of arguments; max -1: any
+	const char *words;                                     // "flow create"
+	const char *arguments;                                 // "DEVICE [NAME]"
+	int min, max;                                          // number of arguments; max -1: any
 	int (*run)(struct hm_ctl *ctl, int argc, char **argv); // argv: the arguments
-	const char *help;      // first line is the summary
+	const char *help;                                      // first line is the summary
 };
 
 /* Each ends with a row without words. */
@@ -29,8 +29,7 @@ extern const struct hm_command hm_commands_daemon[], hm_commands_flow[];
 /* Prints `homardctl: sentence` for an error of the conversation; the exit code for it. */
 int hm_ctl_failed(struct hm_ctl *ctl, const struct hm_error *err);
 /* Says what is wrong with the arguments and how the command is used; HM_EXIT_USAGE. */
-int hm_ctl_usage(struct hm_ctl *ctl, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+int hm_ctl_usage(struct hm_ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A call whose result is printed: as JSON, by `print` (NULL: as it is), exit code returned. */
 int hm_ctl_call(struct hm_ctl *ctl, const char *method, json_t *params,
 		void (*print)(const json_t *result));

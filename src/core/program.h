@@ -36,7 +36,7 @@ struct hm_program {
 	struct hm_search *search[1 + HM_TRANSFORM_DEPTH]; // [0] the device's batch, then by depth
 	uint32_t n_ticks, n_drains, n_readies;
 	uint32_t *ticks, *drains, *readies; // entries whose function has tick, drain, ready
-	uint64_t *out;            // scratch: the mask that left each entry
+	uint64_t *out;                      // scratch: the mask that left each entry
 	struct hm_entry entry[];
 };
 

@@ -48,7 +48,7 @@ struct hm_lane {
 	uint16_t device_index;
 	struct hm_parse_conf parse;
 	bool adaptive;    // may sleep when nothing comes
-	bool lossless;	  // the source waits: nothing is received while an output is full
+	bool lossless;    // the source waits: nothing is received while an output is full
 	bool packet_time; // a trace: time passes with packets only
 
 	_Atomic bool running; // control core: poll it
