@@ -153,6 +153,10 @@ int hm_control_run(struct hm_engine *e, const struct hm_config *config, struct h
 		uv_run(&l.uv, UV_RUN_DEFAULT);
 		log_ledger(e);
 		done = l.result;
+		if (done < 0)
+			hm_error_set(err, done, 0,
+				     "stopped before everything was counted and exported: see the "
+				     "ledger above");
 	} else {
 		done = -EADDRINUSE;
 	}
