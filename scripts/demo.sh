@@ -111,7 +111,7 @@ start_appliance() {
 	cat >"$work/config.json" <<CONFIG
 { "eal":     { "lcores": "0@${cores[0]},1@${cores[1]-${cores[0]}}", "memory_mb": 512 },
   "control": { "socket": "$work/control.sock", "mode": "0600" },
-  "devices": [ { "name": "dag0", "vdev": "net_dag0,lib=$build/src/pmd_dag/sim/libdag_sim.so,card=dag0" } ],
+  "devices": [ { "name": "dag0", "vdev": "net_dag0,lib=libdag_sim.so,card=dag0" } ],
   "flows":   [ { "name": "all", "device": "dag0", "functions": [ ["PKT_COUNTER"], ["BYTE_COUNTER"] ] },
                { "name": "tcp", "device": "dag0",
                  "functions": [ ["BPF_FILTER", "tcp"], ["PKT_COUNTER"] ] },
@@ -128,14 +128,12 @@ CONFIG
 	DAG_SIM_CARDS=$work/cards.json "$build/src/homardd" --config "$work/config.json" \
 		>"$work/homardd.out" 2>"$work/homardd.log" &
 	homardd=$!
-	until_true 30 "homardd (see its log above)" appliance_answers
+	until_true 30 "homardd to start" appliance_answers_or_ended
 	sed 's/^/   /' "$work/homardd.log"
+	kill -0 "$homardd" 2>/dev/null || die "homardd did not start"
 }
 
-appliance_answers() {
-	kill -0 "$homardd" 2>/dev/null || { cat "$work/homardd.log" >&2 && exit 1; }
-	ctl version
-}
+appliance_answers_or_ended() { ctl version || ! kill -0 "$homardd"; }
 
 all_counted() { [ "$(read_counter all 1)" -ge "$((packets * loops))" ]; }
 

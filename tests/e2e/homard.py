@@ -37,7 +37,6 @@ def program(name):
 HOMARDD = program("homardd")
 HOMARDCTL = program("homardctl")
 TRAFFIC = program("homard-traffic")
-DAG_SIM = program("libdag_sim.so")
 SLOW = float(os.environ.get("HOMARD_TEST_SECONDS", "30"))  # for anything to happen
 
 

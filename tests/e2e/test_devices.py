@@ -131,7 +131,7 @@ class Devices(unittest.TestCase):
         cards = self.folder / "cards.json"
         cards.write_text(json.dumps({"dag0": {"trace": str(trace), "pace": "max", "loop": 3,
                                               "streams": 1}}))
-        device = {"name": "dag0", "vdev": "net_dag0,lib=%s,card=dag0" % homard.DAG_SIM}
+        device = {"name": "dag0", "vdev": "net_dag0,lib=libdag_sim.so,card=dag0"}
         with Homard({"devices": [device], "flows": flows("dag0")},
                     env={"DAG_SIM_CARDS": str(cards)}) as h:
             self.expect(h, "all", 1, 3 * truth["packets"])
