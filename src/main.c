@@ -10,6 +10,7 @@
 #include "control/loop.h"
 #include "core/eal.h"
 #include "core/engine.h"
+#include "core/search.h"
 #include "core/version.h"
 
 static const char usage[] =
@@ -133,7 +134,10 @@ static void print_mistake(void *arg, const char *mistake)
 static int run(const struct hm_config *config, struct hm_error *err)
 {
 	struct hm_engine *e;
-	int ret = hm_eal_start(config, err);
+	int ret = hm_search_check(err); // whether Hyperscan runs on this CPU
+
+	if (ret == 0)
+		ret = hm_eal_start(config, err);
 
 	if (ret < 0)
 		return ret;

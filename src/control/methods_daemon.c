@@ -5,18 +5,15 @@
 #include <string.h>
 
 #include "control/rpc.h"
+#include "core/version.h"
 
 #include <rte_log.h>
-#include <rte_version.h>
-
-#ifndef HM_VERSION
-#error "the build system gives HM_VERSION"
-#endif
 
 static json_t *versions(void)
 {
-	return json_pack("{s:s, s:i, s:s}", "version", HM_VERSION, "protocol", HM_RPC_PROTOCOL,
-			 "dpdk", rte_version());
+	json_t *version = hm_version_json();
+	json_object_set_new(version, "protocol", json_integer(HM_RPC_PROTOCOL));
+	return version;
 }
 
 static void version(struct hm_call *c, const json_t *params)

@@ -19,7 +19,7 @@ const char *hm_version_text(void)
 
 json_t *hm_version_json(void)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "homard", HM_VERSION, "dpdk",
-			 rte_version(), "hyperscan", hs_version(), "libpcap", pcap_lib_version(),
-			 "isa", hm_kernels.isa, "protocol", 1);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "version", HM_VERSION, "dpdk", rte_version(),
+			 "hyperscan", hs_version(), "libpcap", pcap_lib_version(), "isa",
+			 hm_kernels.isa);
 }

@@ -5,5 +5,5 @@
 #include <jansson.h>
 
 const char *hm_version_text(void);
-/* {"homard":"0.1.0","dpdk":...,"hyperscan":...,"libpcap":...,"isa":"avx512","protocol":1} */
+/* {"version":"0.1.0","dpdk":...,"hyperscan":...,"libpcap":...,"isa":"avx512"} */
 json_t *hm_version_json(void);
