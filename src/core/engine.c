@@ -216,8 +216,8 @@ unsigned hm_engine_poll(struct hm_engine *e)
 	unsigned work = 0;
 
 	every_second(e);
+	work += hm_reload_poll(e);
 	if (!atomic_load_explicit(&e->stop, memory_order_relaxed)) {
-		work += hm_reload_poll(e);
 		for (size_t i = 0; i < e->n_devices; i++) {
 			work += hm_publish_poll(&e->devices[i]);
 			work += start_wanted(&e->devices[i]);
@@ -231,7 +231,14 @@ unsigned hm_engine_poll(struct hm_engine *e)
 
 void hm_engine_stop(struct hm_engine *e)
 {
+	struct hm_error err;
+	struct hm_flow *f;
+
 	atomic_store_explicit(&e->stop, true, memory_order_release); // hm_worker_main
+	// nothing is published any more: who waits for it, and a reload, must not wait for ever
+	hm_error_set(&err, -ECANCELED, 6140, "the daemon is stopping");
+	TAILQ_FOREACH(f, &e->flows, next)
+	hm_flow_answer(f, &err);
 }
 
 bool hm_engine_stopped(const struct hm_engine *e)
