@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/engine_internal.h"
 #include "core/log.h"
 #include "pmd_dag/net_dag.h"
 
@@ -203,6 +204,20 @@ static int setup_queues(struct hm_device *d, struct hm_error *err)
 	return 0;
 }
 
+/* Two devices on one port would poll its queues from two workers at once. */
+static int check_alone(struct hm_device *d, struct hm_error *err)
+{
+	for (const struct hm_device *other = d->engine->devices; other < d; other++)
+		if (other->port == d->port) {
+			d->port = RTE_MAX_ETHPORTS; // the other one closes it
+			return hm_error_set(err, -EBUSY, 1026,
+					    "%s is the port of device %s already: a device with "
+					    "more \"queues\" spreads its packets over workers",
+					    d->config->where, other->config->name);
+		}
+	return 0;
+}
+
 int hm_device_init(struct hm_device *d, struct hm_engine *e, const struct hm_device_config *config,
 		   uint16_t index, struct hm_error *err)
 {
@@ -215,6 +230,8 @@ int hm_device_init(struct hm_device *d, struct hm_engine *e, const struct hm_dev
 	d->link = HM_LINK_ETHERNET;
 	d->lossless = config->source == HM_SOURCE_TRACE && config->pace == 0;
 	ret = find_port(d, err);
+	if (ret == 0)
+		ret = check_alone(d, err);
 	if (ret == 0)
 		ret = configure_port(d, err);
 	if (ret == 0)

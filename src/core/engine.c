@@ -165,6 +165,7 @@ static bool workers_done(const struct hm_engine *e)
 /* Flows that no worker sees give up what they hold, and go. */
 static unsigned finish_flows(struct hm_engine *e, uint64_t now_ns)
 {
+	bool unseen = atomic_load_explicit(&e->stop, memory_order_relaxed) && workers_done(e);
 	struct hm_flow *f, *next;
 	unsigned work = 0;
 
@@ -172,6 +173,9 @@ static unsigned finish_flows(struct hm_engine *e, uint64_t now_ns)
 		bool done = true;
 
 		next = TAILQ_NEXT(f, next);
+		if (f->state == HM_FLOW_CLOSING && unseen)
+			f->state =
+				HM_FLOW_FINISHING; // the program that waits to be freed never runs
 		if (f->state != HM_FLOW_FINISHING)
 			continue;
 		for (uint32_t i = 0; i < f->n; i++)
@@ -212,8 +216,8 @@ unsigned hm_engine_poll(struct hm_engine *e)
 	unsigned work = 0;
 
 	every_second(e);
+	work += hm_reload_poll(e);
 	if (!atomic_load_explicit(&e->stop, memory_order_relaxed)) {
-		work += hm_reload_poll(e);
 		for (size_t i = 0; i < e->n_devices; i++) {
 			work += hm_publish_poll(&e->devices[i]);
 			work += start_wanted(&e->devices[i]);
@@ -227,7 +231,14 @@ unsigned hm_engine_poll(struct hm_engine *e)
 
 void hm_engine_stop(struct hm_engine *e)
 {
+	struct hm_error err;
+	struct hm_flow *f;
+
 	atomic_store_explicit(&e->stop, true, memory_order_release); // hm_worker_main
+	// nothing is published any more: who waits for it, and a reload, must not wait for ever
+	hm_error_set(&err, -ECANCELED, 6140, "the daemon is stopping");
+	TAILQ_FOREACH(f, &e->flows, next)
+	hm_flow_answer(f, &err);
 }
 
 bool hm_engine_stopped(const struct hm_engine *e)
@@ -238,11 +249,15 @@ bool hm_engine_stopped(const struct hm_engine *e)
 	if (!workers_done(e))
 		return false;
 	TAILQ_FOREACH(f, &e->flows, next)
-	for (uint32_t i = 0; i < f->n; i++) {
-		const struct hm_instance *in = f->instances[i];
+	{
+		if (f->state >= HM_FLOW_CLOSING)
+			return false; // it goes when it has moved out all that it holds
+		for (uint32_t i = 0; i < f->n; i++) {
+			const struct hm_instance *in = f->instances[i];
 
-		if (in->n_cores && in->fn->idle && !in->fn->idle(in->conf))
-			done = false;
+			if (in->n_cores && in->fn->idle && !in->fn->idle(in->conf))
+				done = false;
+		}
 	}
 	return done;
 }

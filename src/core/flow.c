@@ -12,13 +12,19 @@
 #include "core/engine_internal.h"
 #include "core/pktring.h"
 
+static bool has_name(const struct hm_flow *f, const char *name)
+{
+	return f->state < HM_FLOW_CLOSING &&
+	       ((f->name && !strcmp(f->name, name)) || (f->new_name && !strcmp(f->new_name, name)));
+}
+
 struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const char *name,
 			       const struct hm_owner *owner, struct hm_error *err)
 {
 	struct hm_flow *f;
 
 	TAILQ_FOREACH(f, &e->flows, next)
-	if (name && f->name && f->state < HM_FLOW_CLOSING && !strcmp(f->name, name)) {
+	if (name && has_name(f, name)) {
 		hm_error_set(err, -EEXIST, 0,
 			     "flow %u is named \"%s\" already: choose another name, or close it",
 			     f->id, name);

@@ -73,13 +73,13 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 	return f;
 }
 
-/* The flow of the running configuration that is just this one; NULL if there is none. */
+/* The flow of the running configuration that is just this one, and works; NULL if there is none. */
 static struct hm_flow *find_equal(struct hm_engine *e, const struct hm_flow_config *c)
 {
 	struct hm_flow *f;
 
 	TAILQ_FOREACH(f, &e->flows, next)
-	if (f->config_path && f->state < HM_FLOW_CLOSING && f->name && !strcmp(f->name, c->name) &&
+	if (f->config_path && f->state < HM_FLOW_FAILED && f->name && !strcmp(f->name, c->name) &&
 	    !strcmp(f->device->config->name, c->device) &&
 	    json_equal(f->config_functions, c->functions))
 		return f;
@@ -198,16 +198,31 @@ static struct hm_reload *create_reload(struct hm_engine *e, const struct hm_conf
 	return r;
 }
 
+/* Flows of the configuration may go for this one; those of clients stay, with their names. */
+static int check_name(struct hm_engine *e, const struct hm_flow_config *c, struct hm_error *err)
+{
+	const struct hm_flow *f;
+
+	TAILQ_FOREACH(f, &e->flows, next)
+	if (!f->config_path && f->state < HM_FLOW_CLOSING && f->name && !strcmp(f->name, c->name))
+		return hm_error_set(err, -EEXIST, 0,
+				    "%s.name: flow %u of a client is named \"%s\" already: choose "
+				    "another name, or close it",
+				    c->path, f->id, c->name);
+	return 0;
+}
+
 /* Creates what is new; a mistake in one function undoes them all. */
 static int create_fresh(struct hm_engine *e, const struct hm_config *config, struct hm_reload *r,
 			struct hm_error *err)
 {
 	for (size_t i = 0; i < config->n_flows; i++) {
-		struct hm_flow *f;
+		struct hm_flow *f = NULL;
 
 		if (find_equal(e, &config->flows[i]))
 			continue;
-		f = create_configured(e, &config->flows[i], err);
+		if (check_name(e, &config->flows[i], err) == 0)
+			f = create_configured(e, &config->flows[i], err);
 		if (!f) {
 			close_all(e, r->fresh, r->n_fresh);
 			return -EINVAL;
@@ -228,12 +243,13 @@ void hm_engine_reload(struct hm_engine *e, const struct hm_config *config, hm_do
 		hm_error_set(&err, -EBUSY, 0, "a reload is under way: try again in a moment");
 	else if (same_devices(e, config, &err) == 0 && !(r = create_reload(e, config)))
 		hm_error_set(&err, -ENOMEM, 3084, "out of memory");
+	if (r)
+		list_old(e, config, r); // before there are new ones
 	if (!r || create_fresh(e, config, r, &err) < 0) {
 		destroy_reload(r);
 		done(arg, &err);
 		return;
 	}
-	list_old(e, config, r);
 	r->done = done;
 	r->arg = arg;
 	e->reload = r;

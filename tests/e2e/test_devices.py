@@ -138,6 +138,10 @@ class Devices(unittest.TestCase):
             h.assert_balanced()
             h.stop()
 
+    def test_two_devices_on_one_port_are_refused(self):
+        with self.assertRaisesRegex(AssertionError, r"devices\[1\] \(b\): .*device a already"):
+            Homard({"devices": [{"name": name, "vdev": "net_null0"} for name in "ab"]})
+
     def test_net_pcap(self):
         device = {"name": "file", "vdev": "net_pcap0,rx_pcap=%s" % self.trace}
         with Homard({"devices": [device], "flows": flows("file")}) as h:

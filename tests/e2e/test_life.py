@@ -94,6 +94,23 @@ class Life(unittest.TestCase):
         self.assertEqual(exported, made)
         self.assertEqual(homard.ipfix_records(messages), exported)
 
+    def test_term_while_a_flow_closes_exports_its_records(self):
+        trace = self.folder / "many.pcap"
+        homard.make_trace(trace, packets=60000, flows=20000, seed=8)
+        sink = Sink()
+        with Homard({"devices": self.device(trace=str(trace), loop=0)}) as h:
+            report = h.flow("trace", ["FLOW_REPORT", "IPFIX", "127.0.0.1:%d" % sink.port])
+            h.call("device.start", device="trace")
+            homard.until(lambda: h.read(report, 1)["packets"] > 60000, what="packets")
+            h.call("device.stop", device="trace")
+            time.sleep(0.2)  # the last batch
+            held = h.read(report, 1)
+            h.client.send("flow.close", {"flow": report})
+            h.stop()
+        self.assertGreater(held["entries"], 10000)
+        self.assertGreaterEqual(homard.ipfix_records(sink.close()),
+                                held["records"] + held["entries"])
+
     def test_restart_starts_anew_over_a_stale_socket(self):
         folder = tempfile.mkdtemp(prefix="homard-")
         try:
