@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control/config.h"
 #include "control/loop.h"
@@ -131,7 +132,8 @@ static void print_mistake(void *arg, const char *mistake)
 	fprintf(stderr, "%s: %s\n", (const char *)arg, mistake);
 }
 
-static int run(const struct hm_config *config, struct hm_error *err)
+/* *whole is false if a thread was left behind that cannot be stopped. */
+static int run(const struct hm_config *config, bool *whole, struct hm_error *err)
 {
 	struct hm_engine *e;
 	int ret = hm_search_check(err); // whether Hyperscan runs on this CPU
@@ -149,7 +151,7 @@ static int run(const struct hm_config *config, struct hm_error *err)
 	ret = hm_engine_start(e, err);
 	if (ret == 0)
 		ret = hm_control_run(e, config, err);
-	hm_engine_destroy(e);
+	*whole = hm_engine_destroy(e);
 	hm_eal_stop();
 	return ret;
 }
@@ -161,6 +163,7 @@ int main(int argc, char **argv)
 	struct hm_config *config;
 	struct hm_error err = {0};
 	int status = 0;
+	bool whole = true;
 
 	if (read_options(argc, argv, &o, &status) < 0)
 		return status;
@@ -174,9 +177,13 @@ int main(int argc, char **argv)
 		status = 2;
 	} else if (o.check) {
 		print_plan(config, o.json);
-	} else if (run(config, &err) < 0) {
+	} else if (run(config, &whole, &err) < 0) {
 		fprintf(stderr, "homardd: %s\n", err.text);
 		status = 1;
+	}
+	if (!whole) {
+		fflush(NULL);
+		_exit(status);
 	}
 	hm_config_free(config);
 	return status;

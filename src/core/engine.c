@@ -262,13 +262,15 @@ bool hm_engine_stopped(const struct hm_engine *e)
 	return done;
 }
 
-void hm_engine_destroy(struct hm_engine *e)
+bool hm_engine_destroy(struct hm_engine *e)
 {
+	bool whole;
+
 	hm_engine_stop(e);
 	while (!workers_done(e)) // after a failed start; else they have ended long ago
 		hm_engine_poll(e);
 	rte_eal_mp_wait_lcore();
-	hm_compiler_destroy(e->compiler);
+	whole = hm_compiler_destroy(e->compiler);
 	for (size_t i = 0; i < e->n_devices; i++) {
 		hm_device_halt(&e->devices[i]);
 		hm_publish_fini(&e->devices[i]);
@@ -284,6 +286,7 @@ void hm_engine_destroy(struct hm_engine *e)
 	}
 	rte_free(e->qsbr);
 	free(e);
+	return whole;
 }
 
 struct hm_device *hm_device_find(struct hm_engine *e, const json_t *which, struct hm_error *err)

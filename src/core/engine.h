@@ -38,7 +38,8 @@ unsigned hm_engine_poll(struct hm_engine *e);
 /* Stops receiving; workers drain; hm_engine_poll() goes on moving until hm_engine_stopped(). */
 void hm_engine_stop(struct hm_engine *e);
 bool hm_engine_stopped(const struct hm_engine *e);
-void hm_engine_destroy(struct hm_engine *e);
+/* False: a pattern is still being compiled on a thread that cannot be stopped; end by _exit(). */
+bool hm_engine_destroy(struct hm_engine *e);
 /* Tells every mistake of the configuration that can be seen without EAL, each as "JSON path: sentence";
  * returns how many there are. */
 typedef void (*hm_mistake_cb)(void *arg, const char *mistake);

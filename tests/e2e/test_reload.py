@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import signal
 import tempfile
+import time
 import unittest
 
 import homard
@@ -96,6 +97,20 @@ class Reload(unittest.TestCase):
             h.send_signal(signal.SIGTERM)
             self.assertIn("stopping", h.client.receive()["error"]["message"])
             self.assertEqual(h.wait(), 0)
+
+    def test_stop_does_not_wait_for_the_pattern_compiler(self):
+        with self.daemon(flow("a", ["PKT_COUNTER"])) as h:
+            # several minutes of work for Hyperscan, which cannot be called off
+            slow = [["REGEXP", "x%d[a-f]{1,60}(foo|bar).{1,900}(z|q{3,90}).{1,900}y" % i] for i in range(60)]
+            new = h.flow("trace", *slow, connect=False)
+            h.client.send("flow.connect", {"flow": new})
+            with h.connect() as other:
+                homard.until(lambda: other.call("flow.info", flow=new)["status"] != "init",
+                             what="the connect")
+            time.sleep(1)  # the compiler is at it
+            h.send_signal(signal.SIGTERM)
+            self.assertEqual(h.client.receive()["error"]["data"]["mapi_errno"], 6140)
+            self.assertEqual(h.wait(10), 0)
 
     def test_stop_answers_a_connect_that_waits(self):
         with self.daemon(flow("a", ["PKT_COUNTER"])) as h:

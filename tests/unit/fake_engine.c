@@ -183,12 +183,13 @@ bool hm_engine_stopped(const struct hm_engine *e)
 	return e->stopping && e->drain_polls == 0;
 }
 
-void hm_engine_destroy(struct hm_engine *e)
+bool hm_engine_destroy(struct hm_engine *e)
 {
 	while (e->flows)
 		hm_flow_close(e->flows);
 	close(e->ring);
 	free(e);
+	return true;
 }
 
 json_t *hm_engine_plan(const struct hm_config *config)
