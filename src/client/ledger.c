@@ -103,7 +103,7 @@ static void add_wire(struct sum *s, const json_t *d)
 	const json_t *wire = json_object_get(d, "wire"), *drops = json_object_get(wire, "dropped");
 	json_int_t handed = number(wire, "received"), counted = number(d, "received");
 	char text[LABEL];
-	if (!json_is_integer(json_object_get(wire, "received"))) {
+	if (json_is_false(json_object_get(wire, "known"))) {
 		hm_table_cell(s->table, "%s", label(text, d, "on the wire"));
 		hm_table_cell(s->table, "-");
 		hm_table_cell(s->table, "the device cannot know");

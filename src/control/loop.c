@@ -26,7 +26,7 @@ struct loop {
 	uv_signal_t interrupt, terminate, hangup;
 	unsigned n_signals;
 	int result;
-	bool ending;
+	bool ready, ending;
 };
 
 static void end(struct loop *l, int result)
@@ -43,8 +43,19 @@ static void end(struct loop *l, int result)
 	hm_server_close(l->server);
 }
 
-static void end_if_stopped(struct loop *l)
+/* Whoever waits for us may read the configured flows at once. */
+static void tell_ready(struct loop *l)
 {
+	if (l->ready || !hm_engine_ready(l->control.engine))
+		return;
+	l->ready = true;
+	sd_notify(0, "READY=1");
+	HM_LOG(NOTICE, "ready socket=%s", l->control.config->control.socket);
+}
+
+static void after_poll(struct loop *l)
+{
+	tell_ready(l);
 	if (l->control.stopping && !l->control.reloading && hm_engine_stopped(l->control.engine))
 		end(l, 0);
 }
@@ -58,7 +69,7 @@ static void on_idle(uv_timer_t *h)
 		uv_timer_stop(&l->idle);
 		uv_idle_start(&l->busy, on_busy);
 	}
-	end_if_stopped(l);
+	after_poll(l);
 }
 
 static void on_busy(uv_idle_t *h)
@@ -68,7 +79,7 @@ static void on_busy(uv_idle_t *h)
 		uv_idle_stop(&l->busy);
 		uv_timer_start(&l->idle, on_idle, IDLE_MS, IDLE_MS);
 	}
-	end_if_stopped(l);
+	after_poll(l);
 }
 
 static void on_stop_signal(uv_signal_t *h, int number)
@@ -148,8 +159,6 @@ int hm_control_run(struct hm_engine *e, const struct hm_config *config, struct h
 	l.server = hm_server_create(&l.control, err);
 	if (l.server) {
 		open_handles(&l);
-		sd_notify(0, "READY=1");
-		HM_LOG(NOTICE, "ready socket=%s", config->control.socket);
 		uv_run(&l.uv, UV_RUN_DEFAULT);
 		log_ledger(e);
 		done = l.result;

@@ -192,8 +192,12 @@ static int setup_queues(struct hm_device *d, struct hm_error *err)
 					    buffers, room);
 		ret = rte_eth_rx_queue_setup(d->port, q, rx, (unsigned)socket, NULL, d->pools[q]);
 		if (ret < 0)
-			return hm_error_set(err, ret, 1026, "receive queue %u: %s", q,
-					    rte_strerror(-ret));
+			return hm_error_set(
+				err, ret, 1026,
+				"%s refuses receive queue %u with buffers for %u bytes: %s "
+				"(some drivers, af_xdp for one, want a buffer to fit into a "
+				"page: try \"snaplen\": 2048)",
+				d->info.driver_name, q, d->config->snaplen, rte_strerror(-ret));
 	}
 	for (uint16_t q = 0; q < RTE_MIN(d->config->queues, d->info.max_tx_queues); q++) {
 		ret = rte_eth_tx_queue_setup(d->port, q, tx, (unsigned)socket, NULL);

@@ -25,6 +25,8 @@ struct hm_device {
 	enum hm_device_state state;
 	bool lossless;            // the source waits: a trace at "max" pace
 	bool want_start;          // as soon as the flows of the configuration are connected
+	uint64_t wire_last;       // ipackets when last looked at
+	bool wire_unknown;        // the driver's counters have gone backwards
 	char error[HM_ERROR_MAX]; // why the source ended early, empty if it did not
 
 	struct rte_eth_dev_info info;
@@ -57,7 +59,9 @@ const char *hm_device_state_name(const struct hm_device *d);
 /* Sum over all queues. */
 void hm_device_rx(const struct hm_device *d, struct hm_rx_counts *c);
 /* What the device says was on the wire: received and lost by cause. */
-json_t *hm_device_wire(const struct hm_device *d, uint64_t *received);
+/* Reads the driver's counters and notices when they have begun again; at least once a second. */
+void hm_device_watch_wire(struct hm_device *d, struct rte_eth_stats *s);
+json_t *hm_device_wire(struct hm_device *d, uint64_t *received);
 
 /* Bytes of packet buffers that a device will take, and their number a queue; needs no EAL. */
 uint64_t hm_device_memory(const struct hm_device_config *config, uint32_t *buffers, uint32_t *room);

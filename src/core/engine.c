@@ -206,8 +206,12 @@ static void every_second(struct hm_engine *e)
 	e->next_second_tsc = rte_rdtsc() + rte_get_tsc_hz();
 	hm_clock_adjust();
 	for (size_t i = 0; i < e->n_devices; i++)
-		if (e->devices[i].state == HM_DEVICE_RUNNING)
+		if (e->devices[i].state == HM_DEVICE_RUNNING) {
+			struct rte_eth_stats s;
+
 			hm_device_clock_calibrate(&e->devices[i]);
+			hm_device_watch_wire(&e->devices[i], &s);
+		}
 }
 
 unsigned hm_engine_poll(struct hm_engine *e)
@@ -227,6 +231,14 @@ unsigned hm_engine_poll(struct hm_engine *e)
 	work += poll_functions(e, now_ns);
 	work += finish_flows(e, now_ns);
 	return work;
+}
+
+bool hm_engine_ready(const struct hm_engine *e)
+{
+	for (size_t i = 0; i < e->n_devices; i++)
+		if (e->devices[i].want_start || !hm_publish_settled(&e->devices[i]))
+			return false;
+	return true;
 }
 
 void hm_engine_stop(struct hm_engine *e)

@@ -35,6 +35,8 @@ int hm_engine_start(struct hm_engine *e, struct hm_error *err);
 /* Moves everything that waits: swaps, results, record rings, exporters, ends of traces. Returns the
  * amount of work done; 0: call again in about a millisecond. */
 unsigned hm_engine_poll(struct hm_engine *e);
+/* The flows of the configuration see packets (or have failed), and the devices that start by themselves have. */
+bool hm_engine_ready(const struct hm_engine *e);
 /* Stops receiving; workers drain; hm_engine_poll() goes on moving until hm_engine_stopped(). */
 void hm_engine_stop(struct hm_engine *e);
 bool hm_engine_stopped(const struct hm_engine *e);

@@ -54,6 +54,10 @@ def main():
     if not shutil.which("dpdk-testpmd"):
         print("dpdk-testpmd is not installed")
         sys.exit(77)
+    open_to_all = [str(p) for p in pathlib.Path(driver).resolve().parents if p.stat().st_mode & 0o002]
+    if open_to_all:
+        print("EAL loads no driver from below a folder that everybody may write to: " + open_to_all[0])
+        sys.exit(77)
     if len(os.sched_getaffinity(0)) < 2:
         print("testpmd wants a second core")
         sys.exit(77)

@@ -169,6 +169,11 @@ unsigned hm_engine_poll(struct hm_engine *e)
 	return 0;
 }
 
+bool hm_engine_ready(const struct hm_engine *e)
+{
+	return e != NULL;
+}
+
 void hm_engine_stop(struct hm_engine *e)
 {
 	e->stopping = true;
