@@ -2,6 +2,7 @@
 /* homardd: reads the configuration, starts DPDK, the engine and the control loop, and undoes it all. */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,8 +137,15 @@ static void print_mistake(void *arg, const char *mistake)
 static int run(const struct hm_config *config, bool *whole, struct hm_error *err)
 {
 	struct hm_engine *e;
+	sigset_t stops;
 	int ret = hm_search_check(err); // whether Hyperscan runs on this CPU
 
+	// a signal that comes before the control loop waits for it; other threads never see one
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGINT);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &stops, NULL);
 	if (ret == 0)
 		ret = hm_eal_start(config, err);
 

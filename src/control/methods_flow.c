@@ -105,9 +105,11 @@ static bool refuse_stopping(struct hm_call *c)
 
 /* --- how many flows somebody has --- */
 
-/* Where a flow of this owner is counted; NULL if that connection has gone. */
+/* Where a flow of this owner is counted; NULL if nowhere: the configuration's, or that connection has gone. */
 static uint32_t *flow_counter(struct hm_control *control, const struct hm_owner *owner)
 {
+	if (owner->configured)
+		return NULL;
 	if (owner->client == 0)
 		return hm_control_user_flows(control, owner->uid);
 	for (struct hm_peer *p = control->peers; p; p = p->next)

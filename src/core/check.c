@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/engine_internal.h"
 #include "core/lcores.h"
@@ -58,11 +59,20 @@ static void check_devices(struct check *c)
 		struct hm_trace_reader *r;
 		struct hm_error err;
 		uint32_t buffers, room;
+		struct stat st;
 
 		bytes += hm_device_memory(d, &buffers, &room);
 		c->links[i] = HM_LINK_ETHERNET;
 		if (d->source != HM_SOURCE_TRACE)
 			continue;
+		if (stat(d->where, &st) == 0 && !S_ISREG(st.st_mode)) {
+			tell(c,
+			     "devices[%zu].trace: %s is no file; a trace is read from its start, "
+			     "and "
+			     "may be read again",
+			     i, d->where);
+			continue;
+		}
 		r = hm_trace_open(d->where, &err);
 		if (r)
 			c->links[i] = hm_trace_link(r);

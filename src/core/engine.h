@@ -20,6 +20,7 @@ struct hm_device;
 struct hm_owner {
 	uint32_t uid;
 	bool administrator;
+	bool configured; // the configuration's own
 	uint64_t client; // number of the connection, 0: none (configuration, persistent flows)
 };
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/mempolicy.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -46,6 +47,20 @@ static void prefer_node(void *at, size_t bytes, int socket)
 		return;
 	nodes = 1ul << socket;
 	syscall(SYS_mbind, at, bytes, MPOL_PREFERRED, &nodes, NODES_MAX + 1, 0);
+}
+
+size_t hm_pages_available(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long long kb = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu kB", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return (size_t)kb << 10;
 }
 
 void *hm_pages_map(size_t bytes, int socket)

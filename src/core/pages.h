@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+/* Bytes that can be taken without driving others out of memory (/proc/meminfo, MemAvailable). */
+size_t hm_pages_available(void);
 /* `socket` < 0: any node. Control core, may take milliseconds a gigabyte. NULL with errno set. */
 void *hm_pages_map(size_t bytes, int socket);
 void hm_pages_unmap(void *at, size_t bytes); // NULL is allowed

@@ -38,7 +38,7 @@ static struct hm_flow *flow_by_id(struct hm_engine *e, uint32_t id)
 static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_flow_config *c,
 					 struct hm_error *err)
 {
-	static const struct hm_owner daemon = {.administrator = true};
+	static const struct hm_owner daemon = {.administrator = true, .configured = true};
 	json_t *device = json_string(c->device), *function;
 	struct hm_device *d = hm_device_find(e, device, err);
 	struct hm_flow *f = NULL;
@@ -168,7 +168,9 @@ static int same_devices(const struct hm_engine *e, const struct hm_config *confi
 		same = !strcmp(a->name, b->name) && a->source == b->source &&
 		       !strcmp(a->where, b->where) && a->queues == b->queues &&
 		       a->burst == b->burst && a->snaplen == b->snaplen &&
-		       a->tunnels == b->tunnels && a->pace == b->pace && a->loop == b->loop;
+		       a->rx_descriptors == b->rx_descriptors && a->buffers == b->buffers &&
+		       a->idle == b->idle && a->tunnels == b->tunnels && a->pace == b->pace &&
+		       a->loop == b->loop;
 	}
 	if (!same)
 		return hm_error_set(

@@ -343,6 +343,20 @@ static void conf_fini(void *state)
 	conf->report = NULL;
 }
 
+/* The cache is made whole at connect: what does not fit must not be tried. */
+static int check_memory(const struct hm_report_options *o, struct hm_error *err)
+{
+	size_t wanted = hm_cache_bytes(o->cache_entries), available = hm_pages_available();
+
+	if (available > 0 && wanted > available / 4 * 3)
+		return hm_error_set(
+			err, -ENOMEM, MAPID_MEM_ALLOCATION_ERROR,
+			"cache_entries: %u take %zu MB, and %zu MB are available on this machine, "
+			"of which a cache may have three quarters",
+			o->cache_entries, wanted >> 20, available >> 20);
+	return 0;
+}
+
 static int conf_init(void *state, const union hm_value *args, const struct hm_apply_ctx *ctx,
 		     struct hm_error *err)
 {
@@ -352,6 +366,8 @@ static int conf_init(void *state, const union hm_value *args, const struct hm_ap
 	conf->report = NULL;
 	hm_report_defaults(&conf->options);
 	r = parse_arguments(&conf->options, args, err);
+	if (r == 0)
+		r = check_memory(&conf->options, err);
 	if (r < 0)
 		return r;
 	conf->report = calloc(1, sizeof(*conf->report));

@@ -35,6 +35,8 @@ static const struct refused {
 	const char *says; // part of the sentence
 } refused[] = {
 	{"[]", 7002, "nowhere to export to"},
+	{"[{\"cache_entries\": 268435456, \"exporters\": [{\"host\": \"127.0.0.1\"}]}]", 3084,
+	 "available on this machine"}, // 38 GB
 	{"[\"\", \"\"]", 7002, "nowhere to export to"},
 	{"[\"IPFIX\", \"SHMEM\"]", 7002, "\"SHMEM\": not supported"},
 	{"[\"IPFIX\", \"file:/tmp/x\"]", 7002, "\"file:/tmp/x\": not supported"},
