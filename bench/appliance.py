@@ -2,8 +2,6 @@
 """appliance: one homardd under measurement: the trace in a loop for ever, one worker."""
 import os
 import pathlib
-import re
-import subprocess
 import sys
 import time
 
@@ -31,8 +29,7 @@ class Appliance:
             config["netflow"] = [{"device": "big", "exporters": [
                 {"protocol": "ipfix", "transport": "udp", "host": "127.0.0.1", "port": self.sink.port}]}]
         self.daemon = homard.Homard(config)
-        version = subprocess.run([homard.HOMARDD, "--version"], stdout=subprocess.PIPE, check=True)
-        self.isa = re.search(r"vectors: ([\w.]+)", version.stdout.decode()).group(1)
+        self.isa = self.daemon.call("version")["isa"]
 
     def __enter__(self):
         return self

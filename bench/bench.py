@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -179,6 +180,8 @@ def parse_options():
 
 
 def main():
+    # an end by signal is an end like any other: programs are stopped, hugepages given back
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     parser, options = parse_options()
     bench = Bench(options)
     known = list(rows_of(bench))
