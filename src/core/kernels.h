@@ -10,8 +10,6 @@ struct hm_kernels {
 	const char *isa; // "sse4.2", "avx2", "avx512"
 	/* Sum of the 64 values whose mask bit is set. */
 	uint64_t (*sum_u32)(const uint32_t *values, uint64_t mask);
-	/* Mask of the 64 pairs with a < b. */
-	uint64_t (*less_u32)(const uint32_t *a, const uint32_t *b);
 };
 
 extern struct hm_kernels hm_kernels; // valid from program start, by constructor

@@ -12,14 +12,5 @@ static uint64_t sum_u32(const uint32_t *values, uint64_t mask)
 	return sum;
 }
 
-static uint64_t less_u32(const uint32_t *a, const uint32_t *b)
-{
-	uint64_t mask = 0;
-
-	for (unsigned i = 0; i < 64; i++)
-		mask |= (uint64_t)(a[i] < b[i]) << i;
-	return mask;
-}
-
 extern const struct hm_kernels HM_KERNELS;
-const struct hm_kernels HM_KERNELS = {.isa = HM_ISA, .sum_u32 = sum_u32, .less_u32 = less_u32};
+const struct hm_kernels HM_KERNELS = {.isa = HM_ISA, .sum_u32 = sum_u32};
