@@ -3,8 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -263,14 +261,6 @@ static struct hm_instance *find_running(struct hm_flow *f, const json_t *which,
 	return find_instance(f, which, err);
 }
 
-static json_t *json_time(uint64_t ns)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, ns);
-	return json_string(text);
-}
-
 json_t *hm_flow_read(struct hm_flow *f, const json_t *which, struct hm_error *err)
 {
 	struct hm_instance *in = find_running(f, which, err);
@@ -283,7 +273,7 @@ json_t *hm_flow_read(struct hm_flow *f, const json_t *which, struct hm_error *er
 		hm_error_set(err, -ENODATA, 6146, "%s has no result", in->fn->name);
 		return NULL;
 	}
-	return json_pack("{s:o, s:o}", "ts_ns", json_time(hm_clock_now_ns()), "value", value);
+	return json_pack("{s:o, s:o}", "ts_ns", hm_json_ns(hm_clock_now_ns()), "value", value);
 }
 
 int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err)
@@ -330,7 +320,7 @@ static json_t *flow_summary(const struct hm_flow *f)
 				 "owner", (int)f->owner.uid, "persistent", f->owner.client == 0);
 
 	if (f->connected_ns)
-		json_object_set_new(info, "connected_ns", json_time(f->connected_ns));
+		json_object_set_new(info, "connected_ns", hm_json_ns(f->connected_ns));
 	return info;
 }
 

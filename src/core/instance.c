@@ -164,15 +164,19 @@ int hm_instance_reset(struct hm_instance *in)
 	return 0;
 }
 
+json_t *hm_json_ns(uint64_t ns)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, ns);
+	return json_string(text);
+}
+
 static json_t *field_json(const struct hm_instance *in, const struct hm_field *f)
 {
 	uint64_t v = merge_field(in, f) - (in->base ? in->base[f - in->fn->results] : 0);
-	char text[24];
 
-	if (f->type != HM_FIELD_TIME_NS)
-		return json_integer((json_int_t)v);
-	snprintf(text, sizeof(text), "%" PRIu64, v); // may exceed 2^53: a decimal string
-	return json_string(text);
+	return f->type == HM_FIELD_TIME_NS ? hm_json_ns(v) : json_integer((json_int_t)v);
 }
 
 json_t *hm_instance_result(const struct hm_instance *in)

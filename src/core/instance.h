@@ -51,6 +51,9 @@ void hm_instance_counts(const struct hm_instance *in, struct hm_counts *c);
 /* Sums count from 0 again for readers of this instance; workers are not disturbed. */
 int hm_instance_reset(struct hm_instance *in);
 
+/* Times in JSON are decimal strings: nanoseconds since 1970 exceed the 2^53 that every reader can hold. */
+json_t *hm_json_ns(uint64_t ns);
+
 /* The merged result, as fn->results describes it plus fn->stats; NULL if the function has none. */
 json_t *hm_instance_result(const struct hm_instance *in);
 

@@ -2,8 +2,6 @@
 /* The ledger: every packet, and every flow record, in exactly one place. Each line carries its terms and
  * whether they add up; docs/ledger.md explains them.
  */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -143,7 +141,6 @@ json_t *hm_ledger(struct hm_engine *e)
 	       *netflow = json_array();
 	bool balanced = true;
 	struct hm_flow *f;
-	char now[24];
 
 	for (size_t i = 0; i < e->n_devices; i++)
 		json_array_append_new(devices, device_line(&e->devices[i], &balanced));
@@ -161,10 +158,9 @@ json_t *hm_ledger(struct hm_engine *e)
 		if (records)
 			json_array_append_new(netflow, records);
 	}
-	snprintf(now, sizeof(now), "%" PRIu64, hm_clock_now_ns());
-	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o}", "ts_ns", now, "balanced", balanced,
-			 "devices", devices, "entries", entries, "readers", readers, "netflow",
-			 netflow);
+	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o}", "ts_ns", hm_json_ns(hm_clock_now_ns()),
+			 "balanced", balanced, "devices", devices, "entries", entries, "readers",
+			 readers, "netflow", netflow);
 }
 
 json_t *hm_netflow_stats(struct hm_engine *e)
@@ -199,20 +195,18 @@ json_t *hm_device_list(struct hm_engine *e)
 	for (size_t i = 0; i < e->n_devices; i++) {
 		const struct hm_device *d = &e->devices[i];
 		struct hm_rx_counts c;
-		char newest[24];
 		json_t *info, *workers = json_array();
 
 		hm_device_rx(d, &c);
-		snprintf(newest, sizeof(newest), "%" PRIu64, c.newest_ns);
 		for (unsigned k = 0; k < d->n_lanes; k++)
 			json_array_append_new(workers, json_integer(d->workers[k]->lcore));
-		info = json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:b, s:I, s:I, s:s}",
+		info = json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:b, s:I, s:I, s:o}",
 				 "device", (int)i + 1, "name", d->config->name, "driver",
 				 d->info.driver_name, "state", hm_device_state_name(d), "link",
 				 hm_link_name(d->link), "queues", (int)d->config->queues, "burst",
 				 (int)d->config->burst, "lcores", workers, "lossless", d->lossless,
 				 "packets", (json_int_t)c.received, "bytes", (json_int_t)c.bytes,
-				 "newest_ns", newest);
+				 "newest_ns", hm_json_ns(c.newest_ns));
 		if (d->error[0])
 			json_object_set_new(info, "error", json_string(d->error));
 		if (d->config->source == HM_SOURCE_TRACE)

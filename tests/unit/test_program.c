@@ -2,18 +2,16 @@
 /* The program: masks go from parent to child, empty ones skip subtrees, transforms run their subtree over
  * copies, counters of every entry add up, and state survives a new program. */
 #include <errno.h>
-#include <rte_eal.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core/program.h"
+#include "start_eal.h"
 
 #define N 40
 
@@ -321,18 +319,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_instance_reset_counts_from_zero, setup,
 						teardown),
 	};
-	char prefix[32];
-	char *eal[] = {(char *)(uintptr_t) "test",
-		       (char *)(uintptr_t) "--no-huge",
-		       (char *)(uintptr_t) "-m",
-		       (char *)(uintptr_t) "64",
-		       (char *)(uintptr_t) "--no-pci",
-		       (char *)(uintptr_t) "--no-telemetry",
-		       (char *)(uintptr_t) "--file-prefix",
-		       prefix};
-
-	snprintf(prefix, sizeof(prefix), "hmtest%d", (int)getpid());
-	if (rte_eal_init(8, eal) < 0)
+	if (start_eal() < 0)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <rte_eal.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core/copies.h"
 #include "core/parse.h"
 #include "function_harness.h"
+#include "start_eal.h"
 
 static const char text[] = "Hello, World 123 zZaA@[`{";
 static const char rotated[] = "Uryyb, Jbeyq 123 mMnN@[`{";
@@ -135,18 +133,7 @@ int main(void)
 		cmocka_unit_test(test_rot13_empty_pool_drops_the_rest),
 		cmocka_unit_test(test_rot13_longer_than_a_copy_is_dropped),
 	};
-	char prefix[32];
-	char *eal[] = {(char *)(uintptr_t) "test",
-		       (char *)(uintptr_t) "--no-huge",
-		       (char *)(uintptr_t) "-m",
-		       (char *)(uintptr_t) "64",
-		       (char *)(uintptr_t) "--no-pci",
-		       (char *)(uintptr_t) "--no-telemetry",
-		       (char *)(uintptr_t) "--file-prefix",
-		       prefix};
-
-	snprintf(prefix, sizeof(prefix), "hmtest%d", (int)getpid());
-	if (rte_eal_init(8, eal) < 0)
+	if (start_eal() < 0)
 		return 1;
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
