@@ -104,8 +104,7 @@ static void print_plan(const struct hm_config *config, bool as_json)
 	       json_string_value(json_object_get(plan, "memory")),
 	       (double)json_integer_value(json_object_get(plan, "packet_buffer_bytes")) /
 		       1048576.0);
-	json_array_foreach(json_object_get(plan, "devices"), i, device)
-	{
+	json_array_foreach (json_object_get(plan, "devices"), i, device) {
 		char *lcores = json_dumps(json_object_get(device, "lcore_of_queue"), 0);
 
 		printf("device    %s: %s %s, %u queues on lcores %s, %u buffers of "
@@ -117,8 +116,7 @@ static void print_plan(const struct hm_config *config, bool as_json)
 		       json_integer_value(json_object_get(device, "buffer_bytes")));
 		free(lcores);
 	}
-	json_array_foreach(json_object_get(plan, "flows"), i, flow)
-	{
+	json_array_foreach (json_object_get(plan, "flows"), i, flow) {
 		char *functions = json_dumps(json_object_get(flow, "functions"), 0);
 
 		printf("flow      %s on %s: %s\n", config->flows[i].name, config->flows[i].device,

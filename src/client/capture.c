@@ -192,13 +192,11 @@ static bool matters(const json_t *catalogue, const char *name)
 {
 	size_t i, k;
 	json_t *function, *flag;
-	json_array_foreach((json_t *)(uintptr_t)catalogue, i, function)
-	{
+	json_array_foreach ((json_t *)(uintptr_t)catalogue, i, function) {
 		const char *const known = json_string_value(json_object_get(function, "name"));
 		if (!known || strcasecmp(known, name) != 0)
 			continue;
-		json_array_foreach(json_object_get(function, "flags"), k, flag)
-		{
+		json_array_foreach (json_object_get(function, "flags"), k, flag) {
 			const char *const text = json_string_value(flag);
 			if (text && (!strcmp(text, "filters") || !strcmp(text, "transforms")))
 				return true;
@@ -234,8 +232,7 @@ static json_t *functions_of_flow(struct hm_client *c, const char *flow, json_t *
 		list = json_array();
 		*device = json_incref(json_object_get(info, "device"));
 	}
-	json_array_foreach(json_object_get(info, "functions"), i, function)
-	{
+	json_array_foreach (json_object_get(info, "functions"), i, function) {
 		json_t *const name = json_object_get(function, "name");
 		if (!json_is_string(name) || !matters(catalogue, json_string_value(name)))
 			continue;
@@ -289,8 +286,7 @@ static int open_flow(struct capture *cap, json_t *device, json_t *functions, str
 	cap->flow = json_integer_value(json_object_get(answer, "flow"));
 	json_decref(answer);
 	json_array_append_new(functions, buffer_of(cap->options));
-	json_array_foreach(functions, i, function)
-	{
+	json_array_foreach (functions, i, function) {
 		number = apply(cap, function, err);
 		if (number == 0)
 			return -1;

@@ -22,8 +22,7 @@ static int methods(struct hm_ctl *ctl, int argc, char **argv)
 	if (!list)
 		return hm_ctl_failed(ctl, &err);
 	hm_table_start(&t, "METHOD|ROLE|HELP");
-	json_array_foreach(list, i, m)
-	{
+	json_array_foreach (list, i, m) {
 		const char *method = "?", *role = "?", *help = "?";
 		json_unpack(m, "{s:s, s:s, s:s}", "method", &method, "role", &role, "help", &help);
 		hm_table_cell(&t, "%s", method);
@@ -61,8 +60,7 @@ static void print_functions(const json_t *list)
 	json_t *f;
 	size_t i;
 	hm_table_start(&t, "FUNCTION|SUMMARY");
-	json_array_foreach((json_t *)list, i, f)
-	{
+	json_array_foreach ((json_t *)list, i, f) {
 		const char *name = "?", *summary = "";
 		json_unpack(f, "{s:s, s?s}", "name", &name, "summary", &summary);
 		hm_table_cell(&t, "%s", name);

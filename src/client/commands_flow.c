@@ -126,8 +126,7 @@ static int add_functions(struct hm_ctl *ctl, json_t *id, const json_t *calls)
 	struct hm_error err = {0};
 	json_t *call;
 	size_t i;
-	json_array_foreach((json_t *)calls, i, call)
-	{
+	json_array_foreach ((json_t *)calls, i, call) {
 		json_t *args = json_copy(call);
 		json_array_remove(args, 0);
 		json_t *result = hm_client_call(ctl->client, "flow.apply",
@@ -204,8 +203,7 @@ static void print_read(const json_t *result)
 		return;
 	}
 	hm_table_start(&t, ">FUNCTION|NAME|>VALUE");
-	json_array_foreach((json_t *)list, i, f)
-	{
+	json_array_foreach ((json_t *)list, i, f) {
 		char *number = hm_print_value(json_object_get(f, "function"));
 		char *name = hm_print_value(json_object_get(f, "name"));
 		char *value = hm_print_value(json_object_get(f, "value"));

@@ -48,8 +48,7 @@ static void add_causes(struct sum *s, const char *what, const json_t *causes)
 {
 	const char *cause;
 	json_t *v;
-	json_object_foreach((json_t *)causes, cause, v)
-	{
+	json_object_foreach ((json_t *)causes, cause, v) {
 		char name[96];
 		snprintf(name, sizeof(name), "%s:%s", what, cause);
 		if (json_integer_value(v) != 0)
@@ -92,7 +91,8 @@ static json_int_t total(const json_t *causes)
 	const char *cause;
 	json_t *v;
 	json_int_t sum = 0;
-	json_object_foreach((json_t *)causes, cause, v) sum += json_integer_value(v);
+	json_object_foreach ((json_t *)causes, cause, v)
+		sum += json_integer_value(v);
 	return sum;
 }
 
@@ -165,7 +165,8 @@ static void add_all(struct sum *s, const json_t *list, void (*line)(struct sum *
 {
 	json_t *e;
 	size_t i;
-	json_array_foreach((json_t *)list, i, e) line(s, e);
+	json_array_foreach ((json_t *)list, i, e)
+		line(s, e);
 }
 
 int hm_ctl_ledger(struct hm_ctl *ctl, int argc, char **argv)

@@ -113,15 +113,13 @@ static void write_value(FILE *f, const json_t *v, bool inside)
 		fputs("-", f);
 		break;
 	case JSON_ARRAY:
-		json_array_foreach((json_t *)v, i, e)
-		{
+		json_array_foreach ((json_t *)v, i, e) {
 			fputs(i ? " " : "", f);
 			write_value(f, e, true);
 		}
 		break;
 	case JSON_OBJECT:
-		json_object_foreach((json_t *)v, key, e)
-		{
+		json_object_foreach ((json_t *)v, key, e) {
 			fprintf(f, "%s%s=",
 				key == json_object_iter_key(json_object_iter((json_t *)v)) ? ""
 											   : " ",
@@ -150,7 +148,9 @@ static bool all_objects(const json_t *list)
 {
 	size_t i;
 	json_t *e;
-	json_array_foreach((json_t *)list, i, e) if (!json_is_object(e)) return false;
+	json_array_foreach ((json_t *)list, i, e)
+		if (!json_is_object(e))
+			return false;
 	return json_array_size(list) > 0;
 }
 
@@ -160,9 +160,9 @@ static void print_list(const json_t *list)
 	json_t *columns = json_object(), *e;
 	const char *key;
 	size_t i;
-	json_array_foreach((json_t *)list, i, e) json_object_update_missing(columns, e);
-	json_object_foreach(columns, key, e)
-	{
+	json_array_foreach ((json_t *)list, i, e)
+		json_object_update_missing(columns, e);
+	json_object_foreach (columns, key, e) {
 		if (t.columns == 64)
 			break;
 		t.right |= (uint64_t)json_is_number(e) << t.columns++;
@@ -172,8 +172,7 @@ static void print_list(const json_t *list)
 	}
 	for (i = 0; i < json_array_size(list); i++) {
 		size_t column = 0;
-		json_object_foreach(columns, key, e)
-		{
+		json_object_foreach (columns, key, e) {
 			if (column++ < t.columns)
 				add_cell(&t, hm_print_value(json_object_get(json_array_get(list, i),
 									    key)));
@@ -188,16 +187,14 @@ static void print_object(const json_t *object)
 	const char *key;
 	json_t *e;
 	struct hm_table t = {.columns = 2};
-	json_object_foreach((json_t *)object, key, e)
-	{
+	json_object_foreach ((json_t *)object, key, e) {
 		if (all_objects(e))
 			continue;
 		hm_table_cell(&t, "%s", key);
 		add_cell(&t, hm_print_value(e));
 	}
 	hm_table_print(&t);
-	json_object_foreach((json_t *)object, key, e)
-	{
+	json_object_foreach ((json_t *)object, key, e) {
 		if (!all_objects(e))
 			continue;
 		printf("\n%s:\n", key);

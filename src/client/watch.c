@@ -94,8 +94,7 @@ static void print_reading(struct watch *w, const json_t *now, double seconds)
 	if (isatty(STDOUT_FILENO))
 		fputs("\033[H\033[2J", stdout);
 	hm_table_start(&t, ">FUNCTION|NAME|>VALUE|>RATE");
-	json_array_foreach(json_object_get(now, "functions"), i, f)
-	{
+	json_array_foreach (json_object_get(now, "functions"), i, f) {
 		char *number = hm_print_value(json_object_get(f, "function"));
 		char *name = hm_print_value(json_object_get(f, "name"));
 		char *value = hm_print_value(json_object_get(f, "value"));

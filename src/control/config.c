@@ -77,8 +77,7 @@ static void check_across(const json_t *top, struct hm_mistakes *m)
 	json_t *device_names = json_object(), *flow_names = json_object(), *e;
 	char path[32], made[32];
 	size_t i;
-	json_array_foreach((json_t *)devices, i, e)
-	{
+	json_array_foreach ((json_t *)devices, i, e) {
 		const char *name = json_string_value(json_object_get(e, "name"));
 		snprintf(path, sizeof(path), "devices[%zu]", i);
 		if (json_is_object(e))
@@ -86,16 +85,14 @@ static void check_across(const json_t *top, struct hm_mistakes *m)
 		if (name)
 			check_name_once(device_names, name, path, m);
 	}
-	json_array_foreach(json_object_get(top, "flows"), i, e)
-	{
+	json_array_foreach (json_object_get(top, "flows"), i, e) {
 		const char *name = json_string_value(json_object_get(e, "name"));
 		snprintf(path, sizeof(path), "flows[%zu]", i);
 		if (name)
 			check_name_once(flow_names, name, path, m);
 		check_reference(devices, e, path, m);
 	}
-	json_array_foreach(json_object_get(top, "netflow"), i, e)
-	{
+	json_array_foreach (json_object_get(top, "netflow"), i, e) {
 		snprintf(path, sizeof(path), "netflow[%zu]", i);
 		check_name_once(flow_names, netflow_name(e, i, made), path, m);
 		check_reference(devices, e, path, m);
@@ -173,14 +170,15 @@ static int fill_flows(struct hm_config *c, const json_t *top)
 	c->flows = calloc(json_array_size(flows) + json_array_size(netflow) + 1, sizeof(*c->flows));
 	if (!c->flows)
 		return -ENOMEM;
-	json_array_foreach((json_t *)flows, i,
-			   e) if (fill_flow(&c->flows[c->n_flows++],
-					    json_string_value(json_object_get(e, "name")), e,
-					    json_incref(json_object_get(e, "functions")), "flows",
-					    i) < 0) return -ENOMEM;
-	json_array_foreach((json_t *)netflow, i,
-			   e) if (fill_flow(&c->flows[c->n_flows++], netflow_name(e, i, made), e,
-					    report_functions(e), "netflow", i) < 0) return -ENOMEM;
+	json_array_foreach ((json_t *)flows, i, e)
+		if (fill_flow(&c->flows[c->n_flows++],
+			      json_string_value(json_object_get(e, "name")), e,
+			      json_incref(json_object_get(e, "functions")), "flows", i) < 0)
+			return -ENOMEM;
+	json_array_foreach ((json_t *)netflow, i, e)
+		if (fill_flow(&c->flows[c->n_flows++], netflow_name(e, i, made), e,
+			      report_functions(e), "netflow", i) < 0)
+			return -ENOMEM;
 	return 0;
 }
 
@@ -196,8 +194,9 @@ static int fill(struct hm_config *c, const json_t *top, const char *file)
 	if (!c->file || !c->devices || hm_keys_fill(hm_config_keys, top, c) < 0)
 		return -ENOMEM;
 	c->control.mode = (mode_t)strtoul(mode ? mode : "0660", NULL, 8);
-	json_array_foreach((json_t *)devices, i, e) if (fill_device(&c->devices[c->n_devices++], e,
-								    file) < 0) return -ENOMEM;
+	json_array_foreach ((json_t *)devices, i, e)
+		if (fill_device(&c->devices[c->n_devices++], e, file) < 0)
+			return -ENOMEM;
 	return fill_flows(c, top);
 }
 

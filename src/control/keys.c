@@ -333,8 +333,7 @@ void hm_keys_check(const struct hm_key *keys, const json_t *object, const char *
 		wrong(m, path, object, "an object, { ... }");
 		return;
 	}
-	json_object_foreach((json_t *)object, name, v)
-	{
+	json_object_foreach ((json_t *)object, name, v) {
 		const struct hm_key *k = find_key(keys, name);
 		if (k)
 			check_value(k, v, join(at, path, name), m);

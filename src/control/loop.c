@@ -134,8 +134,7 @@ static void log_ledger(struct hm_engine *e)
 {
 	json_t *ledger = hm_ledger(e), *d;
 	size_t i;
-	json_array_foreach(json_object_get(ledger, "devices"), i, d)
-	{
+	json_array_foreach (json_object_get(ledger, "devices"), i, d) {
 		const char *name = json_string_value(json_object_get(d, "name"));
 		HM_LOG(NOTICE,
 		       "ledger device=%s received=%" PRId64 " parsed=%" PRId64 " balanced=%s",

@@ -190,8 +190,7 @@ static void read_all(struct hm_call *c, struct hm_flow *f)
 {
 	json_t *info = hm_flow_info(f), *list = json_array(), *function;
 	size_t i;
-	json_array_foreach(json_object_get(info, "functions"), i, function)
-	{
+	json_array_foreach (json_object_get(info, "functions"), i, function) {
 		struct hm_error err = {0};
 		json_t *number = json_object_get(function, "number");
 		json_t *result = hm_flow_read(f, number, &err);

@@ -55,8 +55,7 @@ static int create_workers(struct hm_engine *e, struct hm_error *err)
 		rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(HM_WORKERS_MAX), RTE_CACHE_LINE_SIZE);
 	if (!e->qsbr || rte_rcu_qsbr_init(e->qsbr, HM_WORKERS_MAX) != 0)
 		return hm_error_set(err, -ENOMEM, 3084, "no memory (raise eal.memory_mb)");
-	RTE_LCORE_FOREACH_WORKER(lcore)
-	{
+	RTE_LCORE_FOREACH_WORKER (lcore) {
 		if (e->n_workers == HM_WORKERS_MAX)
 			break;
 		e->workers[e->n_workers] = create_worker(e, lcore, err);
@@ -192,10 +191,10 @@ static unsigned poll_functions(struct hm_engine *e, uint64_t now_ns)
 	unsigned work = 0;
 	struct hm_flow *f;
 
-	LIST_FOREACH(f, &e->polled, next_polled)
-	for (uint32_t i = 0; i < f->n; i++)
-		if (f->instances[i]->fn->poll)
-			work += f->instances[i]->fn->poll(f->instances[i]->conf, now_ns);
+	LIST_FOREACH (f, &e->polled, next_polled)
+		for (uint32_t i = 0; i < f->n; i++)
+			if (f->instances[i]->fn->poll)
+				work += f->instances[i]->fn->poll(f->instances[i]->conf, now_ns);
 	return work;
 }
 
@@ -249,8 +248,8 @@ void hm_engine_stop(struct hm_engine *e)
 	atomic_store_explicit(&e->stop, true, memory_order_release); // hm_worker_main
 	// nothing is published any more: who waits for it, and a reload, must not wait for ever
 	hm_error_set(&err, -ECANCELED, 6140, "the daemon is stopping");
-	TAILQ_FOREACH(f, &e->flows, next)
-	hm_flow_answer(f, &err);
+	TAILQ_FOREACH (f, &e->flows, next)
+		hm_flow_answer(f, &err);
 }
 
 bool hm_engine_stopped(const struct hm_engine *e)
@@ -260,8 +259,7 @@ bool hm_engine_stopped(const struct hm_engine *e)
 
 	if (!workers_done(e))
 		return false;
-	TAILQ_FOREACH(f, &e->flows, next)
-	{
+	TAILQ_FOREACH (f, &e->flows, next) {
 		if (f->state >= HM_FLOW_CLOSING)
 			return false; // it goes when it has moved out all that it holds
 		for (uint32_t i = 0; i < f->n; i++) {

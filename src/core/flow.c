@@ -21,13 +21,14 @@ struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const c
 {
 	struct hm_flow *f;
 
-	TAILQ_FOREACH(f, &e->flows, next)
-	if (name && has_name(f, name)) {
-		hm_error_set(err, -EEXIST, 0,
-			     "flow %u is named \"%s\" already: choose another name, or close it",
-			     f->id, name);
-		return NULL;
-	}
+	TAILQ_FOREACH (f, &e->flows, next)
+		if (name && has_name(f, name)) {
+			hm_error_set(
+				err, -EEXIST, 0,
+				"flow %u is named \"%s\" already: choose another name, or close it",
+				f->id, name);
+			return NULL;
+		}
 	f = calloc(1, sizeof(*f));
 	if (f && name)
 		f->name = strdup(name);
@@ -76,12 +77,12 @@ struct hm_flow *hm_flow_find(struct hm_engine *e, const json_t *which, struct hm
 	json_int_t id = as_number(which);
 	struct hm_flow *f;
 
-	TAILQ_FOREACH(f, &e->flows, next)
-	if (name && f->name && f->state < HM_FLOW_CLOSING && !strcmp(f->name, name))
-		return f;
-	TAILQ_FOREACH(f, &e->flows, next)
-	if (f->id == id && f->state < HM_FLOW_CLOSING)
-		return f;
+	TAILQ_FOREACH (f, &e->flows, next)
+		if (name && f->name && f->state < HM_FLOW_CLOSING && !strcmp(f->name, name))
+			return f;
+	TAILQ_FOREACH (f, &e->flows, next)
+		if (f->id == id && f->state < HM_FLOW_CLOSING)
+			return f;
 	if (name)
 		hm_error_set(err, -ENOENT, 6145, "there is no flow \"%s\"", name);
 	else
@@ -204,9 +205,9 @@ void hm_flow_close_client(struct hm_engine *e, uint64_t client)
 {
 	struct hm_flow *f;
 
-	TAILQ_FOREACH(f, &e->flows, next)
-	if (client && f->owner.client == client && f->state < HM_FLOW_CLOSING)
-		hm_flow_close(f);
+	TAILQ_FOREACH (f, &e->flows, next)
+		if (client && f->owner.client == client && f->state < HM_FLOW_CLOSING)
+			hm_flow_close(f);
 }
 
 void hm_flow_free(struct hm_flow *f)
@@ -339,15 +340,16 @@ json_t *hm_flow_list(struct hm_engine *e)
 	json_t *list = json_array();
 	struct hm_flow *f;
 
-	TAILQ_FOREACH(f, &e->flows, next)
-	if (f->state < HM_FLOW_CLOSING) {
-		json_t *info = flow_summary(f), *names = json_array();
+	TAILQ_FOREACH (f, &e->flows, next)
+		if (f->state < HM_FLOW_CLOSING) {
+			json_t *info = flow_summary(f), *names = json_array();
 
-		for (uint32_t i = 0; i < f->n; i++)
-			json_array_append_new(names, json_string(f->instances[i]->fn->name));
-		json_object_set_new(info, "functions", names);
-		json_array_append_new(list, info);
-	}
+			for (uint32_t i = 0; i < f->n; i++)
+				json_array_append_new(names,
+						      json_string(f->instances[i]->fn->name));
+			json_object_set_new(info, "functions", names);
+			json_array_append_new(list, info);
+		}
 	return list;
 }
 

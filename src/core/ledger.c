@@ -144,20 +144,20 @@ json_t *hm_ledger(struct hm_engine *e)
 
 	for (size_t i = 0; i < e->n_devices; i++)
 		json_array_append_new(devices, device_line(&e->devices[i], &balanced));
-	TAILQ_FOREACH(f, &e->flows, next)
-	for (uint32_t i = 0; i < f->n; i++) {
-		const struct hm_instance *in = f->instances[i];
-		json_t *records;
+	TAILQ_FOREACH (f, &e->flows, next)
+		for (uint32_t i = 0; i < f->n; i++) {
+			const struct hm_instance *in = f->instances[i];
+			json_t *records;
 
-		if (!in->n_cores)
-			continue;
-		json_array_append_new(entries, entry_line(f, in, &balanced));
-		if (in->fn->pktring && in->fn->pktring(in->conf))
-			json_array_append_new(readers, reader_line(f, in, &balanced));
-		records = in->fn->stats ? records_line(f, in, &balanced) : NULL;
-		if (records)
-			json_array_append_new(netflow, records);
-	}
+			if (!in->n_cores)
+				continue;
+			json_array_append_new(entries, entry_line(f, in, &balanced));
+			if (in->fn->pktring && in->fn->pktring(in->conf))
+				json_array_append_new(readers, reader_line(f, in, &balanced));
+			records = in->fn->stats ? records_line(f, in, &balanced) : NULL;
+			if (records)
+				json_array_append_new(netflow, records);
+		}
 	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o}", "ts_ns", hm_json_ns(hm_clock_now_ns()),
 			 "balanced", balanced, "devices", devices, "entries", entries, "readers",
 			 readers, "netflow", netflow);
@@ -168,23 +168,23 @@ json_t *hm_netflow_stats(struct hm_engine *e)
 	json_t *list = json_array();
 	struct hm_flow *f;
 
-	TAILQ_FOREACH(f, &e->flows, next)
-	for (uint32_t i = 0; i < f->n; i++) {
-		const struct hm_instance *in = f->instances[i];
-		json_t *result = NULL;
+	TAILQ_FOREACH (f, &e->flows, next)
+		for (uint32_t i = 0; i < f->n; i++) {
+			const struct hm_instance *in = f->instances[i];
+			json_t *result = NULL;
 
-		if (in->n_cores && in->fn->stats)
-			result = hm_instance_result(in);
-		if (result && json_object_get(result, "exporters")) {
-			json_object_set_new(result, "flow", json_integer(f->id));
-			json_object_set_new(result, "function", json_integer(in->number));
-			if (f->name)
-				json_object_set_new(result, "name", json_string(f->name));
-			json_incref(result);
-			json_array_append_new(list, result);
+			if (in->n_cores && in->fn->stats)
+				result = hm_instance_result(in);
+			if (result && json_object_get(result, "exporters")) {
+				json_object_set_new(result, "flow", json_integer(f->id));
+				json_object_set_new(result, "function", json_integer(in->number));
+				if (f->name)
+					json_object_set_new(result, "name", json_string(f->name));
+				json_incref(result);
+				json_array_append_new(list, result);
+			}
+			json_decref(result);
 		}
-		json_decref(result);
-	}
 	return list;
 }
 

@@ -30,7 +30,7 @@ static json_t *plan_flow(const struct hm_flow_config *c)
 	json_t *names = json_array(), *function;
 	size_t i;
 
-	json_array_foreach(c->functions, i, function)
+	json_array_foreach (c->functions, i, function)
 		json_array_append(names, json_array_get(function, 0));
 	return json_pack("{s:s, s:s, s:o}", "name", c->name, "device", c->device, "functions",
 			 names);

@@ -52,11 +52,11 @@ static struct hm_generation *take_snapshot(struct hm_device *d)
 	uint32_t n_flows = 0, n = 0;
 	struct hm_flow *f;
 
-	TAILQ_FOREACH(f, &d->engine->flows, next)
-	if (wants_packets(f, d)) {
-		n_flows++;
-		n += f->n;
-	}
+	TAILQ_FOREACH (f, &d->engine->flows, next)
+		if (wants_packets(f, d)) {
+			n_flows++;
+			n += f->n;
+		}
 	if (!g)
 		return NULL;
 	g->flows = calloc(n_flows + 1, sizeof(struct hm_flow *));
@@ -66,14 +66,14 @@ static struct hm_generation *take_snapshot(struct hm_device *d)
 		destroy_generation(g);
 		return NULL;
 	}
-	TAILQ_FOREACH(f, &d->engine->flows, next)
-	if (wants_packets(f, d)) {
-		f->in_program = true;
-		g->flows[g->n_flows++] = f;
-		g->first[g->n] = true;
-		memcpy(&g->instances[g->n], f->instances, f->n * sizeof(f->instances[0]));
-		g->n += f->n;
-	}
+	TAILQ_FOREACH (f, &d->engine->flows, next)
+		if (wants_packets(f, d)) {
+			f->in_program = true;
+			g->flows[g->n_flows++] = f;
+			g->first[g->n] = true;
+			memcpy(&g->instances[g->n], f->instances, f->n * sizeof(f->instances[0]));
+			g->n += f->n;
+		}
 	return g;
 }
 
@@ -204,9 +204,9 @@ static void end_generation(struct hm_device *d)
 	for (unsigned i = 0; i < d->n_lanes; i++)
 		hm_program_destroy(g->old[i]);
 	// who was closed before the snapshot is in no program any more
-	TAILQ_FOREACH(f, &d->engine->flows, next)
-	if (f->device == d && f->state == HM_FLOW_CLOSING)
-		f->in_program = false;
+	TAILQ_FOREACH (f, &d->engine->flows, next)
+		if (f->device == d && f->state == HM_FLOW_CLOSING)
+			f->in_program = false;
 	for (uint32_t i = 0; i < g->n_flows; i++) {
 		f = g->flows[i];
 		f->in_program = true;
@@ -216,9 +216,9 @@ static void end_generation(struct hm_device *d)
 			hm_flow_answer(f, NULL);
 		}
 	}
-	TAILQ_FOREACH(f, &d->engine->flows, next)
-	if (f->device == d && f->state == HM_FLOW_CLOSING && !f->in_program)
-		f->state = HM_FLOW_FINISHING;
+	TAILQ_FOREACH (f, &d->engine->flows, next)
+		if (f->device == d && f->state == HM_FLOW_CLOSING && !f->in_program)
+			f->state = HM_FLOW_FINISHING;
 	d->generation = NULL;
 	destroy_generation(g);
 }

@@ -28,9 +28,9 @@ static struct hm_flow *flow_by_id(struct hm_engine *e, uint32_t id)
 {
 	struct hm_flow *f;
 
-	TAILQ_FOREACH(f, &e->flows, next)
-	if (f->id == id)
-		return f;
+	TAILQ_FOREACH (f, &e->flows, next)
+		if (f->id == id)
+			return f;
 	return NULL;
 }
 
@@ -53,8 +53,7 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 		return NULL;
 	f->config_path = strdup(c->path);
 	f->config_functions = json_deep_copy(c->functions);
-	json_array_foreach(c->functions, i, function)
-	{
+	json_array_foreach (c->functions, i, function) {
 		json_t *args = json_copy(function);
 		int ret;
 
@@ -78,11 +77,11 @@ static struct hm_flow *find_equal(struct hm_engine *e, const struct hm_flow_conf
 {
 	struct hm_flow *f;
 
-	TAILQ_FOREACH(f, &e->flows, next)
-	if (f->config_path && f->state < HM_FLOW_FAILED && f->name && !strcmp(f->name, c->name) &&
-	    !strcmp(f->device->config->name, c->device) &&
-	    json_equal(f->config_functions, c->functions))
-		return f;
+	TAILQ_FOREACH (f, &e->flows, next)
+		if (f->config_path && f->state < HM_FLOW_FAILED && f->name &&
+		    !strcmp(f->name, c->name) && !strcmp(f->device->config->name, c->device) &&
+		    json_equal(f->config_functions, c->functions))
+			return f;
 	return NULL;
 }
 
@@ -144,8 +143,7 @@ static void list_old(struct hm_engine *e, const struct hm_config *config, struct
 {
 	struct hm_flow *f;
 
-	TAILQ_FOREACH(f, &e->flows, next)
-	{
+	TAILQ_FOREACH (f, &e->flows, next) {
 		bool kept = false;
 
 		if (!f->config_path || f->state >= HM_FLOW_CLOSING)
@@ -186,8 +184,8 @@ static struct hm_reload *create_reload(struct hm_engine *e, const struct hm_conf
 	struct hm_flow *f;
 	size_t n = 0;
 
-	TAILQ_FOREACH(f, &e->flows, next)
-	n++;
+	TAILQ_FOREACH (f, &e->flows, next)
+		n++;
 	if (!r)
 		return NULL;
 	r->engine = e;
@@ -205,12 +203,14 @@ static int check_name(struct hm_engine *e, const struct hm_flow_config *c, struc
 {
 	const struct hm_flow *f;
 
-	TAILQ_FOREACH(f, &e->flows, next)
-	if (!f->config_path && f->state < HM_FLOW_CLOSING && f->name && !strcmp(f->name, c->name))
-		return hm_error_set(err, -EEXIST, 0,
-				    "%s.name: flow %u of a client is named \"%s\" already: choose "
-				    "another name, or close it",
-				    c->path, f->id, c->name);
+	TAILQ_FOREACH (f, &e->flows, next)
+		if (!f->config_path && f->state < HM_FLOW_CLOSING && f->name &&
+		    !strcmp(f->name, c->name))
+			return hm_error_set(
+				err, -EEXIST, 0,
+				"%s.name: flow %u of a client is named \"%s\" already: choose "
+				"another name, or close it",
+				c->path, f->id, c->name);
 	return 0;
 }
 

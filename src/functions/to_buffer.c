@@ -105,8 +105,7 @@ static int set_options(struct hm_pktring_conf *conf, const json_t *options, stru
 	json_t *value;
 	int code = 0;
 
-	json_object_foreach((json_t *)(uintptr_t)options, key, value)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)options, key, value) {
 		if (!strcmp(key, "preference"))
 			code = set_preference(conf, value, err);
 		else if (!strcmp(key, "bytes"))

@@ -153,8 +153,7 @@ static int parse_exporter(struct hm_exporter_conf *x, json_t *object, const char
 	if (!json_is_object(object))
 		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
 				    "%s must be an object, not %s", path, type_of(object));
-	json_object_foreach(object, name, v)
-	{
+	json_object_foreach (object, name, v) {
 		const struct number *n = find_number(numbers, name);
 		int r = n ? set_number(n, v, path, err) : set_string(x, name, v, path, err);
 		if (r < 0)
@@ -216,8 +215,7 @@ int hm_report_parse(struct hm_report_options *o, const json_t *object, const cha
 	if (!json_is_object(object))
 		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
 				    "%s must be an object, not %s", path, type_of(object));
-	json_object_foreach((json_t *)object, name, v)
-	{
+	json_object_foreach ((json_t *)object, name, v) {
 		const struct number *n = find_number(numbers, name);
 		int r;
 		if (n)

@@ -116,8 +116,7 @@ static void create_configured(struct hm_engine *e, const struct hm_flow_config *
 	struct hm_flow *f = hm_flow_create(e, d, c->name, &daemon, NULL);
 	size_t i;
 	json_decref(which);
-	json_array_foreach(c->functions, i, function)
-	{
+	json_array_foreach (c->functions, i, function) {
 		json_t *args = json_copy(function);
 		json_array_remove(args, 0);
 		hm_flow_apply(f, json_string_value(json_array_get(function, 0)), args, NULL);
@@ -369,8 +368,7 @@ static const json_t *find_function(struct hm_flow *f, const json_t *which, struc
 {
 	json_t *function;
 	size_t i;
-	json_array_foreach(f->functions, i, function)
-	{
+	json_array_foreach (f->functions, i, function) {
 		json_t *by = json_object_get(function, json_is_string(which) ? "name" : "number");
 		if (json_equal(by, (json_t *)which))
 			return function;
@@ -414,8 +412,7 @@ json_t *hm_flow_info(struct hm_flow *f)
 				 "functions", json_deep_copy(f->functions));
 	json_t *function;
 	size_t i;
-	json_array_foreach(json_object_get(info, "functions"), i, function)
-	{
+	json_array_foreach (json_object_get(info, "functions"), i, function) {
 		json_object_set_new(function, "in", json_integer((json_int_t)f->packets));
 		json_object_set_new(function, "out", json_integer((json_int_t)f->packets));
 	}

@@ -131,8 +131,7 @@ static int read_generator(struct cards_file *f, json_t *object)
 	hm_generator_defaults(&f->generator);
 	if (!json_is_object(object))
 		return wrong(f, "generator", "an object");
-	json_object_foreach(object, key, value)
-	{
+	json_object_foreach (object, key, value) {
 		char path[128];
 		int ret = read_number(f, generator_numbers, key, value, &f->generator);
 		if (ret < 0)
@@ -185,15 +184,16 @@ static struct sim_card *read_cards(struct cards_file *f, json_t *root, const cha
 		errno = EINVAL;
 		return NULL;
 	}
-	json_object_foreach(root, card, object)
-	{
+	json_object_foreach (root, card, object) {
 		int ret = 0;
 		f->card = card;
 		f->conf = (struct dag_sim_card)DAG_SIM_CARD_DEFAULTS;
 		if (!json_is_object(object))
 			ret = hm_error_set(f->err, -EINVAL, 0, "%s: %s: want an object", f->path,
 					   card);
-		json_object_foreach(object, key, value) if (ret == 0) ret = read_key(f, key, value);
+		json_object_foreach (object, key, value)
+			if (ret == 0)
+				ret = read_key(f, key, value);
 		if (ret == 0 && !f->conf.path == !f->conf.generator)
 			ret = wrong(f, "trace", "either a trace or a generator");
 		if (ret < 0) {
