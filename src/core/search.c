@@ -33,9 +33,7 @@ struct searcher {
 
 	struct hm_search_db *db;
 	hs_scratch_t *scratch;
-	uint64_t packet;   // bit of the packet that is being scanned
-	uint32_t *touched; // slots with hits in this batch
-	uint32_t n_touched;
+	uint64_t packet; // bit of the packet that is being scanned
 	bool confirming; // something in progress is not zero
 
 	struct progress *progress; // by index in db->confirms
@@ -64,7 +62,7 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 	if (to < e->first || to > e->last)
 		return 0;
 	if (*hits == 0)
-		s->touched[s->n_touched++] = e->slot;
+		s->shared.touched[s->shared.n_touched++] = e->slot;
 	*hits |= s->packet;
 	return 0;
 }
@@ -74,6 +72,8 @@ static void scan(struct searcher *s, const struct hm_batch *b, uint64_t todo)
 {
 	const hs_database_t *hs = s->db->hs;
 
+	if (!hs)
+		return;
 	hm_mask_foreach (i, todo) {
 		hs_error_t rc;
 
@@ -84,6 +84,11 @@ static void scan(struct searcher *s, const struct hm_batch *b, uint64_t todo)
 		(void)rc;
 	}
 	s->shared.scanned |= todo;
+}
+
+void hm_search_run(struct hm_search *shared, const struct hm_batch *b, uint64_t in)
+{
+	scan(searcher_of(shared), b, in & ~shared->scanned);
 }
 
 /* --- confirmation --- */
@@ -125,7 +130,6 @@ uint64_t hm_search_scan(struct hm_search *shared, const struct hm_batch *b, uint
 			uint32_t slot)
 {
 	struct searcher *s = searcher_of(shared);
-	uint64_t todo = in & ~shared->scanned;
 	uint32_t index;
 
 	if (slot >= shared->n_slots)
@@ -133,8 +137,7 @@ uint64_t hm_search_scan(struct hm_search *shared, const struct hm_batch *b, uint
 	index = shared->confirm_of[slot];
 	if (index != HM_NO_CONFIRM && s->db->confirms[index].everything)
 		return confirmed(s, b, in, index);
-	if (todo && s->db->hs)
-		scan(s, b, todo);
+	hm_search_run(shared, b, in);
 	in &= shared->hits[slot];
 	return index == HM_NO_CONFIRM ? in : confirmed(s, b, in, index);
 }
@@ -143,9 +146,9 @@ void hm_search_begin(struct hm_search *shared)
 {
 	struct searcher *s = searcher_of(shared);
 
-	for (uint32_t i = 0; i < s->n_touched; i++)
-		shared->hits[s->touched[i]] = 0;
-	s->n_touched = 0;
+	for (uint32_t i = 0; i < shared->n_touched; i++)
+		shared->hits[shared->touched[i]] = 0;
+	shared->n_touched = 0;
 	shared->scanned = 0;
 	if (s->confirming) {
 		memset(s->progress, 0, s->db->n_confirms * sizeof(*s->progress));
@@ -214,8 +217,8 @@ static bool create_scan(struct searcher *s)
 	s->shared.n_slots = s->db->n_slots;
 	s->shared.confirm_of = s->db->confirm_of;
 	s->shared.hits = calloc(n, sizeof(*s->shared.hits));
-	s->touched = calloc(n, sizeof(*s->touched));
-	if (!s->shared.hits || !s->touched)
+	s->shared.touched = calloc(n, sizeof(*s->shared.touched));
+	if (!s->shared.hits || !s->shared.touched)
 		return false;
 	return !s->db->hs || hs_alloc_scratch(s->db->hs, &s->scratch) == HS_SUCCESS;
 }
@@ -259,7 +262,7 @@ void hm_search_destroy(struct hm_search *shared)
 	free(s->progress);
 	hs_free_scratch(s->scratch);
 	free(shared->hits);
-	free(s->touched);
+	free(shared->touched);
 	hm_search_db_unref(s->db);
 	free(s);
 }
@@ -268,7 +271,7 @@ uint64_t hm_search_bytes(const struct hm_search *shared)
 {
 	const struct searcher *s = (const struct searcher *)shared;
 	uint64_t bytes =
-		sizeof(*s) + s->db->n_slots * (sizeof(*shared->hits) + sizeof(*s->touched));
+		sizeof(*s) + s->db->n_slots * (sizeof(*shared->hits) + sizeof(*shared->touched));
 	size_t n = 0;
 
 	if (s->scratch && hs_scratch_size(s->scratch, &n) == HS_SUCCESS)

@@ -34,6 +34,8 @@ struct hm_search {
 	uint64_t *hits;             // by slot
 	const uint32_t *confirm_of; // by slot: HM_NO_CONFIRM, or how PCRE2 confirms it
 	uint32_t n_slots;
+	uint32_t n_touched;
+	uint32_t *touched; // slots with hits in this batch, each once, in no order
 };
 
 #define HM_NO_CONFIRM UINT32_MAX
@@ -83,7 +85,16 @@ uint64_t hm_search_bytes(const struct hm_search *s);
 
 /* Worker. Forgets the hits of the previous batch; costs only what that batch hit. */
 void hm_search_begin(struct hm_search *s);
-/* Worker. Scans the packets of `in` that no one has scanned yet, and asks PCRE2 where it must be. */
+/* Worker. Scans the packets of `in` that no one has scanned yet: then `touched` names every pattern
+ * that may match one of them. */
+void hm_search_run(struct hm_search *s, const struct hm_batch *b, uint64_t in);
+/* Whether the hits of the pattern in `slot` are its answer. Otherwise PCRE2 has a say (it may even
+ * match without being in `touched`), and only hm_search_hits() knows. */
+static inline bool hm_search_is_direct(const struct hm_search *s, uint32_t slot)
+{
+	return slot < s->n_slots && s->confirm_of[slot] == HM_NO_CONFIRM;
+}
+/* Worker. What hm_search_hits() does beyond the simple case. */
 uint64_t hm_search_scan(struct hm_search *s, const struct hm_batch *b, uint64_t in, uint32_t slot);
 /* Worker. The packets of `in` that the pattern in `slot` matches. A slot that the database does not
  * hold matches nothing. Inline, since a thousand flows ask a thousand times a batch, and all but
@@ -91,7 +102,7 @@ uint64_t hm_search_scan(struct hm_search *s, const struct hm_batch *b, uint64_t 
 static inline uint64_t hm_search_hits(struct hm_search *s, const struct hm_batch *b, uint64_t in,
 				      uint32_t slot)
 {
-	if (slot < s->n_slots && !(in & ~s->scanned) && s->confirm_of[slot] == HM_NO_CONFIRM)
+	if (!(in & ~s->scanned) && hm_search_is_direct(s, slot))
 		return in & s->hits[slot];
 	return hm_search_scan(s, b, in, slot);
 }

@@ -278,6 +278,35 @@ static void test_search_nothing_wanted_scans_nothing(void **state)
 	finish(&t);
 }
 
+static void test_search_run_says_which_patterns_were_hit(void **state)
+{
+	(void)state;
+	add_literal(&t, "abc", 0, 0);
+	add_literal(&t, "nowhere", 0, 0);
+	add_literal(&t, "c", 0, 0);
+	add_literal(&t, "b", 5, 0);
+	add_regexp(&t, "(a)b\\1");
+	add_regexp(&t, "^(a(?1)?b)$");
+	compile(&t);
+	add_text(&t, "abc abc");
+	add_text(&t, "aba c");
+	hm_search_run(t.s, &t.b, 1);
+	assert_int_equal(t.s->n_touched, 3); // of packet 0 "abc", "c" and "b"
+	hm_search_run(t.s, &t.b, t.b.all);
+	assert_int_equal(t.s->n_touched, 4); // of packet 1 the prefilter
+	for (uint32_t i = 0; i < t.s->n_touched; i++)
+		assert_int_not_equal(t.s->touched[i], hm_pattern_slot(t.p[1]));
+	assert_int_equal(t.s->hits[hm_pattern_slot(t.p[0])], 1);
+	assert_int_equal(t.s->hits[hm_pattern_slot(t.p[2])], 3);
+	for (uint32_t i = 0; i < t.n; i++)
+		assert_int_equal(hm_search_is_direct(t.s, hm_pattern_slot(t.p[i])), i < 4);
+	assert_false(hm_search_is_direct(t.s, UINT32_MAX));
+	hm_search_begin(t.s);
+	assert_int_equal(t.s->n_touched, 0);
+	assert_int_equal(t.s->hits[hm_pattern_slot(t.p[0])], 0);
+	finish(&t);
+}
+
 static void test_search_unknown_slot_matches_nothing(void **state)
 {
 	struct hm_pattern *other;
@@ -462,6 +491,7 @@ int main(void)
 		cmocka_unit_test(test_search_catastrophic_pattern_is_given_up_and_counted),
 		cmocka_unit_test(test_search_packet_is_scanned_once_a_batch),
 		cmocka_unit_test(test_search_nothing_wanted_scans_nothing),
+		cmocka_unit_test(test_search_run_says_which_patterns_were_hit),
 		cmocka_unit_test(test_search_unknown_slot_matches_nothing),
 		cmocka_unit_test(test_search_empty_set_compiles_and_finds_nothing),
 		cmocka_unit_test(test_search_database_lives_on_when_patterns_are_gone),
