@@ -7,28 +7,16 @@
  * first N strings; of the shared scan when one search entry asks for its pattern; and when N entries
  * ask, each for its own, as N flows do. Each is the best of five rounds. */
 #include <hs.h>
-#include <pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "core/search.h"
+#include "memory_trace.h"
+#include "string_list.h"
 
-#define BYTES_MAX ((size_t)256 << 20)
-#define ROUNDS    5
-
-struct trace {
-	uint8_t *bytes;
-	size_t used, n, room;
-	uint8_t **data;
-	uint32_t *caplen;
-};
-
-struct strings {
-	char **at;
-	size_t n;
-};
+#define ROUNDS 5
 
 struct result {
 	double mpps;
@@ -56,52 +44,6 @@ static void *must(void *p)
 	return p;
 }
 
-static void load_trace(struct trace *t, const char *path)
-{
-	char why[PCAP_ERRBUF_SIZE];
-	pcap_t *p = pcap_open_offline(path, why);
-	struct pcap_pkthdr *h;
-	const u_char *data;
-
-	if (!p)
-		fail(path, why);
-	t->bytes = must(malloc(BYTES_MAX));
-	while (pcap_next_ex(p, &h, &data) == 1 && t->used + h->caplen <= BYTES_MAX) {
-		if (t->n == t->room) {
-			t->room = t->room ? 2 * t->room : 1024;
-			t->data = must(realloc(t->data, t->room * sizeof(*t->data)));
-			t->caplen = must(realloc(t->caplen, t->room * sizeof(*t->caplen)));
-		}
-		memcpy(t->bytes + t->used, data, h->caplen);
-		t->data[t->n] = t->bytes + t->used;
-		t->caplen[t->n++] = h->caplen;
-		t->used += h->caplen;
-	}
-	pcap_close(p);
-	if (t->n == 0)
-		fail(path, "no packets");
-}
-
-static void load_strings(struct strings *s, const char *path)
-{
-	FILE *f = fopen(path, "r");
-	char *line = NULL;
-	size_t room = 0;
-	ssize_t n;
-
-	if (!f)
-		fail(path, "cannot be read");
-	while ((n = getline(&line, &room, f)) > 0) {
-		line[strcspn(line, "\r\n")] = '\0';
-		if (line[0] == '\0')
-			continue;
-		s->at = must(realloc(s->at, (s->n + 1) * sizeof(*s->at)));
-		s->at[s->n++] = must(strdup(line));
-	}
-	free(line);
-	fclose(f);
-}
-
 /* --- bare Hyperscan --- */
 
 static int count_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
@@ -115,29 +57,9 @@ static int count_match(unsigned id, unsigned long long from, unsigned long long 
 	return 0;
 }
 
-static hs_database_t *compile_bare(const struct strings *s, size_t n)
+static struct result run_bare(const struct memory_trace *t, const struct string_list *s, size_t n)
 {
-	unsigned *flags = must(calloc(n, sizeof(*flags))), *ids = must(calloc(n, sizeof(*ids)));
-	size_t *lengths = must(calloc(n, sizeof(*lengths)));
-	hs_compile_error_t *why;
-	hs_database_t *db;
-
-	for (size_t i = 0; i < n; i++) {
-		ids[i] = (unsigned)i;
-		lengths[i] = strlen(s->at[i]);
-	}
-	if (hs_compile_lit_multi((const char *const *)s->at, flags, ids, lengths, (unsigned)n,
-				 HS_MODE_BLOCK, NULL, &db, &why) != HS_SUCCESS)
-		fail("hyperscan", why->message);
-	free(flags);
-	free(ids);
-	free(lengths);
-	return db;
-}
-
-static struct result run_bare(const struct trace *t, const struct strings *s, size_t n)
-{
-	hs_database_t *db = compile_bare(s, n);
+	hs_database_t *db = must(string_list_compile(s, n));
 	hs_scratch_t *scratch = NULL;
 	struct result r = {0};
 
@@ -148,8 +70,8 @@ static struct result run_bare(const struct trace *t, const struct strings *s, si
 
 		r.matches = 0;
 		for (size_t i = 0; i < t->n; i++)
-			hs_scan(db, (char *)t->data[i], t->caplen[i], 0, scratch, count_match,
-				&r.matches);
+			hs_scan(db, (const char *)t->packets[i].data, t->packets[i].caplen, 0,
+				scratch, count_match, &r.matches);
 		mpps = (double)t->n / (now() - start) / 1e6;
 		r.mpps = mpps > r.mpps ? mpps : r.mpps;
 	}
@@ -160,17 +82,9 @@ static struct result run_bare(const struct trace *t, const struct strings *s, si
 
 /* --- the shared scan --- */
 
-static void fill(struct hm_batch *b, const struct trace *t, size_t first)
-{
-	b->n = t->n - first < HM_BATCH_MAX ? (uint32_t)(t->n - first) : HM_BATCH_MAX;
-	b->all = hm_mask_first(b->n);
-	memcpy(b->data, t->data + first, b->n * sizeof(b->data[0]));
-	memcpy(b->caplen, t->caplen + first, b->n * sizeof(b->caplen[0]));
-}
-
 /* `entries` patterns are asked for, of all that the database holds. */
-static struct result run_shared(const struct trace *t, struct hm_search *s, const uint32_t *slots,
-				size_t entries)
+static struct result run_shared(const struct memory_trace *t, struct hm_search *s,
+				const uint32_t *slots, size_t entries)
 {
 	static struct hm_batch b;
 	struct result r = {0};
@@ -180,7 +94,10 @@ static struct result run_shared(const struct trace *t, struct hm_search *s, cons
 
 		r.matches = 0;
 		for (size_t first = 0; first < t->n; first += HM_BATCH_MAX) {
-			fill(&b, t, first);
+			uint32_t n = t->n - first < HM_BATCH_MAX ? (uint32_t)(t->n - first)
+								 : HM_BATCH_MAX;
+
+			memory_trace_batch(t, first, n, 0, &b);
 			hm_search_begin(s);
 			for (size_t i = 0; i < entries; i++)
 				r.matches += hm_mask_count(hm_search_hits(s, &b, b.all, slots[i]));
@@ -191,7 +108,7 @@ static struct result run_shared(const struct trace *t, struct hm_search *s, cons
 	return r;
 }
 
-static void run(const struct trace *t, const struct strings *strings, size_t n)
+static void run(const struct memory_trace *t, const struct string_list *strings, size_t n)
 {
 	struct hm_pattern **patterns = must(calloc(n, sizeof(struct hm_pattern *)));
 	uint32_t *slots = must(calloc(n, sizeof(*slots)));
@@ -237,15 +154,15 @@ static void run(const struct trace *t, const struct strings *strings, size_t n)
 
 int main(int argc, char **argv)
 {
-	struct trace trace = {0};
-	struct strings strings = {0};
+	struct memory_trace trace = {0};
+	struct string_list strings = {0};
 
 	if (argc < 3) {
 		fprintf(stderr, "usage: search_bench TRACE.pcap STRINGS.txt [N ...]\n");
 		return 2;
 	}
-	load_trace(&trace, argv[1]);
-	load_strings(&strings, argv[2]);
+	if (memory_trace_load(&trace, argv[1]) < 0 || string_list_load(&strings, argv[2]) < 0)
+		return 1;
 	for (int i = 3; i < argc || i == 3; i++) {
 		size_t n = i < argc ? strtoul(argv[i], NULL, 10) : 1000;
 
@@ -254,11 +171,7 @@ int main(int argc, char **argv)
 			     "not between 1 and the number of strings");
 		run(&trace, &strings, n);
 	}
-	for (size_t i = 0; i < strings.n; i++)
-		free(strings.at[i]);
-	free(strings.at);
-	free(trace.bytes);
-	free(trace.data);
-	free(trace.caplen);
+	string_list_free(&strings);
+	memory_trace_free(&trace);
 	return 0;
 }
