@@ -55,6 +55,7 @@ enum hm_parse_outcome {
 #define HM_PARSE_DEPTH 8
 
 struct hm_search;
+struct hm_filter_scan;
 
 struct hm_batch {
 	// filled by the worker
@@ -80,6 +81,8 @@ struct hm_batch {
 
 	struct hm_search
 		*search; // this batch's pattern hits (core/search.h), NULL without patterns
+	struct hm_filter_scan
+		*filters; // this batch's filter masks (filter/filter.h), NULL without filters
 
 	alignas(64) const uint8_t *data[HM_BATCH_MAX]; // first byte of the link header
 	alignas(64) uint64_t ts_ns[HM_BATCH_MAX];      // since 1970 UTC

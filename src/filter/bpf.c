@@ -5,15 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <pcap/pcap.h>
-
-#include "filter/check.h"
-#include "filter/filter.h"
-
-struct hm_filter {
-	unsigned n_insns;
-	struct bpf_insn insns[];
-};
+#include "filter/filter_private.h"
 
 /* A handle on a capture file of no packets. Unlike pcap_open_dead() it has libpcap refuse what only a
  * kernel can answer (inbound, ifindex), and know the IPv6 families of all systems' loopbacks. */
@@ -33,10 +25,10 @@ static pcap_t *open_empty_file(enum hm_link link, uint32_t snaplen)
 	return handle; // has read the header and will read no more
 }
 
-static struct hm_filter *take_program(const struct bpf_program *program)
+static struct hm_bpf *take_program(const struct bpf_program *program)
 {
 	size_t size = program->bf_len * sizeof(program->bf_insns[0]);
-	struct hm_filter *f = malloc(sizeof(*f) + size);
+	struct hm_bpf *f = malloc(sizeof(*f) + size);
 
 	if (f) {
 		f->n_insns = program->bf_len;
@@ -60,10 +52,10 @@ static int compile_program(pcap_t *handle, const char *expression, struct bpf_pr
 	return pcap_compile(handle, program, expression, 1, 0);
 }
 
-static struct hm_filter *compile(pcap_t *handle, const char *expression, struct hm_error *err)
+static struct hm_bpf *compile(pcap_t *handle, const char *expression, struct hm_error *err)
 {
 	struct bpf_program program;
-	struct hm_filter *f = NULL;
+	struct hm_bpf *f = NULL;
 
 	if (compile_program(handle, expression, &program) != 0) {
 		hm_error_set(err, -EINVAL, 1025, "filter \"%.200s\": %s", expression,
@@ -79,53 +71,32 @@ static struct hm_filter *compile(pcap_t *handle, const char *expression, struct 
 	return f;
 }
 
-struct hm_filter *hm_filter_create(const char *expression, enum hm_link link, uint32_t snaplen,
-				   struct hm_error *err)
+struct hm_bpf *hm_bpf_compile(const char *expression, enum hm_link link, uint32_t snaplen,
+			      struct hm_error *err)
 {
-	struct hm_filter_fault fault;
-	struct hm_filter *f;
-	pcap_t *handle;
+	pcap_t *handle = open_empty_file(link, snaplen);
+	struct hm_bpf *bpf;
 
-	if (!expression || strspn(expression, " \t\r\n") == strlen(expression)) {
-		hm_error_set(err, -EINVAL, 7001, "filter is empty");
-		return NULL;
-	}
-	if (strlen(expression) > HM_FILTER_EXPRESSION_MAX) {
-		hm_error_set(err, -EINVAL, 1025, "filter of %zu bytes is too long, at most %d",
-			     strlen(expression), HM_FILTER_EXPRESSION_MAX);
-		return NULL;
-	}
-	if (hm_filter_find_fault(expression, &fault)) {
-		hm_error_set(err, -EINVAL, 1025, "filter \"%.200s\": '%.*s' at byte %td: %s",
-			     expression, (int)(fault.length < 64 ? fault.length : 64), fault.at,
-			     fault.at - expression, fault.why);
-		return NULL;
-	}
-	handle = open_empty_file(link, snaplen);
 	if (!handle) {
 		hm_error_set(err, -ENOMEM, 1027, "filter: libpcap makes no handle for %s",
 			     hm_link_name(link));
 		return NULL;
 	}
-	f = compile(handle, expression, err);
+	bpf = compile(handle, expression, err);
 	pcap_close(handle);
-	return f;
+	return bpf;
 }
 
-uint64_t hm_filter_run(const struct hm_filter *f, const struct hm_batch *b, uint64_t in)
+uint64_t hm_bpf_run(const struct hm_bpf *bpf, const struct hm_batch *b, uint64_t in)
 {
 	uint64_t out = 0;
 
 	for (uint64_t left = in; left != 0; left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(left);
-		uint64_t match = bpf_filter(f->insns, b->data[i], b->wirelen[i], b->caplen[i]) != 0;
+		uint64_t match =
+			bpf_filter(bpf->insns, b->data[i], b->wirelen[i], b->caplen[i]) != 0;
 
 		out |= match << i;
 	}
 	return out;
-}
-
-void hm_filter_destroy(struct hm_filter *f)
-{
-	free(f);
 }

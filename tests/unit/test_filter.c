@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "core/parse.h"
 #include "filter/check.h"
 #include "filter/filter.h"
 
@@ -273,6 +274,159 @@ static void test_filter_run_sees_only_given_packets_and_captured_bytes(void **st
 	hm_filter_destroy(NULL);
 }
 
+/* --- snapshots and scans --- */
+
+static struct hm_batch batch; // destination port 80 + i modulo 4, in Ethernet and UDP
+
+static void fill_batch(unsigned n)
+{
+	static uint8_t rooms[64][42];
+
+	batch.n = n;
+	batch.link = HM_LINK_ETHERNET;
+	batch.all = hm_mask_first(n);
+	for (unsigned i = 0; i < 64; i++) {
+		static const uint8_t head[24] = {[12] = 8, [14] = 0x45, [17] = 28, [23] = 17};
+
+		memcpy(rooms[i], head, sizeof(head));
+		rooms[i][37] = (uint8_t)(80 + i % 4);
+		rooms[i][39] = 8;
+		batch.data[i] = rooms[i];
+		batch.caplen[i] = batch.wirelen[i] = 42;
+	}
+	hm_parse(&batch, &(struct hm_parse_conf){0});
+}
+
+static void test_filter_same_expression_is_the_same_filter(void **state)
+{
+	struct hm_filter *a = create(" udp   port\t53 "), *b = create("udp port 53");
+	struct hm_filter *c = create("udp port 54");
+	struct hm_filter *raw = hm_filter_create("udp port 53", HM_LINK_RAW, 65535, &err);
+	uint32_t slot;
+	(void)state;
+	assert_ptr_equal(a, b);
+	assert_string_equal(hm_filter_canonical(a), "udp port 53");
+	assert_ptr_not_equal(a, raw);
+	assert_int_not_equal(hm_filter_slot(a), hm_filter_slot(c));
+	assert_int_not_equal(hm_filter_slot(a), hm_filter_slot(raw));
+	hm_filter_destroy(b);
+	assert_string_equal(hm_filter_canonical(a), "udp port 53"); // still held
+	slot = hm_filter_slot(c);
+	hm_filter_destroy(c);
+	c = create("udp port 55");
+	assert_int_equal(hm_filter_slot(c), slot); // given again
+	hm_filter_destroy(a);
+	hm_filter_destroy(raw);
+	hm_filter_destroy(c);
+}
+
+static void test_filter_many_filters_have_slots_of_their_own(void **state)
+{
+	enum { MANY = 300 };
+	static struct hm_filter *all[MANY];
+	static bool used[MANY];
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "port %u", i + 1);
+		all[i] = create(text);
+		assert_non_null(all[i]);
+		assert_in_range(hm_filter_slot(all[i]), 0, MANY - 1);
+		assert_false(used[hm_filter_slot(all[i])]);
+		used[hm_filter_slot(all[i])] = true;
+	}
+	for (unsigned i = 0; i < MANY; i++)
+		hm_filter_destroy(all[i]);
+}
+
+static void test_filter_index_knows_its_filters(void **state)
+{
+	struct hm_filter *a = create("tcp"), *b = create("udp"), *c = create("icmp");
+	struct hm_filter *list[] = {a, NULL, b, a, b};
+	struct hm_filter_index *x = hm_filter_index_create(list, 5, &err);
+	(void)state;
+	assert_non_null(x);
+	assert_true(hm_filter_index_bytes(x) > 0);
+	assert_true(hm_filter_index_matches(x, list, 5));
+	assert_true(hm_filter_index_matches(x, list, 3));
+	assert_true(hm_filter_index_matches(x, list + 1, 4));
+	assert_false(hm_filter_index_matches(x, list, 2));
+	list[1] = c;
+	assert_false(hm_filter_index_matches(x, list, 5));
+	hm_filter_destroy(a); // the index holds it
+	hm_filter_index_ref(x);
+	hm_filter_index_unref(x);
+	assert_string_equal(hm_filter_canonical(list[0]), "tcp");
+	hm_filter_index_unref(x);
+	hm_filter_index_unref(NULL);
+	hm_filter_destroy(b);
+	hm_filter_destroy(c);
+	x = hm_filter_index_create(NULL, 0, &err);
+	assert_true(hm_filter_index_matches(x, NULL, 0));
+	hm_filter_index_unref(x);
+}
+
+static const char *const scanned[] = {"udp dst port 80",
+				      "udp dst port 81",
+				      "tcp",
+				      "not port 82",
+				      "udp dst portrange 82-83 and len = 42",
+				      "ip protochain 17"};
+#define SCANNED (sizeof(scanned) / sizeof(scanned[0]))
+
+static void expect_hits(struct hm_filter_scan *s, struct hm_filter *const *f, uint64_t in)
+{
+	static const uint64_t every[] = {0x1111111111111111, 0x2222222222222222, 0,
+					 0xbbbbbbbbbbbbbbbb, 0xcccccccccccccccc, UINT64_MAX};
+	bool active[SCANNED] = {false};
+
+	for (unsigned i = 0; i < SCANNED; i++)
+		assert_int_equal(hm_filter_hits(s, &batch, in, hm_filter_slot(f[i])),
+				 every[i] & in);
+	for (uint32_t i = 0; i < s->n_active; i++)
+		for (unsigned k = 0; k < SCANNED; k++)
+			active[k] |= hm_filter_slot(f[k]) == s->active[i];
+	for (unsigned i = 0; i < SCANNED; i++) { // whoever matches and is not lazy is active
+		if (hm_filter_is_lazy(f[i]))
+			assert_false(active[i]);
+		else if (every[i] & in)
+			assert_true(active[i]);
+	}
+	assert_int_equal(hm_filter_hits(s, &batch, in, s->n_slots), 0);
+	assert_int_equal(hm_filter_hits(s, &batch, in, UINT32_MAX), 0);
+}
+
+static void test_filter_scan_answers_for_the_packets_asked(void **state)
+{
+	static const unsigned sizes[] = {64, 1, 3, 63, 64, 33};
+	struct hm_filter *f[SCANNED];
+	struct hm_filter_index *x;
+	struct hm_filter_scan *s;
+	(void)state;
+	for (unsigned i = 0; i < SCANNED; i++)
+		f[i] = create(scanned[i]);
+	x = hm_filter_index_create(f, SCANNED, &err);
+	s = hm_filter_scan_create(x, -1);
+	assert_non_null(s);
+	assert_true(hm_filter_scan_bytes(s) > 0);
+	hm_filter_index_unref(x); // the scan holds it
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		fill_batch(sizes[i]);
+		hm_filter_scan_begin(s);
+		expect_hits(s, f, batch.all & 0x0ff0f00f0ff0f00f);
+		expect_hits(s, f, batch.all);
+		expect_hits(s, f, 0);
+	}
+	hm_filter_scan_begin(s);
+	hm_filter_scan_run(s, &batch);
+	expect_hits(s, f, batch.all);
+	hm_filter_scan_destroy(s);
+	hm_filter_scan_destroy(NULL);
+	for (unsigned i = 0; i < SCANNED; i++)
+		hm_filter_destroy(f[i]);
+}
+
 /* Any sequence of any words: libpcap may call it nonsense, but nobody is ever asked for a name. */
 static void test_filter_random_expressions_never_reach_a_resolver(void **state)
 {
@@ -333,6 +487,10 @@ int main(void)
 		cmocka_unit_test(test_filter_deep_parentheses_are_refused),
 		cmocka_unit_test(test_filter_longest_lists_compile_soon),
 		cmocka_unit_test(test_filter_run_sees_only_given_packets_and_captured_bytes),
+		cmocka_unit_test(test_filter_same_expression_is_the_same_filter),
+		cmocka_unit_test(test_filter_many_filters_have_slots_of_their_own),
+		cmocka_unit_test(test_filter_index_knows_its_filters),
+		cmocka_unit_test(test_filter_scan_answers_for_the_packets_asked),
 		cmocka_unit_test(test_filter_random_expressions_never_reach_a_resolver),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
