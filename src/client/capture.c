@@ -245,21 +245,6 @@ static json_t *functions_of_flow(struct hm_client *c, const char *flow, json_t *
 	return list;
 }
 
-/* Applies ["NAME", ARGUMENT...]; returns its number in the flow, 0 with err. */
-static json_int_t apply(struct capture *cap, const json_t *function, struct hm_error *err)
-{
-	json_t *const args = json_copy((json_t *)(uintptr_t)function);
-	json_t *const name = json_incref(json_array_get(args, 0));
-	json_array_remove(args, 0);
-	json_t *const answer = hm_client_call(
-		cap->client, "flow.apply",
-		json_pack("{s:I, s:o, s:o}", "flow", cap->flow, "function", name, "args", args),
-		err);
-	const json_int_t number = json_integer_value(json_object_get(answer, "function"));
-	json_decref(answer);
-	return number;
-}
-
 /* TO_BUFFER's arguments. */
 static json_t *buffer_of(const struct options *o)
 {
@@ -274,30 +259,21 @@ static json_t *buffer_of(const struct options *o)
 /* Makes and connects the flow, maps the ring of its last function. 0 or -1 with err. */
 static int open_flow(struct capture *cap, json_t *device, json_t *functions, struct hm_error *err)
 {
-	json_t *answer, *function;
-	json_int_t number = 1;
-	size_t i;
+	json_t *answer;
 	int fd;
 
-	answer = hm_client_call(cap->client, "flow.create", json_pack("{s:O}", "device", device),
+	json_array_append_new(functions, buffer_of(cap->options));
+	answer = hm_client_call(cap->client, "flow.create",
+				json_pack("{s:O, s:O, s:b}", "device", device, "functions",
+					  functions, "connect", 1),
 				err);
 	if (!answer)
 		return -1;
 	cap->flow = json_integer_value(json_object_get(answer, "flow"));
 	json_decref(answer);
-	json_array_append_new(functions, buffer_of(cap->options));
-	json_array_foreach (functions, i, function) {
-		number = apply(cap, function, err);
-		if (number == 0)
-			return -1;
-	}
-	answer = hm_client_call(cap->client, "flow.connect", json_pack("{s:I}", "flow", cap->flow),
-				err);
-	if (!answer)
-		return -1;
-	json_decref(answer);
 	answer = hm_client_call_fd(cap->client, "flow.buffer",
-				   json_pack("{s:I, s:I}", "flow", cap->flow, "function", number),
+				   json_pack("{s:I, s:I}", "flow", cap->flow, "function",
+					     (json_int_t)json_array_size(functions)),
 				   &fd, err);
 	json_decref(answer);
 	if (!answer || fd < 0)

@@ -119,51 +119,24 @@ static int flow_apply(struct hm_ctl *ctl, int argc, char **argv)
 			   NULL);
 }
 
-/* --- flow add: create, apply, connect --- */
+/* --- flow add: all in one --- */
 
-static int add_functions(struct hm_ctl *ctl, json_t *id, const json_t *calls)
+static int add(struct hm_ctl *ctl, char **argv, json_t *calls)
 {
 	struct hm_error err = {0};
-	json_t *call;
-	size_t i;
-	json_array_foreach ((json_t *)calls, i, call) {
-		json_t *args = json_copy(call);
-		json_array_remove(args, 0);
-		json_t *result = hm_client_call(ctl->client, "flow.apply",
-						json_pack("{s:O, s:O, s:o}", "flow", id, "function",
-							  json_array_get(call, 0), "args", args),
-						&err);
-		if (!result)
-			return hm_ctl_failed(ctl, &err);
-		json_decref(result);
-	}
-	json_t *result =
-		hm_client_call(ctl->client, "flow.connect", json_pack("{s:O}", "flow", id), &err);
-	if (!result)
-		return hm_ctl_failed(ctl, &err);
-	json_decref(result);
-	return HM_EXIT_OK;
-}
-
-static int add(struct hm_ctl *ctl, char **argv, const json_t *calls)
-{
-	struct hm_error err = {0};
-	json_t *made =
-		hm_client_call(ctl->client, "flow.create", create_params(argv[0], argv[1]), &err);
+	json_t *params = create_params(argv[0], argv[1]);
+	json_object_set(params, "functions", calls);
+	json_object_set_new(params, "connect", json_true());
+	json_t *made = hm_client_call(ctl->client, "flow.create", params, &err);
 	if (!made)
 		return hm_ctl_failed(ctl, &err);
-	json_t *id = json_object_get(made, "flow");
-	int code = add_functions(ctl, id, calls);
-	if (code != HM_EXIT_OK) // leave nothing half made
-		json_decref(hm_client_call(ctl->client, "flow.close",
-					   json_pack("{s:O}", "flow", id), &err));
-	else if (ctl->json)
+	if (ctl->json)
 		hm_ctl_print_json(made);
 	else
-		printf("flow %" JSON_INTEGER_FORMAT " (%s) is active\n", json_integer_value(id),
-		       argv[1]);
+		printf("flow %" JSON_INTEGER_FORMAT " (%s) is active\n",
+		       json_integer_value(json_object_get(made, "flow")), argv[1]);
 	json_decref(made);
-	return code;
+	return HM_EXIT_OK;
 }
 
 static int flow_add(struct hm_ctl *ctl, int argc, char **argv)

@@ -56,11 +56,11 @@ static void hello(struct hm_call *c, const json_t *params)
 	json_object_set_new(v, "role",
 			    json_string(hm_role_name(p->owner.administrator ? HM_ROLE_ADMINISTRATOR
 									    : HM_ROLE_READER)));
-	json_object_set_new(v, "limits",
-			    json_pack("{s:I, s:I, s:i, s:i}", "line_bytes",
-				      (json_int_t)limits->max_line_bytes, "flows",
-				      (json_int_t)limits->max_flows_per_client, "nesting",
-				      HM_RPC_NESTING_MAX, "calls", HM_RPC_CALLS_MAX));
+	json_object_set_new(
+		v, "limits",
+		json_pack("{s:I, s:I, s:I, s:i}", "line_bytes", (json_int_t)limits->max_line_bytes,
+			  "flows", (json_int_t)limits->max_flows_per_client, "calls",
+			  (json_int_t)limits->max_calls_per_client, "nesting", HM_RPC_NESTING_MAX));
 	hm_call_result(c, v);
 }
 

@@ -3,6 +3,7 @@
  * and carries is for its owner and for administrators. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/rpc.h"
@@ -33,6 +34,16 @@ static const struct hm_key create_params[] = {
 	 .type = HM_KEY_FLAG,
 	 .fallback = "false",
 	 .help = "whether it stays when this connection ends"},
+	{.name = "functions",
+	 .type = HM_KEY_CALLS,
+	 .min = 0,
+	 .max = 1024,
+	 .fallback = "[]",
+	 .help = "what is applied to it at once, each [\"FUNCTION\", argument ...]"},
+	{.name = "connect",
+	 .type = HM_KEY_FLAG,
+	 .fallback = "false",
+	 .help = "whether it is connected at once; then the answer comes when it sees packets"},
 	{0},
 };
 static const struct hm_key apply_params[] = {
@@ -118,7 +129,51 @@ static uint32_t *flow_counter(struct hm_control *control, const struct hm_owner 
 	return NULL;
 }
 
-/* --- methods --- */
+static void close_flow(struct hm_control *control, struct hm_flow *f)
+{
+	uint32_t *n = flow_counter(control, hm_flow_owner(f));
+	if (n && *n > 0)
+		--*n;
+	hm_flow_close(f);
+}
+
+/* --- flow.create --- */
+
+/* A flow that is made and connected by one call: nothing is left of it if that fails. */
+struct making {
+	struct hm_call *call;
+	struct hm_control *control;
+	uint32_t flow;
+};
+
+static void made(void *arg, const struct hm_error *err)
+{
+	struct making *m = arg;
+	struct hm_error gone;
+	json_t *id = json_integer((json_int_t)m->flow);
+	if (!err) {
+		hm_call_result(m->call, json_pack("{s:O, s:s}", "flow", id, "status", "active"));
+	} else {
+		struct hm_flow *f = hm_flow_find(m->control->engine, id, &gone);
+		if (f) // else it was closed, and that is the error
+			close_flow(m->control, f);
+		hm_call_fail(m->call, err);
+	}
+	json_decref(id);
+	free(m);
+}
+
+static void connect_made(struct hm_call *c, struct hm_flow *f)
+{
+	struct making *m = malloc(sizeof(*m));
+	if (!m) {
+		close_flow(c->peer->control, f);
+		hm_call_refuse(c, HM_RPC_INTERNAL, NULL, "out of memory");
+		return;
+	}
+	*m = (struct making){.call = c, .control = c->peer->control, .flow = hm_flow_id(f)};
+	hm_flow_connect(f, made, m);
+}
 
 static void flow_create(struct hm_call *c, const json_t *params)
 {
@@ -148,8 +203,17 @@ static void flow_create(struct hm_call *c, const json_t *params)
 		return;
 	}
 	++*n;
-	hm_call_result(c, json_pack("{s:I}", "flow", (json_int_t)hm_flow_id(f)));
+	if (hm_flow_apply_all(f, json_object_get(params, "functions"), "params", &err) < 0) {
+		close_flow(control, f);
+		hm_call_fail(c, &err);
+	} else if (json_is_true(json_object_get(params, "connect"))) {
+		connect_made(c, f);
+	} else {
+		hm_call_result(c, json_pack("{s:I}", "flow", (json_int_t)hm_flow_id(f)));
+	}
 }
+
+/* --- the other methods --- */
 
 static void flow_apply(struct hm_call *c, const json_t *params)
 {
@@ -252,10 +316,7 @@ static void flow_close(struct hm_call *c, const json_t *params)
 	struct hm_flow *f = find_own_flow(c, params);
 	if (!f)
 		return;
-	uint32_t *n = flow_counter(c->peer->control, hm_flow_owner(f));
-	if (n && *n > 0)
-		--*n;
-	hm_flow_close(f);
+	close_flow(c->peer->control, f);
 	hm_call_result(c, json_object());
 }
 
@@ -287,7 +348,8 @@ static void flow_buffer(struct hm_call *c, const json_t *params)
 }
 
 const struct hm_method hm_methods_flow[] = {
-	{"flow.create", HM_ROLE_READER, create_params, flow_create, "opens a flow on a device"},
+	{"flow.create", HM_ROLE_READER, create_params, flow_create,
+	 "opens a flow on a device; with functions, and connected, if asked"},
 	{"flow.apply", HM_ROLE_READER, apply_params, flow_apply,
 	 "adds a function to a flow that is not connected yet"},
 	{"flow.connect", HM_ROLE_READER, flow_params, flow_connect,

@@ -345,9 +345,11 @@ void hm_peer_line(struct hm_peer *p, const char *line, size_t n)
 			       HM_RPC_NESTING_MAX);
 		return;
 	}
-	if (p->n_calls >= HM_RPC_CALLS_MAX) {
-		hm_peer_breach(p, HM_RPC_LIMIT, "%u requests wait for their answer already",
-			       HM_RPC_CALLS_MAX);
+	if (p->n_calls >= p->control->config->control.max_calls_per_client) {
+		hm_peer_breach(p, HM_RPC_LIMIT,
+			       "%u requests wait for their answer already "
+			       "(control.max_calls_per_client)",
+			       p->n_calls);
 		return;
 	}
 	json_t *request = json_loadb(line, n, JSON_REJECT_DUPLICATES, &where);

@@ -17,10 +17,9 @@
 #include "core/engine.h"
 #include "core/error.h"
 
-#define HM_RPC_PROTOCOL    1    // version that hello speaks
-#define HM_RPC_NESTING_MAX 32   // levels of brackets in a request
-#define HM_RPC_BATCH_MAX   64   // requests in one batch array
-#define HM_RPC_CALLS_MAX   1024 // requests of one peer that wait for their answer
+#define HM_RPC_PROTOCOL    1  // version that hello speaks
+#define HM_RPC_NESTING_MAX 32 // levels of brackets in a request
+#define HM_RPC_BATCH_MAX   64 // requests in one batch array
 
 enum hm_rpc_code {
 	HM_RPC_PARSE = -32700,

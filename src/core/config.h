@@ -35,7 +35,7 @@ struct hm_control_config {
 	struct hm_strings administrators; // user names, "@group" or numbers; root and the daemon's
 					  // user always are
 	struct hm_strings readers;        // empty: everybody who can open the socket
-	uint32_t max_clients, max_flows_per_client, max_line_bytes;
+	uint32_t max_clients, max_flows_per_client, max_calls_per_client, max_line_bytes;
 };
 
 struct hm_device_config {

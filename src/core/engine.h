@@ -75,6 +75,10 @@ const struct hm_owner *hm_flow_owner(const struct hm_flow *f);
  * 6144 no such function, 7006 already connected, 700N arguments, or the function's own. */
 int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
 		  struct hm_error *err);
+/* Appends all of an array of ["FUNCTION", argument ...]. 0, or a negative errno with err, which names the
+ * one that was refused as `path`.functions[i]. */
+int hm_flow_apply_all(struct hm_flow *f, const json_t *functions, const char *path,
+		      struct hm_error *err);
 /* Answers when every worker runs a program that contains the flow; 3081 if it is connected already.
  */
 void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg);

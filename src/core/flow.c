@@ -131,6 +131,29 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, s
 	return (int)f->n;
 }
 
+int hm_flow_apply_all(struct hm_flow *f, const json_t *functions, const char *path,
+		      struct hm_error *err)
+{
+	struct hm_error cause;
+	json_t *function;
+	size_t i;
+
+	json_array_foreach (functions, i, function) {
+		const char *name = json_string_value(json_array_get(function, 0));
+		json_t *args = json_copy(function);
+		int ret;
+
+		json_array_remove(args, 0);
+		ret = hm_flow_apply(f, name, args, &cause);
+		json_decref(args);
+		if (ret < 0)
+			return hm_error_set(err, ret, cause.mapi_errno,
+					    "%s.functions[%zu] (%s): %s", path, i, name,
+					    cause.text);
+	}
+	return 0;
+}
+
 void hm_flow_answer(struct hm_flow *f, const struct hm_error *err)
 {
 	hm_done_cb done = f->done;

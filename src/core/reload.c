@@ -39,11 +39,9 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 					 struct hm_error *err)
 {
 	static const struct hm_owner daemon = {.administrator = true, .configured = true};
-	json_t *device = json_string(c->device), *function;
+	json_t *device = json_string(c->device);
 	struct hm_device *d = hm_device_find(e, device, err);
 	struct hm_flow *f = NULL;
-	struct hm_error cause;
-	size_t i;
 
 	json_decref(device);
 	// the name may still be a flow's that this one replaces: it is given when the old one is closed
@@ -53,21 +51,9 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 		return NULL;
 	f->config_path = strdup(c->path);
 	f->config_functions = json_deep_copy(c->functions);
-	json_array_foreach (c->functions, i, function) {
-		json_t *args = json_copy(function);
-		int ret;
-
-		json_array_remove(args, 0);
-		ret = hm_flow_apply(f, json_string_value(json_array_get(function, 0)), args,
-				    &cause);
-		json_decref(args);
-		if (ret < 0) {
-			hm_error_set(err, ret, cause.mapi_errno, "%s.functions[%zu] (%s): %s",
-				     c->path, i, json_string_value(json_array_get(function, 0)),
-				     cause.text);
-			f->state = HM_FLOW_FINISHING;
-			return NULL;
-		}
+	if (hm_flow_apply_all(f, c->functions, c->path, err) < 0) {
+		f->state = HM_FLOW_FINISHING;
+		return NULL;
 	}
 	return f;
 }

@@ -111,17 +111,11 @@ json_t *hm_function_describe(const struct hm_function *f)
 static void create_configured(struct hm_engine *e, const struct hm_flow_config *c)
 {
 	const struct hm_owner daemon = {.uid = (uint32_t)geteuid(), .administrator = true};
-	json_t *which = json_string(c->device), *function;
+	json_t *which = json_string(c->device);
 	struct hm_device *d = hm_device_find(e, which, NULL);
 	struct hm_flow *f = hm_flow_create(e, d, c->name, &daemon, NULL);
-	size_t i;
 	json_decref(which);
-	json_array_foreach (c->functions, i, function) {
-		json_t *args = json_copy(function);
-		json_array_remove(args, 0);
-		hm_flow_apply(f, json_string_value(json_array_get(function, 0)), args, NULL);
-		json_decref(args);
-	}
+	hm_flow_apply_all(f, c->functions, c->path, NULL);
 	f->connected = f->configured = true;
 }
 
@@ -177,9 +171,11 @@ void hm_engine_stop(struct hm_engine *e)
 {
 	e->stopping = true;
 	e->drain_polls = 20;
-	for (struct hm_flow *f = e->flows; f; f = f->next)
+	for (struct hm_flow *f = e->flows, *next; f; f = next) {
+		next = f->next;
 		if (f->done)
 			answer(f, "the daemon is stopping");
+	}
 }
 
 bool hm_engine_stopped(const struct hm_engine *e)
@@ -326,6 +322,25 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, s
 			      json_pack("{s:i, s:s, s:O}", "number", number, "name",
 					known ? known->name : function, "args", args));
 	return number;
+}
+
+int hm_flow_apply_all(struct hm_flow *f, const json_t *calls, const char *path,
+		      struct hm_error *err)
+{
+	struct hm_error cause = {0};
+	json_t *function;
+	size_t i;
+	json_array_foreach (calls, i, function) {
+		json_t *args = json_copy(function);
+		json_array_remove(args, 0);
+		int ret = hm_flow_apply(f, json_string_value(json_array_get(function, 0)), args,
+					&cause);
+		json_decref(args);
+		if (ret < 0)
+			return hm_error_set(err, ret, cause.mapi_errno, "%s.functions[%zu]: %s",
+					    path, i, cause.text);
+	}
+	return 0;
 }
 
 void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg)

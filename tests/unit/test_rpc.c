@@ -146,6 +146,65 @@ static void test_rpc_connect_of_a_closed_flow_fails(void **state)
 	assert_int_equal(b->peer.n_calls, 0);
 }
 
+#define WHOLE(id, name, functions)                   \
+	CALL(id, "flow.create",                      \
+	     "{\"device\":\"dag0\",\"name\":\"" name \
+	     "\",\"connect\":true,\"functions\":[[\"PKT_COUNTER\"]" functions "]}")
+
+static void test_rpc_whole_flow_is_made_and_connected_by_one_call(void **state)
+{
+	struct rpc_bench *b = *state;
+	assert_string_equal(bench_line(b, WHOLE("1", "a", ",[\"BPF_FILTER\",\"tcp\"]")), "");
+	hm_engine_poll(b->control.engine);
+	assert_string_equal(b->sent, RESULT("1", "{\"flow\":1,\"status\":\"active\"}"));
+	assert_non_null(strstr(bench_line(b, CALL("2", "flow.info", "{\"flow\":\"a\"}")),
+			       "\"number\":2,\"name\":\"BPF_FILTER\""));
+}
+
+static void test_rpc_whole_flow_that_is_refused_leaves_nothing(void **state)
+{
+	struct rpc_bench *b = *state;
+	for (int i = 0; i < 5; i++) { // more often than flows are allowed
+		const char *answer = bench_line(b, WHOLE("1", "a", ",[\"NO_SUCH\"]"));
+		starts(answer, ERROR("1", "-32000"));
+		assert_non_null(strstr(answer, "params.functions[1]"));
+		assert_non_null(strstr(answer, "6144"));
+	}
+	starts(bench_line(b, WHOLE("1", "a", ",[7]")), ERROR("1", "-32602"));
+	starts(bench_line(b, CALL("2", "flow.info", "{\"flow\":\"a\"}")), ERROR("2", "-32000"));
+	assert_int_equal(b->peer.n_flows, 0);
+}
+
+static void test_rpc_whole_flow_that_cannot_connect_is_closed(void **state)
+{
+	struct rpc_bench *b = *state;
+	assert_string_equal(bench_line(b, WHOLE("1", "never", "")), "");
+	assert_int_equal(b->peer.n_flows, 1);
+	const char *answers = bench_line(b, CALL("2", "flow.close", "{\"flow\":\"never\"}"));
+	starts(answers, ERROR("1", "-32000"));
+	assert_non_null(strstr(answers, RESULT("2", "{}")));
+	assert_int_equal(b->peer.n_flows, 0);
+	assert_string_equal(bench_line(b, WHOLE("3", "never", "")), "");
+	hm_control_stop(&b->control); // answers what waits
+	starts(b->sent, ERROR("3", "-32000"));
+	assert_int_equal(b->peer.n_flows, 0);
+}
+
+static void test_rpc_whole_flow_of_a_peer_that_goes_is_closed(void **state)
+{
+	struct rpc_bench *b = *state;
+	struct hm_peer other = b->peer;
+	other.owner.client = 2;
+	other.calls = NULL;
+	other.n_calls = 0;
+	hm_peer_open(&other, &b->control);
+	const char *line = WHOLE("1", "never", "");
+	hm_peer_line(&other, line, strlen(line));
+	assert_int_equal(other.n_calls, 1);
+	hm_peer_gone(&other);
+	assert_null(strstr(bench_line(b, CALL("2", "flow.list", "{}")), "never"));
+}
+
 static void test_rpc_batch_is_answered_as_one_array(void **state)
 {
 	struct rpc_bench *b = *state;
@@ -181,7 +240,7 @@ static void test_rpc_too_many_waiting_calls_close(void **state)
 	struct rpc_bench *b = *state;
 	bench_line(b, CALL("1", "flow.create", "{\"device\":\"dag0\",\"name\":\"never\"}"));
 	bench_line(b, CALL("2", "flow.connect", "{\"flow\":\"never\"}"));
-	b->peer.n_calls = HM_RPC_CALLS_MAX; // as if so many waited
+	b->peer.n_calls = b->config->control.max_calls_per_client; // as if so many waited
 	starts(bench_line(b, CALL("3", "version", "{}")), ERROR("null", "-32001"));
 	assert_true(b->closed);
 	b->peer.n_calls = 1;
@@ -299,6 +358,10 @@ int main(void)
 		CASE(test_rpc_engine_errors_carry_mapi_numbers),
 		CASE(test_rpc_connect_answers_later_and_others_meanwhile),
 		CASE(test_rpc_connect_of_a_closed_flow_fails),
+		CASE(test_rpc_whole_flow_is_made_and_connected_by_one_call),
+		CASE(test_rpc_whole_flow_that_is_refused_leaves_nothing),
+		CASE(test_rpc_whole_flow_that_cannot_connect_is_closed),
+		CASE(test_rpc_whole_flow_of_a_peer_that_goes_is_closed),
 		CASE(test_rpc_batch_is_answered_as_one_array),
 		CASE(test_rpc_batch_with_connect_waits_for_it),
 		CASE(test_rpc_too_many_waiting_calls_close),
