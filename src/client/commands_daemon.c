@@ -11,6 +11,11 @@ static int version(struct hm_ctl *ctl, int argc, char **argv)
 	return hm_ctl_call(ctl, "version", NULL, NULL);
 }
 
+static int memory(struct hm_ctl *ctl, int argc, char **argv)
+{
+	return hm_ctl_call(ctl, "memory", NULL, NULL);
+}
+
 static int methods(struct hm_ctl *ctl, int argc, char **argv)
 {
 	struct hm_error err = {0};
@@ -123,6 +128,7 @@ const struct hm_command hm_commands_daemon[] = {
 	{"ledger", "", 0, 0, hm_ctl_ledger,
 	 "where every packet and flow record went\n"
 	 "Each line is a sum; exit code 1 if one of them does not balance.\n"},
+	{"memory", "", 0, 0, memory, "what the daemon has allocated"},
 	{"reload", "", 0, 0, reload, "loads the configuration file again"},
 	{"log", "[[TYPE] LEVEL]", 0, 2, log_level,
 	 "shows or changes what the daemon logs\n"

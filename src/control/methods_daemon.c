@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* methods_daemon: the methods about the daemon as a whole. */
 #include <fnmatch.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control/rpc.h"
 #include "core/version.h"
 
+#include <rte_lcore.h>
 #include <rte_log.h>
+#include <rte_malloc.h>
 
 static json_t *versions(void)
 {
@@ -83,6 +87,34 @@ static void ledger(struct hm_call *c, const json_t *params)
 static void netflow_stats(struct hm_call *c, const json_t *params)
 {
 	hm_call_result(c, hm_netflow_stats(c->peer->control->engine));
+}
+
+static json_int_t resident_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	long long pages = 0;
+	if (!f || fscanf(f, "%*d %lld", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+static void memory(struct hm_call *c, const json_t *params)
+{
+	struct mallinfo2 libc = mallinfo2();
+	json_int_t used = 0, size = 0;
+	for (unsigned i = 0; i < rte_socket_count(); i++) {
+		struct rte_malloc_socket_stats s;
+		if (rte_malloc_get_socket_stats(rte_socket_id_by_idx(i), &s) < 0)
+			continue;
+		used += (json_int_t)s.heap_allocsz_bytes;
+		size += (json_int_t)s.heap_totalsz_bytes;
+	}
+	hm_call_result(c, json_pack("{s:{s:I, s:I}, s:I, s:I}", "heap", "used_bytes", used,
+				    "size_bytes", size, "malloc_bytes",
+				    (json_int_t)(libc.uordblks + libc.hblkhd), "resident_bytes",
+				    resident_bytes()));
 }
 
 static void config_reload(struct hm_call *c, const json_t *params)
@@ -167,6 +199,7 @@ const struct hm_method hm_methods_daemon[] = {
 	{"ledger", HM_ROLE_READER, no_params, ledger, "where every packet and flow record went"},
 	{"netflow.stats", HM_ROLE_READER, no_params, netflow_stats,
 	 "every FLOW_REPORT with its cache and exporters"},
+	{"memory", HM_ROLE_READER, no_params, memory, "what the daemon has allocated"},
 	{"config.reload", HM_ROLE_ADMINISTRATOR, no_params, config_reload,
 	 "loads the configuration file again: flows, netflow, users and limits"},
 	{"log.level", HM_ROLE_ADMINISTRATOR, log_params, log_level,
