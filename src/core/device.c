@@ -288,6 +288,8 @@ static struct hm_lane *lane_of(struct hm_device *d, struct hm_worker *w)
 int hm_device_assign(struct hm_device *d, struct hm_worker *const *workers, unsigned n_workers,
 		     unsigned *next_worker, struct hm_error *err)
 {
+	int sockets[HM_WORKERS_MAX];
+
 	for (uint16_t i = 0; i < d->config->queues; i++) {
 		struct hm_worker *w = workers[(*next_worker)++ % n_workers];
 		struct hm_lane *l = lane_of(d, w);
@@ -302,7 +304,10 @@ int hm_device_assign(struct hm_device *d, struct hm_worker *const *workers, unsi
 		q->burst = (uint16_t)d->config->burst;
 		l->queues[l->n_queues++] = q;
 	}
-	return 0;
+	for (unsigned i = 0; i < d->n_lanes; i++)
+		sockets[i] = d->workers[i]->socket;
+	d->nodes = hm_nodes_create(d->n_lanes, sockets);
+	return d->nodes ? 0 : hm_error_set(err, -ENOMEM, 3084, "no memory (raise eal.memory_mb)");
 }
 
 static void set_running(struct hm_device *d, bool running)
@@ -381,6 +386,7 @@ void hm_device_halt(struct hm_device *d)
 
 void hm_device_fini(struct hm_device *d)
 {
+	hm_nodes_destroy(d->nodes);
 	for (unsigned i = 0; i < d->n_lanes; i++) {
 		for (unsigned q = 0; q < d->lanes[i]->n_queues; q++)
 			rte_free(d->lanes[i]->queues[q]);

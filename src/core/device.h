@@ -15,7 +15,8 @@ enum hm_device_state {
 	HM_DEVICE_STOPPED,
 };
 
-struct hm_generation; // of programs, see publish.h
+struct hm_generation; // of programs, see publish.c
+struct hm_compile_job;
 
 struct hm_device {
 	struct hm_engine *engine;
@@ -35,9 +36,19 @@ struct hm_device {
 	struct hm_lane *lanes[HM_WORKERS_MAX];
 	struct hm_worker *workers[HM_WORKERS_MAX]; // of each lane
 
-	struct hm_search_db *db;          // of the published programs, NULL without patterns
+	struct hm_nodes *nodes; // of all its flows
+	// publish.c
+	uint32_t n_connecting;            // flows that wait for their first packets
+	bool dirty;                       // flows came or went since the last generation
 	struct hm_generation *generation; // programs being replaced
-	bool dirty;                       // flows came or went since
+	uint64_t last_generation, next_generation_tsc;
+	struct hm_filter_index *filter_index; // of the next programs, NULL without filters
+	// publish_patterns.c
+	bool patterns_changed;      // flows with patterns came or went since the last look
+	struct hm_compile_job *job; // a database being compiled
+	struct hm_search_db *db;    // of the next programs, NULL without patterns
+	struct hm_searches
+		*searches[HM_WORKERS_MAX]; // of each lane for db, handed from program to program
 };
 
 /* Finds or makes the port, configures queues and pools. 0, or negative errno with err. */

@@ -168,6 +168,8 @@ static unsigned finish_flows(struct hm_engine *e, uint64_t now_ns)
 	struct hm_flow *f, *next;
 	unsigned work = 0;
 
+	if (!e->n_closing)
+		return 0;
 	for (f = TAILQ_FIRST(&e->flows); f; f = next) {
 		bool done = true;
 
@@ -265,7 +267,7 @@ bool hm_engine_stopped(const struct hm_engine *e)
 		for (uint32_t i = 0; i < f->n; i++) {
 			const struct hm_instance *in = f->instances[i];
 
-			if (in->n_cores && in->fn->idle && !in->fn->idle(in->conf))
+			if (in->node && in->fn->idle && !in->fn->idle(in->conf))
 				done = false;
 		}
 	}

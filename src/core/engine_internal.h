@@ -17,7 +17,9 @@ struct hm_engine {
 	struct hm_device devices[HM_DEVICES_MAX];
 	uint32_t last_flow_id;
 	struct hm_flow_list flows;
-	struct hm_polled_list polled;
+	struct hm_flow_bucket polled; // have a function with poll()
+	uint32_t n_closing;           // flows that are closing or finishing
+	struct hm_flow_bucket flows_by_id[HM_FLOW_BUCKETS], flows_by_name[HM_FLOW_BUCKETS];
 	struct hm_compiler *compiler;
 	struct hm_reload *reload; // under way, or NULL
 };
@@ -30,6 +32,14 @@ unsigned hm_publish_poll(struct hm_device *d);
 bool hm_publish_settled(const struct hm_device *d);
 /* The workers have ended: frees what is published and half-made. */
 void hm_publish_fini(struct hm_device *d);
+
+/* --- publish_patterns.c --- */
+
+/* Moves a device's pattern database towards what its flows want. Returns work done. */
+unsigned hm_patterns_poll(struct hm_device *d);
+/* Whether the database (NULL: none) holds all patterns of a flow that is connecting or connected. */
+bool hm_patterns_held(const struct hm_flow *f, const struct hm_search_db *db);
+void hm_patterns_fini(struct hm_device *d);
 
 /* --- reload.c --- */
 int hm_flows_from_config(struct hm_engine *e, const struct hm_config *config, struct hm_error *err);

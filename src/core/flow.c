@@ -10,39 +10,32 @@
 #include "core/engine_internal.h"
 #include "core/pktring.h"
 
-static bool has_name(const struct hm_flow *f, const char *name)
-{
-	return f->state < HM_FLOW_CLOSING &&
-	       ((f->name && !strcmp(f->name, name)) || (f->new_name && !strcmp(f->new_name, name)));
-}
-
 struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const char *name,
 			       const struct hm_owner *owner, struct hm_error *err)
 {
-	struct hm_flow *f;
+	struct hm_flow *f = name ? hm_flow_by_name(e, name, true) : NULL;
 
-	TAILQ_FOREACH (f, &e->flows, next)
-		if (name && has_name(f, name)) {
-			hm_error_set(
-				err, -EEXIST, 0,
-				"flow %u is named \"%s\" already: choose another name, or close it",
-				f->id, name);
-			return NULL;
-		}
-	f = calloc(1, sizeof(*f));
-	if (f && name)
-		f->name = strdup(name);
-	if (!f || (name && !f->name)) {
-		free(f);
-		hm_error_set(err, -ENOMEM, 3084, "out of memory");
+	if (f) {
+		hm_error_set(err, -EEXIST, 0,
+			     "flow %u is named \"%s\" already: choose another name, or close it",
+			     f->id, name);
 		return NULL;
 	}
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		goto no_memory;
 	f->engine = e;
 	f->device = d;
-	f->id = ++e->last_flow_id;
 	f->owner = *owner;
-	TAILQ_INSERT_TAIL(&e->flows, f, next);
+	if (name && !hm_flow_set_name(f, name, false))
+		goto no_memory;
+	f->id = ++e->last_flow_id;
+	hm_flow_index_add(f);
 	return f;
+no_memory:
+	free(f);
+	hm_error_set(err, -ENOMEM, 3084, "out of memory");
+	return NULL;
 }
 
 uint32_t hm_flow_id(const struct hm_flow *f)
@@ -75,14 +68,12 @@ struct hm_flow *hm_flow_find(struct hm_engine *e, const json_t *which, struct hm
 {
 	const char *name = json_string_value(which);
 	json_int_t id = as_number(which);
-	struct hm_flow *f;
+	struct hm_flow *f = name ? hm_flow_by_name(e, name, false) : NULL;
 
-	TAILQ_FOREACH (f, &e->flows, next)
-		if (name && f->name && f->state < HM_FLOW_CLOSING && !strcmp(f->name, name))
-			return f;
-	TAILQ_FOREACH (f, &e->flows, next)
-		if (f->id == id && f->state < HM_FLOW_CLOSING)
-			return f;
+	if (!f && id > 0 && id <= UINT32_MAX)
+		f = hm_flow_by_id(e, (uint32_t)id);
+	if (f && f->state < HM_FLOW_CLOSING)
+		return f;
 	if (name)
 		hm_error_set(err, -ENOENT, 6145, "there is no flow \"%s\"", name);
 	else
@@ -108,6 +99,7 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, s
 					 .n_workers = f->device->n_lanes,
 					 .device = f->device->config->name,
 					 .owner_uid = f->owner.uid};
+	struct hm_instance **instances;
 
 	if (f->state != HM_FLOW_INIT)
 		return hm_error_set(err, -EBUSY, 7006,
@@ -124,9 +116,14 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, s
 		return hm_error_set(err, -E2BIG, 7006,
 				    "a flow has at most %u functions that change packets",
 				    HM_TRANSFORM_DEPTH);
+	instances = realloc(f->instances, (f->n + 1) * sizeof(struct hm_instance *));
+	if (!instances)
+		return hm_error_set(err, -ENOMEM, 3084, "out of memory");
+	f->instances = instances;
 	f->instances[f->n] = hm_instance_create(fn, f->n + 1, args, &ctx, err);
 	if (!f->instances[f->n])
 		return errno ? -errno : -EINVAL;
+	f->searches |= fn->pattern != NULL;
 	f->n++;
 	return (int)f->n;
 }
@@ -166,20 +163,19 @@ void hm_flow_answer(struct hm_flow *f, const struct hm_error *err)
 static int connect_instances(struct hm_flow *f, struct hm_error *err)
 {
 	struct hm_device *d = f->device;
-	int sockets[HM_WORKERS_MAX];
+	struct hm_node *parent = hm_nodes_root(d->nodes);
 	struct hm_core_ctx ctx = {.n_workers = d->n_lanes,
 				  .lossless = d->lossless,
 				  .device = d->config->name,
 				  .flow = f->name ? f->name : "",
 				  .flow_id = f->id};
 
-	for (unsigned i = 0; i < d->n_lanes; i++)
-		sockets[i] = d->workers[i]->socket;
 	for (uint32_t i = 0; i < f->n; i++) {
-		int ret = hm_instance_connect(f->instances[i], &ctx, sockets, err);
+		int ret = hm_instance_connect(f->instances[i], parent, &ctx, err);
 
 		if (ret < 0)
 			return ret;
+		parent = f->instances[i]->node;
 	}
 	return 0;
 }
@@ -208,7 +204,24 @@ void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg)
 	f->state = HM_FLOW_CONNECTING;
 	f->done = done;
 	f->done_arg = arg;
+	f->device->n_connecting++;
 	f->device->dirty = true;
+	f->device->patterns_changed |= f->searches;
+}
+
+void hm_flow_connected(struct hm_flow *f)
+{
+	f->device->n_connecting--;
+	f->state = HM_FLOW_ACTIVE;
+	f->connected_ns = hm_clock_now_ns();
+	hm_flow_answer(f, NULL);
+}
+
+void hm_flow_refuse(struct hm_flow *f, const struct hm_error *err)
+{
+	f->device->n_connecting--;
+	f->state = HM_FLOW_FAILED;
+	hm_flow_answer(f, err);
 }
 
 void hm_flow_close(struct hm_flow *f)
@@ -218,8 +231,11 @@ void hm_flow_close(struct hm_flow *f)
 	for (uint32_t i = 0; i < f->n; i++)
 		if (f->instances[i]->fn->closing)
 			f->instances[i]->fn->closing(f->instances[i]->conf);
-	f->state = f->in_program ? HM_FLOW_CLOSING : HM_FLOW_FINISHING;
-	f->device->dirty |= f->in_program;
+	f->device->n_connecting -= f->state == HM_FLOW_CONNECTING;
+	f->device->patterns_changed |= f->searches;
+	f->device->dirty |= f->generation > 0;
+	f->state = f->generation ? HM_FLOW_CLOSING : HM_FLOW_FINISHING;
+	f->engine->n_closing++;
 	hm_error_set(&err, -ECANCELED, 6145, "flow %u was closed before it was connected", f->id);
 	hm_flow_answer(f, &err);
 }
@@ -235,11 +251,13 @@ void hm_flow_close_client(struct hm_engine *e, uint64_t client)
 
 void hm_flow_free(struct hm_flow *f)
 {
-	TAILQ_REMOVE(&f->engine->flows, f, next);
+	hm_flow_index_remove(f);
+	f->engine->n_closing -= f->state >= HM_FLOW_CLOSING;
 	if (f->polled)
 		LIST_REMOVE(f, next_polled);
-	for (uint32_t i = 0; i < f->n; i++)
+	for (uint32_t i = f->n; i-- > 0;)
 		hm_instance_destroy(f->instances[i]);
+	free(f->instances);
 	json_decref(f->config_functions);
 	free(f->config_path);
 	free(f->new_name);
@@ -308,7 +326,8 @@ int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err)
 		return -EINVAL;
 	if (!in->fn->results)
 		return hm_error_set(err, -EINVAL, 6146, "%s has no result", in->fn->name);
-	return hm_instance_reset(in);
+	hm_instance_reset(in);
+	return 0;
 }
 
 static const char *status_of(const struct hm_flow *f)

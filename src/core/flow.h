@@ -9,6 +9,7 @@
 #include "core/instance.h"
 
 #define HM_FLOW_FUNCTIONS_MAX 64
+#define HM_FLOW_BUCKETS       8192
 
 enum hm_flow_state {
 	HM_FLOW_INIT,       // functions may be applied
@@ -21,8 +22,10 @@ enum hm_flow_state {
 
 struct hm_flow {
 	TAILQ_ENTRY(hm_flow) next;
-	LIST_ENTRY(hm_flow) next_polled;
-	bool polled; // on the engine's list of flows with a function that has poll()
+	LIST_ENTRY(hm_flow) same_id, same_name, next_polled;
+	bool polled;   // on the engine's list of flows with a function that has poll()
+	bool searches; // has a function with a pattern
+	bool in_job;   // its patterns are being compiled
 	struct hm_engine *engine;
 	struct hm_device *device;
 	uint32_t id;
@@ -31,18 +34,34 @@ struct hm_flow {
 	char *new_name;    // that it gets when a reload is complete
 	char *config_path; // "flows[2]" if the configuration made it, else NULL
 	json_t *config_functions;
+	bool kept; // by the reload that is being looked at
 	enum hm_flow_state state;
 	uint64_t connected_ns;
+	uint64_t generation; // the last one whose programs have it, 0: none
 	uint32_t n;
-	struct hm_instance *instances[HM_FLOW_FUNCTIONS_MAX];
-	bool in_program; // some published or pending program has it
+	struct hm_instance **instances;
 	hm_done_cb done; // of the pending connect
 	void *done_arg;
 };
 
 TAILQ_HEAD(hm_flow_list, hm_flow);
-LIST_HEAD(hm_polled_list, hm_flow);
+LIST_HEAD(hm_flow_bucket, hm_flow);
 
 /* Answers a pending connect. */
 void hm_flow_answer(struct hm_flow *f, const struct hm_error *err);
+/* A connecting flow is active, and its connect answered; or it has failed. */
+void hm_flow_connected(struct hm_flow *f);
+void hm_flow_refuse(struct hm_flow *f, const struct hm_error *err);
 void hm_flow_free(struct hm_flow *f);
+
+/* --- flow_index.c --- */
+
+void hm_flow_index_add(struct hm_flow *f);
+void hm_flow_index_remove(struct hm_flow *f);
+/* Gives a flow without a name one, or (`later`) the one that it gets when a reload is complete. False: no
+ * memory. */
+bool hm_flow_set_name(struct hm_flow *f, const char *name, bool later);
+void hm_flow_take_name(struct hm_flow *f); // now it is complete
+struct hm_flow *hm_flow_by_id(struct hm_engine *e, uint32_t id);
+/* The flow that has the name, or (`later`, too) is to get it, and is not being closed. */
+struct hm_flow *hm_flow_by_name(struct hm_engine *e, const char *name, bool later);

@@ -5,7 +5,8 @@
  * Life of an instance (one use of a function in a flow):
  *   apply    control core  conf_init()  arguments -> conf, which is read-only from then on
  *   connect  control core  connect()    what needs resources; may fail with a MAPI number
- *                          core_init()  once a worker, zeroed memory on its NUMA node
+ *                          core_init()  once a worker, zeroed memory on its NUMA node; not if the flow
+ *                                       shares the node of another (node.h): then conf is freed
  *   run      worker        process() or transform(), once a batch and only if the mask is not empty
  *                          ready()      before each burst of a lossless source
  *                          tick()       about every millisecond, and while idle
@@ -28,7 +29,8 @@
 #include "core/batch.h"
 #include "core/error.h"
 
-#define HM_ARGS_MAX 10
+#define HM_ARGS_MAX           10
+#define HM_SHARED_RESULTS_MAX 16 // of a function whose nodes flows may share
 
 /* Argument types by MAPI's descriptor letters (MAPI function definition, argdescr). */
 enum hm_arg_type {
@@ -56,7 +58,12 @@ union hm_value {
 };
 
 enum hm_field_type { HM_FIELD_U64, HM_FIELD_I64, HM_FIELD_U32, HM_FIELD_TIME_NS };
-enum hm_merge { HM_MERGE_SUM, HM_MERGE_MIN, HM_MERGE_MAX };
+enum hm_merge {
+	HM_MERGE_SUM,
+	HM_MERGE_MIN,
+	HM_MERGE_MAX,
+	HM_MERGE_IN, // the packets that reached the function: counted anyhow, not in the core state
+};
 
 /* One field of a result, read in place from every worker's core state and merged. */
 struct hm_field {
@@ -69,9 +76,14 @@ struct hm_field {
 };
 
 enum hm_function_flags {
-	HM_FN_FILTERS = 1 << 0,   // may return fewer packets than it got
-	HM_FN_STATELESS = 1 << 1, // same arguments, same answer: two flows may share one entry
+	HM_FN_FILTERS =
+		1
+		<< 0, // may return fewer packets than it got; others pass all, whatever they return
+	HM_FN_STATELESS = 1 << 1, // same arguments, same answer: flows may share one node
 	HM_FN_ORDERED = 1 << 2,   // result depends on the order of packets
+	HM_FN_SHARED_COUNTER =
+		1 << 3, // all results are HM_FIELD_U64 sums: flows may share one node, each less
+			// what it found there. No poll, closing, stats, ready or drain
 };
 
 /* What the worker tells a core state about where it lives. */
@@ -96,6 +108,7 @@ struct hm_apply_ctx {
 	uint32_t owner_uid;
 };
 
+struct hm_filter;
 struct hm_pattern;
 struct hm_pktring;
 struct hm_copies;
@@ -120,14 +133,17 @@ struct hm_function {
 	void (*closing)(void *conf);    // the flow begins to close: stop waiting for anybody
 	json_t *(*stats)(const void *conf, void *const *cores,
 			 unsigned n); // more keys for flow.read, may be NULL
-	const struct hm_pattern *(*pattern)(const void *conf); // what it searches, if it does
+	/* What it filters, what it searches. With one of these and neither process nor transform the packets that
+	 * match go on, and the program asks for all filters and patterns at once. */
+	struct hm_filter *(*filter)(const void *conf);
+	const struct hm_pattern *(*pattern)(const void *conf);
 	struct hm_pktring *(*pktring)(const void *conf); // the packet ring it fills, if it does
 
-	// workers
+	// workers. With none of process, transform, filter and pattern it only counts what reaches it.
 	uint64_t (*process)(void *core, const struct hm_batch *b, uint64_t in);
 	/* The second shape: fills `out` with copies from `pool`; out->n, ts_ns, data, caplen,
 	 * wirelen, ifindex of each. Returns the mask of `in` that was dropped because the pool was
-	 * empty. Exactly one of process and transform is set. */
+	 * empty. At most one of process and transform is set. */
 	uint64_t (*transform)(void *core, const struct hm_batch *b, uint64_t in,
 			      struct hm_batch *out, struct hm_copies *pool);
 	void (*tick)(void *core,

@@ -3,11 +3,57 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <rte_malloc.h>
-#include <rte_pause.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static size_t count_fields(const struct hm_function *fn)
+{
+	size_t n = 0;
+
+	while (fn->results && fn->results[n].name)
+		n++;
+	return n;
+}
+
+/* The arguments in one way of writing: by type, with defaults in the place of what was left out. */
+static char *canonical_args(const struct hm_function *fn, const union hm_value *values)
+{
+	json_t *list = json_array();
+	char *text;
+
+	for (unsigned i = 0; fn->args && fn->args[i].name; i++)
+		switch (fn->args[i].type) {
+		case HM_ARG_STRING:
+			json_array_append_new(list, values[i].s ? json_string_nocheck(values[i].s)
+								: json_null());
+			break;
+		case HM_ARG_INT:
+		case HM_ARG_U64:
+			json_array_append_new(list, json_integer((json_int_t)values[i].u));
+			break;
+		case HM_ARG_OPTIONS:
+			json_array_append_new(list, values[i].options
+							    ? json_deep_copy(values[i].options)
+							    : json_null());
+			break;
+		}
+	text = json_dumps(list, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(list);
+	return text;
+}
+
+static bool needs_key(const struct hm_function *fn)
+{
+	return hm_function_is_shared(fn) && !fn->filter && !fn->pattern && fn->args;
+}
+
+static void destroy_conf(struct hm_instance *in)
+{
+	free(in->key);
+	free(in->conf);
+	free(in);
+}
 
 struct hm_instance *hm_instance_create(const struct hm_function *fn, uint32_t number,
 				       const json_t *args, const struct hm_apply_ctx *ctx,
@@ -21,11 +67,14 @@ struct hm_instance *hm_instance_create(const struct hm_function *fn, uint32_t nu
 		errno = -ret;
 		return NULL;
 	}
-	in = calloc(1, sizeof(*in));
-	if (in)
+	in = calloc(1, sizeof(*in) + count_fields(fn) * sizeof(in->field_base[0]));
+	if (in) {
 		in->conf = calloc(1, fn->conf_size ? fn->conf_size : 1);
-	if (!in || !in->conf) {
-		free(in);
+		in->key = needs_key(fn) ? canonical_args(fn, values) : NULL;
+	}
+	if (!in || !in->conf || (needs_key(fn) && !in->key)) {
+		if (in)
+			destroy_conf(in);
 		hm_error_set(err, -ENOMEM, 3084, "%s: out of memory", fn->name);
 		errno = ENOMEM;
 		return NULL;
@@ -34,8 +83,7 @@ struct hm_instance *hm_instance_create(const struct hm_function *fn, uint32_t nu
 	in->number = number;
 	ret = fn->conf_init ? fn->conf_init(in->conf, values, ctx, err) : 0;
 	if (ret < 0) {
-		free(in->conf);
-		free(in);
+		destroy_conf(in);
 		errno = -ret;
 		return NULL;
 	}
@@ -43,7 +91,7 @@ struct hm_instance *hm_instance_create(const struct hm_function *fn, uint32_t nu
 	return in;
 }
 
-int hm_instance_connect(struct hm_instance *in, struct hm_core_ctx *ctx, const int *sockets,
+int hm_instance_connect(struct hm_instance *in, struct hm_node *parent, struct hm_core_ctx *ctx,
 			struct hm_error *err)
 {
 	const struct hm_function *fn = in->fn;
@@ -51,25 +99,13 @@ int hm_instance_connect(struct hm_instance *in, struct hm_core_ctx *ctx, const i
 
 	if (ret < 0)
 		return ret;
-	ctx->conf = in->conf;
 	ctx->function_id = in->number;
-	for (unsigned w = 0; w < ctx->n_workers; w++) {
-		struct hm_core *core = rte_zmalloc_socket(fn->name, sizeof(*core) + fn->core_size,
-							  RTE_CACHE_LINE_SIZE, sockets[w]);
-		if (!core)
-			return hm_error_set(
-				err, -ENOMEM, 3084,
-				"%s: no memory for %zu bytes of state (raise eal.memory_mb)",
-				fn->name, fn->core_size);
-		ctx->worker = w;
-		ctx->socket = sockets[w];
-		ret = fn->core_init ? fn->core_init(core->state, ctx, err) : 0;
-		if (ret < 0) {
-			rte_free(core);
-			return ret;
-		}
-		in->cores[in->n_cores++] = core;
-	}
+	in->node = hm_node_get(parent, fn, in->conf, in->key, ctx, err);
+	if (!in->node)
+		return -EINVAL;
+	in->conf = in->node->conf;
+	free(in->key);
+	in->key = NULL;
 	return 0;
 }
 
@@ -78,8 +114,9 @@ bool hm_instance_finish(struct hm_instance *in, uint64_t now_ns)
 	const struct hm_function *fn = in->fn;
 	bool done = true;
 
-	for (unsigned w = 0; w < in->n_cores && fn->drain; w++)
-		done &= fn->drain(in->cores[w]->state);
+	for (unsigned lane = 0; in->node && fn->drain && lane < hm_nodes_lanes(in->node->nodes);
+	     lane++)
+		done &= fn->drain(hm_node_state(in->node, lane));
 	if (fn->poll)
 		fn->poll(in->conf, now_ns);
 	return done && (!fn->idle || fn->idle(in->conf));
@@ -87,46 +124,86 @@ bool hm_instance_finish(struct hm_instance *in, uint64_t now_ns)
 
 void hm_instance_destroy(struct hm_instance *in)
 {
-	for (unsigned w = 0; w < in->n_cores; w++) {
-		if (in->fn->core_fini)
-			in->fn->core_fini(in->cores[w]->state);
-		rte_free(in->cores[w]);
-	}
-	if (in->fn->conf_fini)
+	if (in->node)
+		in->conf = NULL; // the node's
+	else if (in->fn->conf_fini)
 		in->fn->conf_fini(in->conf);
-	free(in->conf);
+	hm_node_put(in->node);
 	json_decref(in->args);
-	free(in->base);
-	free(in);
+	destroy_conf(in);
 }
 
-void hm_core_counts(const struct hm_core *core, struct hm_counts *c)
-{
-	for (;;) {
-		uint32_t before = atomic_load_explicit(&core->sequence, memory_order_acquire);
+/* --- counting --- */
 
-		c->in = atomic_load_explicit(&core->in, memory_order_relaxed);
-		c->out = atomic_load_explicit(&core->out, memory_order_relaxed);
-		c->dropped = atomic_load_explicit(&core->dropped, memory_order_relaxed);
-		atomic_thread_fence(memory_order_acquire); // writer: hm_core_count
-		if (!(before & 1) &&
-		    before == atomic_load_explicit(&core->sequence, memory_order_relaxed))
-			return;
-		rte_pause();
+unsigned hm_instance_marks(const struct hm_instance *in, unsigned lane,
+			   const uint64_t *from[HM_MARKS_MAX])
+{
+	const uint64_t *out = hm_node_out(in->node, lane);
+	unsigned n = 0;
+
+	if (out)
+		from[n++] = out;
+	if (in->node->kind == HM_NODE_TRANSFORM)
+		from[n++] = out + 1;
+	for (const struct hm_field *f = in->fn->results; f && f->name && in->node->shared; f++)
+		if (f->merge == HM_MERGE_SUM)
+			from[n++] = (const uint64_t *)((const char *)hm_node_state(in->node, lane) +
+						       f->offset);
+	return n;
+}
+
+uint64_t hm_instance_begin(struct hm_instance *in, uint64_t in_base, const uint64_t *sums)
+{
+	in->base.in = in->base.out = in_base;
+	if (in->node->out != HM_NO_CELL)
+		in->base.out = *sums++;
+	if (in->node->kind == HM_NODE_TRANSFORM)
+		in->base.dropped = *sums++;
+	for (const struct hm_field *f = in->fn->results; f && f->name; f++) {
+		uint64_t *base = &in->field_base[f - in->fn->results];
+
+		if (f->merge == HM_MERGE_IN)
+			*base = in_base;
+		else if (f->merge == HM_MERGE_SUM && in->node->shared)
+			*base = *sums++;
 	}
+	in->counting = true;
+	return in->base.out;
+}
+
+static uint64_t load(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_ACQUIRE); // program.c: count
+}
+
+static uint64_t packets_into(const struct hm_node *n)
+{
+	uint64_t sum = 0;
+
+	for (unsigned lane = 0; lane < hm_nodes_lanes(n->nodes); lane++)
+		sum += load(hm_node_out(n->source, lane));
+	return sum;
 }
 
 void hm_instance_counts(const struct hm_instance *in, struct hm_counts *c)
 {
-	*c = (struct hm_counts){0};
-	for (unsigned w = 0; w < in->n_cores; w++) {
-		struct hm_counts one;
+	const struct hm_node *n = in->node;
 
-		hm_core_counts(in->cores[w], &one);
-		c->in += one.in;
-		c->out += one.out;
-		c->dropped += one.dropped;
+	*c = (struct hm_counts){0};
+	if (!in->counting)
+		return;
+	// a worker counts the source first: read last, it is never behind
+	for (unsigned lane = 0; lane < hm_nodes_lanes(n->nodes); lane++) {
+		const uint64_t *out = hm_node_out(n, lane);
+
+		if (out)
+			c->out += load(out);
+		if (n->kind == HM_NODE_TRANSFORM)
+			c->dropped += load(out + 1);
 	}
+	c->in = packets_into(n) - in->base.in;
+	c->out = n->out == HM_NO_CELL ? c->in : c->out - in->base.out;
+	c->dropped -= in->base.dropped;
 }
 
 /* One field over all workers. A worker that has seen nothing leaves a MIN or MAX field 0: not a value. */
@@ -134,8 +211,10 @@ static uint64_t merge_field(const struct hm_instance *in, const struct hm_field 
 {
 	uint64_t merged = 0;
 
-	for (unsigned w = 0; w < in->n_cores; w++) {
-		const void *at = in->cores[w]->state + f->offset;
+	if (f->merge == HM_MERGE_IN)
+		return packets_into(in->node);
+	for (unsigned lane = 0; lane < hm_nodes_lanes(in->node->nodes); lane++) {
+		const void *at = (const char *)hm_node_state(in->node, lane) + f->offset;
 		uint64_t v = f->type == HM_FIELD_U32
 				     ? __atomic_load_n((const uint32_t *)at, __ATOMIC_RELAXED)
 				     : __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED);
@@ -147,21 +226,16 @@ static uint64_t merge_field(const struct hm_instance *in, const struct hm_field 
 	return merged;
 }
 
-int hm_instance_reset(struct hm_instance *in)
+static bool is_sum(const struct hm_field *f)
 {
-	const struct hm_field *f = in->fn->results;
-	size_t n = 0;
+	return f->merge == HM_MERGE_SUM || f->merge == HM_MERGE_IN;
+}
 
-	while (f && f[n].name)
-		n++;
-	if (!in->base)
-		in->base = calloc(n + 1, sizeof(*in->base));
-	if (!in->base)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (f[i].merge == HM_MERGE_SUM)
-			in->base[i] = merge_field(in, &f[i]);
-	return 0;
+void hm_instance_reset(struct hm_instance *in)
+{
+	for (const struct hm_field *f = in->fn->results; f && f->name; f++)
+		if (is_sum(f))
+			in->field_base[f - in->fn->results] = merge_field(in, f);
 }
 
 json_t *hm_json_ns(uint64_t ns)
@@ -174,7 +248,7 @@ json_t *hm_json_ns(uint64_t ns)
 
 static json_t *field_json(const struct hm_instance *in, const struct hm_field *f)
 {
-	uint64_t v = merge_field(in, f) - (in->base ? in->base[f - in->fn->results] : 0);
+	uint64_t v = merge_field(in, f) - in->field_base[f - in->fn->results];
 
 	return f->type == HM_FIELD_TIME_NS ? hm_json_ns(v) : json_integer((json_int_t)v);
 }
@@ -189,11 +263,12 @@ json_t *hm_instance_result(const struct hm_instance *in)
 	if (!f && !in->fn->stats)
 		return NULL;
 	if (in->fn->stats) {
+		unsigned n = hm_nodes_lanes(in->node->nodes);
 		void *states[HM_WORKERS_MAX];
 
-		for (unsigned w = 0; w < in->n_cores; w++)
-			states[w] = in->cores[w]->state;
-		result = in->fn->stats(in->conf, states, in->n_cores);
+		for (unsigned lane = 0; lane < n; lane++)
+			states[lane] = hm_node_state(in->node, lane);
+		result = in->fn->stats(in->conf, states, n);
 	} else {
 		result = json_object();
 	}

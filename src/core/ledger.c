@@ -149,9 +149,10 @@ json_t *hm_ledger(struct hm_engine *e)
 			const struct hm_instance *in = f->instances[i];
 			json_t *records;
 
-			if (!in->n_cores)
+			if (!in->node)
 				continue;
-			json_array_append_new(entries, entry_line(f, in, &balanced));
+			if (in->counting && f->state < HM_FLOW_CLOSING)
+				json_array_append_new(entries, entry_line(f, in, &balanced));
 			if (in->fn->pktring && in->fn->pktring(in->conf))
 				json_array_append_new(readers, reader_line(f, in, &balanced));
 			records = in->fn->stats ? records_line(f, in, &balanced) : NULL;
@@ -173,7 +174,7 @@ json_t *hm_netflow_stats(struct hm_engine *e)
 			const struct hm_instance *in = f->instances[i];
 			json_t *result = NULL;
 
-			if (in->n_cores && in->fn->stats)
+			if (in->node && in->fn->stats)
 				result = hm_instance_result(in);
 			if (result && json_object_get(result, "exporters")) {
 				json_object_set_new(result, "flow", json_integer(f->id));

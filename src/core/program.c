@@ -2,81 +2,139 @@
 #include "core/program.h"
 
 #include <rte_malloc.h>
+#include <stdlib.h>
 #include <string.h>
 
-static void count_depth(struct hm_program *p, unsigned *deepest)
-{
-	unsigned depth = 0;
+/* --- scans --- */
 
-	for (uint32_t i = 0; i < p->n; i++) {
-		if (p->entry[i].parent == HM_ROOT)
-			depth = 0;
-		if (!p->entry[i].process && ++depth > *deepest)
-			*deepest = depth;
+struct hm_searches *hm_searches_create(struct hm_search_db *db, unsigned depth, int socket)
+{
+	struct hm_searches *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->refs = 1;
+	s->db = hm_search_db_ref(db);
+	for (unsigned d = 0; d <= depth; d++) {
+		s->at[d] = hm_search_create(db, socket);
+		if (!s->at[d]) {
+			hm_searches_unref(s);
+			return NULL;
+		}
 	}
+	return s;
 }
 
-static int create_searches(struct hm_program *p, struct hm_search_db *db, int socket)
+void hm_searches_unref(struct hm_searches *s)
 {
-	unsigned deepest = 0;
+	if (!s || --s->refs > 0)
+		return;
+	for (unsigned d = 0; d <= HM_TRANSFORM_DEPTH; d++)
+		hm_search_destroy(s->at[d]);
+	hm_search_db_unref(s->db);
+	free(s);
+}
 
-	if (!db)
-		return 0;
-	p->db = hm_search_db_ref(db);
-	count_depth(p, &deepest);
-	for (unsigned d = 0; d <= deepest; d++) {
-		p->search[d] = hm_search_create(db, socket);
-		if (!p->search[d])
+/* --- building --- */
+
+/* The parts of a program's one piece of memory. */
+struct parts {
+	size_t entry, mask, tables, calls, marks, end;
+};
+
+static struct parts parts_of(const struct hm_layout *l, uint32_t n_marks)
+{
+	struct parts p = {.entry = RTE_CACHE_LINE_ROUNDUP(sizeof(struct hm_program))};
+
+	p.mask = p.entry + l->n * sizeof(struct hm_entry);
+	p.calls = p.mask + l->n * sizeof(uint64_t);
+	p.marks = p.calls + (l->n_ticks + l->n_drains + l->n_readies) * sizeof(struct hm_call_of);
+	p.tables = p.marks + n_marks * sizeof(struct hm_mark);
+	p.end = p.tables + l->n_slots * sizeof(uint32_t);
+	return p;
+}
+
+uint64_t hm_program_bytes(const struct hm_layout *l, uint32_t n_marks)
+{
+	return parts_of(l, n_marks).end;
+}
+
+static int create_filters(struct hm_program *p, unsigned depth, struct hm_filter_index *index,
+			  int socket)
+{
+	for (unsigned d = 0; d <= depth && index; d++) {
+		p->filters[d] = hm_filter_scan_create(index, socket);
+		if (!p->filters[d])
 			return -1;
 	}
 	return 0;
 }
 
-static void fill_entries(struct hm_program *p, struct hm_instance *const *instances,
-			 const bool *first, unsigned lane)
+static void add_calls(struct hm_program *p, const struct hm_node *n, void *state)
 {
-	uint32_t end = p->n;
+	const struct hm_call_of call = {.fn = n->fn, .state = state};
 
-	for (uint32_t i = p->n; i-- > 0;) {
-		const struct hm_function *fn = instances[i]->fn;
-		struct hm_core *core = instances[i]->cores[lane];
+	if (!n->fn)
+		return;
+	if (n->fn->tick)
+		p->ticks[p->n_ticks++] = call;
+	if (n->fn->drain)
+		p->drains[p->n_drains++] = call;
+	if (n->fn->ready)
+		p->readies[p->n_readies++] = call;
+}
 
-		p->entry[i] = (struct hm_entry){.process = fn->process,
-						.state = core->state,
-						.core = core,
-						.parent = first[i] ? HM_ROOT : i - 1,
-						.skip = end - i,
-						.fn = fn};
-		if (fn->tick)
-			p->ticks[p->n_ticks++] = i;
-		if (fn->drain)
-			p->drains[p->n_drains++] = i;
-		if (fn->ready)
-			p->readies[p->n_readies++] = i;
-		if (first[i])
-			end = i;
+static void fill_entries(struct hm_program *p, const struct hm_layout *l, unsigned lane,
+			 uint32_t *table)
+{
+	for (uint32_t i = 0; i < l->n; i++) {
+		const struct hm_place *at = &l->at[i];
+		struct hm_entry *e = &p->entry[i];
+
+		*e = (struct hm_entry){.parent = at->parent, .skip = at->skip, .kind = at->kind};
+		if (!at->node) {
+			e->entry_of = table;
+			e->slot = at->slots;
+			for (uint32_t k = i + 1; k < i + at->skip; k += l->at[k].skip)
+				table[l->at[k].node->slot] = k;
+			table += at->slots;
+			continue;
+		}
+		e->state = hm_node_state(at->node, lane);
+		e->out = hm_node_out(at->node, lane);
+		e->slot = at->node->slot;
+		if (at->kind == HM_ENTRY_TRANSFORM)
+			e->transform = at->node->fn->transform;
+		else if (at->kind == HM_ENTRY_PROCESS || at->kind == HM_ENTRY_VISIT)
+			e->process = at->node->fn->process;
+		add_calls(p, at->node, e->state);
 	}
 }
 
-struct hm_program *hm_program_create(struct hm_instance *const *instances, const bool *first,
-				     uint32_t n, unsigned lane, struct hm_search_db *db, int socket)
+struct hm_program *hm_program_create(const struct hm_layout *l, unsigned lane,
+				     struct hm_searches *searches, struct hm_filter_index *index,
+				     uint32_t n_marks, int socket)
 {
-	struct hm_program *p = rte_zmalloc_socket("program", sizeof(*p) + n * sizeof(p->entry[0]),
-						  RTE_CACHE_LINE_SIZE, socket);
-	if (!p)
+	struct parts parts = parts_of(l, n_marks);
+	uint8_t *memory = rte_zmalloc_socket("program", parts.end, RTE_CACHE_LINE_SIZE, socket);
+	struct hm_program *p = (struct hm_program *)memory;
+
+	if (!p) {
+		hm_searches_unref(searches);
 		return NULL;
-	p->n = n;
-	p->out = rte_zmalloc_socket("program", (n + 1) * sizeof(*p->out), 64, socket);
-	p->ticks = rte_zmalloc_socket("program", (n + 1) * sizeof(*p->ticks), 64, socket);
-	p->drains = rte_zmalloc_socket("program", (n + 1) * sizeof(*p->drains), 64, socket);
-	p->readies = rte_zmalloc_socket("program", (n + 1) * sizeof(*p->readies), 64, socket);
-	if (!p->out || !p->ticks || !p->drains || !p->readies)
-		goto fail;
-	fill_entries(p, instances, first, lane);
-	if (create_searches(p, db, socket) < 0)
-		goto fail;
-	return p;
-fail:
+	}
+	p->n = l->n;
+	p->searches = searches;
+	p->n_marks = n_marks;
+	p->entry = (struct hm_entry *)(memory + parts.entry);
+	p->mask = (uint64_t *)(memory + parts.mask);
+	p->ticks = (struct hm_call_of *)(memory + parts.calls);
+	p->drains = p->ticks + l->n_ticks;
+	p->readies = p->drains + l->n_drains;
+	p->marks = (struct hm_mark *)(memory + parts.marks);
+	fill_entries(p, l, lane, (uint32_t *)(memory + parts.tables));
+	if (create_filters(p, l->depth, index, socket) == 0)
+		return p;
 	hm_program_destroy(p);
 	return NULL;
 }
@@ -86,72 +144,147 @@ void hm_program_destroy(struct hm_program *p)
 	if (!p)
 		return;
 	for (unsigned d = 0; d <= HM_TRANSFORM_DEPTH; d++)
-		hm_search_destroy(p->search[d]);
-	hm_search_db_unref(p->db);
-	rte_free(p->out);
-	rte_free(p->ticks);
-	rte_free(p->drains);
-	rte_free(p->readies);
+		hm_filter_scan_destroy(p->filters[d]);
+	hm_searches_unref(p->searches);
 	rte_free(p);
 }
+
+/* --- running --- */
 
 struct run {
 	struct hm_program *program;
 	struct hm_workspace *ws;
 	const struct hm_parse_conf *conf;
+	unsigned depth; // of the batch that is run over
 };
 
-static void run_range(const struct run *r, uint32_t first, uint32_t end, const struct hm_batch *b,
-		      unsigned depth);
+/* A node's packets out come before those of the nodes behind it: readers go the other way (instance.c). */
+static inline void count(uint64_t *counter, unsigned n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELEASE);
+}
+
+static void run_range(const struct run *r, uint32_t first, uint32_t end, const struct hm_batch *b);
+
+static void begin_scans(const struct run *r, struct hm_batch *b)
+{
+	const struct hm_program *p = r->program;
+
+	b->filters = p->filters[r->depth];
+	if (b->filters)
+		hm_filter_scan_begin(b->filters);
+	b->search = p->searches ? p->searches->at[r->depth] : NULL;
+	if (b->search)
+		hm_search_begin(b->search);
+}
 
 /* Fills the next child batch, runs the subtree behind entry i over it, gives the copies back. */
 static void __attribute__((noinline))
-run_transform(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_t in,
-	      unsigned depth)
+run_transform(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_t in)
 {
-	struct hm_entry *e = &r->program->entry[i];
-	struct hm_batch *child = &r->ws->child[depth];
+	const struct run inner = {r->program, r->ws, r->conf, r->depth + 1};
+	const struct hm_entry *e = &r->program->entry[i];
+	struct hm_batch *child = &r->ws->child[r->depth];
 	uint64_t dropped;
 
 	child->n = 0;
 	child->device = b->device;
 	child->queue = b->queue;
 	child->link = b->link;
-	dropped = e->fn->transform(e->state, b, in, child, r->ws->copies);
-	hm_core_count(e->core, hm_mask_count(in), child->n, hm_mask_count(dropped));
+	dropped = e->transform(e->state, b, in, child, r->ws->copies);
+	count(&e->out[0], child->n);
+	count(&e->out[1], hm_mask_count(dropped));
 	if (!child->n)
 		return;
 	child->all = hm_mask_first(child->n);
-	child->search = r->program->search[depth + 1];
-	if (child->search)
-		hm_search_begin(child->search);
+	begin_scans(&inner, child);
 	hm_parse(child, r->conf);
-	r->program->out[i] = child->all;
-	run_range(r, i + 1, i + e->skip, child, depth + 1);
+	r->program->mask[i] = child->all;
+	run_range(&inner, i + 1, i + e->skip, child);
 	for (uint32_t k = 0; k < child->n; k++)
 		hm_copies_give(r->ws->copies, (uint8_t *)(uintptr_t)child->data[k]);
 }
 
-static void run_range(const struct run *r, uint32_t first, uint32_t end, const struct hm_batch *b,
-		      unsigned depth)
+/* The filter or pattern of entry i lets `out` through. */
+static inline void pass(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_t out)
 {
-	struct hm_entry *entries = r->program->entry;
-	uint64_t *out = r->program->out;
+	const struct hm_entry *e = &r->program->entry[i];
+
+	count(e->out, hm_mask_count(out));
+	r->program->mask[i] = out;
+	if (e->skip > 1)
+		run_range(r, i + 1, i + e->skip, b);
+}
+
+/* Of the entries behind a switch runs those whose slot is in a list, with the packets of `in` that the slot has. */
+static void run_listed(const struct run *r, const struct hm_entry *e, const struct hm_batch *b,
+		       uint64_t in, const uint32_t *listed, uint32_t n, const uint64_t *masks)
+{
+	for (uint32_t k = 0; k < n; k++) {
+		uint32_t slot = listed[k], i = slot < e->slot ? e->entry_of[slot] : 0;
+		uint64_t out = in & masks[slot];
+
+		if (i && out)
+			pass(r, i, b, out);
+	}
+}
+
+static void run_switch(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_t in)
+{
+	const struct hm_entry *e = &r->program->entry[i];
+
+	if (e->kind == HM_ENTRY_FILTERS) {
+		struct hm_filter_scan *s = b->filters;
+
+		if (!s->ran)
+			hm_filter_scan_run(s, b);
+		run_listed(r, e, b, in, s->active, s->n_active, s->mask);
+	} else {
+		struct hm_search *s = b->search;
+
+		hm_search_run(s, b, in);
+		run_listed(r, e, b, in, s->touched, s->n_touched, s->hits);
+	}
+}
+
+static void run_range(const struct run *r, uint32_t first, uint32_t end, const struct hm_batch *b)
+{
+	const struct hm_entry *entries = r->program->entry;
+	uint64_t *mask = r->program->mask;
 
 	for (uint32_t i = first; i < end;) {
-		struct hm_entry *e = &entries[i];
-		uint64_t in = e->parent == HM_ROOT ? b->all : out[e->parent];
+		const struct hm_entry *e = &entries[i];
+		uint64_t in = mask[e->parent], out; // never 0: empty masks are skipped
 
-		if (!in) {
+		switch (e->kind) {
+		case HM_ENTRY_FILTER:
+			out = hm_filter_hits(b->filters, b, in, e->slot);
+			break;
+		case HM_ENTRY_PATTERN:
+			out = hm_search_hits(b->search, b, in, e->slot);
+			break;
+		case HM_ENTRY_PROCESS:
+			out = e->process(e->state, b, in);
+			break;
+		case HM_ENTRY_VISIT:
+			e->process(e->state, b, in);
+			mask[i++] = in;
+			continue;
+		case HM_ENTRY_TRANSFORM:
+			run_transform(r, i, b, in);
 			i += e->skip;
-		} else if (e->process) {
-			out[i] = e->process(e->state, b, in);
-			hm_core_count(e->core, hm_mask_count(in), hm_mask_count(out[i]), 0);
-			i++;
-		} else {
-			run_transform(r, i, b, in, depth);
+			continue;
+		default:
+			run_switch(r, i, b, in);
 			i += e->skip;
+			continue;
 		}
+		if (!out) {
+			i += e->skip;
+			continue;
+		}
+		count(e->out, hm_mask_count(out));
+		mask[i++] = out;
 	}
 }
 
@@ -160,28 +293,29 @@ void hm_program_run(struct hm_program *p, struct hm_batch *b, struct hm_workspac
 {
 	const struct run r = {.program = p, .ws = ws, .conf = conf};
 
-	b->search = p->search[0];
-	if (b->search)
-		hm_search_begin(b->search);
-	run_range(&r, 0, p->n, b, 0);
+	begin_scans(&r, b);
+	count(p->entry[0].out, b->n);
+	p->mask[0] = b->all;
+	run_range(&r, 1, p->n, b);
+}
+
+void hm_program_adopt(struct hm_program *p)
+{
+	for (uint32_t i = 0; i < p->n_marks; i++)
+		p->marks[i].value = *p->marks[i].from;
 }
 
 void hm_program_tick(struct hm_program *p, uint64_t now_ns)
 {
-	for (uint32_t i = 0; i < p->n_ticks; i++) {
-		struct hm_entry *e = &p->entry[p->ticks[i]];
-		e->fn->tick(e->state, now_ns);
-	}
+	for (uint32_t i = 0; i < p->n_ticks; i++)
+		p->ticks[i].fn->tick(p->ticks[i].state, now_ns);
 }
 
 bool hm_program_ready(const struct hm_program *p)
 {
-	for (uint32_t i = 0; i < p->n_readies; i++) {
-		const struct hm_entry *e = &p->entry[p->readies[i]];
-
-		if (!e->fn->ready(e->state))
+	for (uint32_t i = 0; i < p->n_readies; i++)
+		if (!p->readies[i].fn->ready(p->readies[i].state))
 			return false;
-	}
 	return true;
 }
 
@@ -189,9 +323,7 @@ bool hm_program_drain(struct hm_program *p)
 {
 	bool done = true;
 
-	for (uint32_t i = 0; i < p->n_drains; i++) {
-		struct hm_entry *e = &p->entry[p->drains[i]];
-		done &= e->fn->drain(e->state);
-	}
+	for (uint32_t i = 0; i < p->n_drains; i++)
+		done &= p->drains[i].fn->drain(p->drains[i].state);
 	return done;
 }

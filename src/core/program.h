@@ -1,28 +1,57 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* program: what a worker runs over each batch of one device: the functions of all its flows as one flat,
- * topologically ordered array. An entry has its parent's index and the number of entries to skip when its
- * mask is empty; there are no per-packet indirect calls, one call a batch and entry. Built on the control
- * core, published with one pointer store, immutable but for its scratch masks, which belong to its worker.
+/* program: what one worker runs over each batch of one device: the nodes of all its flows in one flat array
+ * (layout.h has the order). There are no per-packet indirect calls: one call a batch and entry, and none where
+ * no packet gets. Filters and patterns are evaluated for all entries at once, when the first one asks. Built
+ * on the control core, published with one pointer store, immutable but for its scratch, which is its worker's.
  */
 #pragma once
 
 #include "core/batch.h"
 #include "core/copies.h"
-#include "core/instance.h"
+#include "core/layout.h"
 #include "core/parse.h"
 #include "core/search.h"
-
-#define HM_ROOT            UINT32_MAX
-#define HM_TRANSFORM_DEPTH 4 // transforms behind transforms in one flow
+#include "filter/filter.h"
 
 struct hm_entry {
-	uint64_t (*process)(void *core, const struct hm_batch *b, uint64_t in); // NULL: transform
-	void *state;                                                            // core->state
-	struct hm_core *core;
-	uint32_t parent; // index, or HM_ROOT
+	union {
+		uint64_t (*process)(void *core, const struct hm_batch *b, uint64_t in);
+		uint64_t (*transform)(void *core, const struct hm_batch *b, uint64_t in,
+				      struct hm_batch *out, struct hm_copies *pool);
+		const uint32_t *entry_of; // of a switch, by slot: the entry, 0: none
+	};
+	void *state;
+	uint64_t *
+		out; // counter of packets out, behind it a transform's of those dropped; NULL: all go on
+	uint32_t parent; // index; entry 0 is the root
 	uint32_t skip;   // entries of this subtree, this one included
-	const struct hm_function *fn;
+	uint32_t slot;   // of its filter or pattern; of a switch: length of entry_of
+	uint32_t kind;   // enum hm_entry_kind
 };
+
+/* A function with a state, for what is called once in a while. */
+struct hm_call_of {
+	const struct hm_function *fn;
+	void *state;
+};
+
+/* A counter that the worker reads before its first batch with the program (instance.h, hm_instance_marks). */
+struct hm_mark {
+	const uint64_t *from;
+	uint64_t value;
+};
+
+/* The scans for patterns of one worker, a database's: [0] the device's batch, then by depth. They are dear to
+ * make, so programs that follow one another with the same database pass them on. */
+struct hm_searches {
+	uint32_t refs; // control core
+	struct hm_search_db *db;
+	struct hm_search *at[1 + HM_TRANSFORM_DEPTH];
+};
+
+/* Returns one with a reference, NULL without memory. */
+struct hm_searches *hm_searches_create(struct hm_search_db *db, unsigned depth, int socket);
+void hm_searches_unref(struct hm_searches *s); // NULL is allowed
 
 /* The batches that transforms fill, and the copies in them; one a worker. */
 struct hm_workspace {
@@ -32,21 +61,26 @@ struct hm_workspace {
 
 struct hm_program {
 	uint32_t n;
-	struct hm_search_db *db; // holds a reference; NULL without patterns
-	struct hm_search *search[1 + HM_TRANSFORM_DEPTH]; // [0] the device's batch, then by depth
-	uint32_t n_ticks, n_drains, n_readies;
-	uint32_t *ticks, *drains, *readies; // entries whose function has tick, drain, ready
-	uint64_t *out;                      // scratch: the mask that left each entry
-	struct hm_entry entry[];
+	struct hm_searches *searches; // NULL without patterns
+	struct hm_filter_scan
+		*filters[1 + HM_TRANSFORM_DEPTH]; // as in searches; NULL without filters
+	uint32_t n_ticks, n_drains, n_readies, n_marks;
+	struct hm_call_of *ticks, *drains, *readies;
+	struct hm_mark *marks;
+	uint64_t *mask; // scratch: what left each entry
+	struct hm_entry *entry;
 };
 
-/* `instances[i]` in order, flows one after another; `first[i]` says that a flow begins at i. For the
- * `lane`-th worker of the device. Takes a reference on db. NULL without memory. */
-struct hm_program *hm_program_create(struct hm_instance *const *instances, const bool *first,
-				     uint32_t n, unsigned lane, struct hm_search_db *db,
-				     int socket);
-void hm_program_destroy(struct hm_program *p);
+/* For the lane-th worker of the device. Takes over a reference on `searches` and takes one on `index`; the caller
+ * fills the n_marks marks. NULL without memory. */
+struct hm_program *hm_program_create(const struct hm_layout *layout, unsigned lane,
+				     struct hm_searches *searches, struct hm_filter_index *index,
+				     uint32_t n_marks, int socket);
+void hm_program_destroy(struct hm_program *p); // NULL is allowed
+uint64_t hm_program_bytes(const struct hm_layout *layout, uint32_t n_marks);
 
+/* Worker: before its first batch with the program. */
+void hm_program_adopt(struct hm_program *p);
 /* Worker: runs the program over a parsed batch. */
 void hm_program_run(struct hm_program *p, struct hm_batch *b, struct hm_workspace *ws,
 		    const struct hm_parse_conf *conf);

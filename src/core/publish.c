@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* publish: how a device's programs follow its flows while packets run through them.
  *
- * A generation is one step: a snapshot of the flows that want packets, the pattern database for them
- * (compiled on the compiler's thread unless the present one fits), one program a lane, one pointer store
- * a lane, and then a quiescent state of every worker before the old programs are freed and connects are
- * answered. Flows that come or go meanwhile make the device dirty: they are in the next generation.
- * Instances keep their state from one program to the next, so nothing is lost or counted twice.
+ * A generation is one step: a snapshot of the flows that can see packets now, an index of their filters, one
+ * program a lane, one pointer store a lane, and then each worker adopts its program before its next batch: it
+ * reads the counters from which the new flows count on. After that, and a quiescent state of every worker, the
+ * old programs are freed and connects are answered. Flows that come or go meanwhile make the device dirty:
+ * they are in the next generation. Nodes keep their state from one program to the next, so nothing is lost or
+ * counted twice.
+ *
+ * A flow with a pattern that the database does not hold waits for one that does (publish_patterns.c); nobody
+ * waits for it.
  */
 #include <errno.h>
 #include <rte_cycles.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/clock.h"
 #include "core/engine_internal.h"
 #include "core/log.h"
+#include "core/marks.h"
 
 HM_LOG_TYPE(publish)
 
-enum phase { PHASE_COMPILE, PHASE_GRACE };
-
 struct hm_generation {
-	enum phase phase;
-	struct hm_compile_job *job;
-	uint32_t n_flows, n;
-	struct hm_flow **flows;
-	struct hm_instance **instances; // of all flows, one after another
-	bool *first;                    // instances[i] begins a flow
+	uint64_t number;
+	uint32_t n_fresh;
+	struct hm_flow **fresh; // begin to count with this generation
+	uint32_t n_marks;
 	struct hm_program *old[HM_WORKERS_MAX];
 	uint64_t token; // of the quiescent state that old programs wait for
 };
@@ -35,229 +35,269 @@ static void destroy_generation(struct hm_generation *g)
 {
 	if (!g)
 		return;
-	free(g->flows);
-	free(g->instances);
-	free(g->first);
+	free(g->fresh);
 	free(g);
 }
 
-static bool wants_packets(const struct hm_flow *f, const struct hm_device *d)
+/* --- snapshot --- */
+
+static bool can_run(const struct hm_flow *f, const struct hm_device *d)
 {
-	return f->device == d && (f->state == HM_FLOW_CONNECTING || f->state == HM_FLOW_ACTIVE);
+	return f->device == d && (f->state == HM_FLOW_ACTIVE ||
+				  (f->state == HM_FLOW_CONNECTING && hm_patterns_held(f, d->db)));
 }
 
 static struct hm_generation *take_snapshot(struct hm_device *d)
 {
 	struct hm_generation *g = calloc(1, sizeof(*g));
-	uint32_t n_flows = 0, n = 0;
 	struct hm_flow *f;
 
-	TAILQ_FOREACH (f, &d->engine->flows, next)
-		if (wants_packets(f, d)) {
-			n_flows++;
-			n += f->n;
-		}
 	if (!g)
 		return NULL;
-	g->flows = calloc(n_flows + 1, sizeof(struct hm_flow *));
-	g->instances = calloc(n + 1, sizeof(struct hm_instance *));
-	g->first = calloc(n + 1, sizeof(bool));
-	if (!g->flows || !g->instances || !g->first) {
-		destroy_generation(g);
+	g->fresh = calloc(d->n_connecting + 1, sizeof(struct hm_flow *));
+	if (!g->fresh) {
+		free(g);
 		return NULL;
 	}
-	TAILQ_FOREACH (f, &d->engine->flows, next)
-		if (wants_packets(f, d)) {
-			f->in_program = true;
-			g->flows[g->n_flows++] = f;
-			g->first[g->n] = true;
-			memcpy(&g->instances[g->n], f->instances, f->n * sizeof(f->instances[0]));
-			g->n += f->n;
-		}
+	g->number = ++d->last_generation;
+	TAILQ_FOREACH (f, &d->engine->flows, next) {
+		if (!can_run(f, d))
+			continue;
+		f->generation = g->number;
+		if (f->state == HM_FLOW_CONNECTING)
+			g->fresh[g->n_fresh++] = f;
+		for (uint32_t i = 0; i < f->n; i++)
+			f->instances[i]->node->generation = g->number;
+	}
 	return g;
 }
 
-/* The patterns of the snapshot; NULL if there are none or (*failed) no memory. */
-static struct hm_pattern_set *collect_patterns(const struct hm_generation *g, bool *failed)
-{
-	const struct hm_pattern **patterns = calloc(g->n + 1, sizeof(struct hm_pattern *));
-	struct hm_pattern_set *set = NULL;
-	uint32_t n = 0;
-
-	*failed = !patterns;
-	for (uint32_t i = 0; i < g->n && patterns; i++) {
-		const struct hm_instance *in = g->instances[i];
-		const struct hm_pattern *p = in->fn->pattern ? in->fn->pattern(in->conf) : NULL;
-
-		if (p)
-			patterns[n++] = p;
-	}
-	if (n) {
-		set = hm_pattern_set_create(patterns, n);
-		*failed = !set;
-	}
-	free(patterns);
-	return set;
-}
-
 /* The generation cannot be: its new flows fail, and the next one is without them. */
-static void give_up(struct hm_device *d, const struct hm_error *err)
+static void give_up(struct hm_device *d, struct hm_generation *g, const struct hm_error *err)
 {
-	struct hm_generation *g = d->generation;
-
-	HM_LOG(ERR, "new flows refused device=%s: %s", d->config->name, err->text);
-	for (uint32_t i = 0; i < g->n_flows; i++) {
-		struct hm_flow *f = g->flows[i];
-
-		if (f->state == HM_FLOW_CONNECTING) {
-			f->in_program = false;
-			f->state = HM_FLOW_FAILED;
-			hm_flow_answer(f, err);
-		}
+	HM_LOG(ERR, "no new programs device=%s: %s", d->config->name, err->text);
+	for (uint32_t i = 0; i < g->n_fresh; i++) {
+		g->fresh[i]->generation = 0;
+		hm_flow_refuse(g->fresh[i], err);
 	}
-	d->generation = NULL;
-	d->dirty = true;
 	destroy_generation(g);
 }
 
-static void publish(struct hm_device *d)
-{
-	struct hm_generation *g = d->generation;
-	struct hm_program *fresh[HM_WORKERS_MAX];
-	struct hm_error err;
+/* --- building --- */
 
-	for (unsigned i = 0; i < d->n_lanes; i++) {
-		fresh[i] = hm_program_create(g->instances, g->first, g->n, i, d->db,
-					     d->workers[i]->socket);
-		if (fresh[i])
+static void collect_filters(const struct hm_node *n, uint64_t generation,
+			    struct hm_filter **filters, uint32_t *n_filters)
+{
+	const struct hm_node *child;
+
+	TAILQ_FOREACH (child, &n->children, sibling) {
+		if (child->generation != generation)
 			continue;
-		while (i-- > 0)
-			hm_program_destroy(fresh[i]);
-		hm_error_set(&err, -ENOMEM, 3084,
-			     "no memory for a program of %u functions (raise eal.memory_mb)", g->n);
-		give_up(d, &err);
-		return;
+		if (child->kind == HM_NODE_FILTER)
+			filters[(*n_filters)++] = child->fn->filter(child->conf);
+		collect_filters(child, generation, filters, n_filters);
 	}
-	for (unsigned i = 0; i < d->n_lanes; i++)
-		g->old[i] = atomic_exchange_explicit(&d->lanes[i]->program, fresh[i],
-						     memory_order_acq_rel); // worker: poll_lane
-	g->token = rte_rcu_qsbr_start(d->engine->qsbr);
-	g->phase = PHASE_GRACE;
+}
+
+/* The index of the generation's filters, if the present one is of others. */
+static int update_index(struct hm_device *d, const struct hm_generation *g, struct hm_error *err)
+{
+	struct hm_filter **filters =
+		calloc(hm_nodes_count(d->nodes) + 1, sizeof(struct hm_filter *));
+	struct hm_filter_index *index = NULL;
+	uint32_t n = 0;
+
+	if (!filters)
+		return hm_error_set(err, -ENOMEM, 3084, "no memory for the filters");
+	collect_filters(hm_nodes_root(d->nodes), g->number, filters, &n);
+	if (d->filter_index && hm_filter_index_matches(d->filter_index, filters, n)) {
+		free(filters);
+		return 0;
+	}
+	if (n > 0)
+		index = hm_filter_index_create(filters, n, err);
+	free(filters);
+	if (n > 0 && !index)
+		return -ENOMEM;
+	hm_filter_index_unref(d->filter_index);
+	d->filter_index = index;
+	return 0;
+}
+
+/* The lane's scans for the database, with a reference for a program; NULL without patterns or memory. */
+static struct hm_searches *searches_of(struct hm_device *d, unsigned lane, unsigned depth)
+{
+	struct hm_searches *s = d->searches[lane];
+
+	if (!d->db || (s && (s->db != d->db || !s->at[depth]))) {
+		hm_searches_unref(s);
+		d->searches[lane] = s = NULL;
+	}
+	if (d->db && !s)
+		s = d->searches[lane] = hm_searches_create(d->db, depth, d->workers[lane]->socket);
+	if (s)
+		s->refs++;
+	return s;
+}
+
+static struct hm_layout *create_layout(struct hm_device *d, const struct hm_generation *g)
+{
+	// which patterns need PCRE2 is the database's matter: any scan of it knows
+	struct hm_searches *s = searches_of(d, 0, 0);
+	struct hm_layout *l = NULL;
+
+	if (s || !d->db)
+		l = hm_layout_create(d->nodes, g->number, s ? s->at[0] : NULL);
+	hm_searches_unref(s);
+	return l;
+}
+
+static struct hm_program *create_program(struct hm_device *d, const struct hm_generation *g,
+					 const struct hm_layout *l, unsigned lane)
+{
+	struct hm_searches *s = searches_of(d, lane, l->depth);
+	struct hm_program *p;
+
+	if (d->db && !s)
+		return NULL;
+	p = hm_program_create(l, lane, s, d->filter_index, g->n_marks, d->workers[lane]->socket);
+	if (p)
+		hm_marks_fill(p->marks, d->nodes, lane, g->fresh, g->n_fresh);
+	return p;
+}
+
+static int create_programs(struct hm_device *d, struct hm_generation *g,
+			   struct hm_program *fresh[HM_WORKERS_MAX], struct hm_error *err)
+{
+	struct hm_layout *l;
+	unsigned lane = 0;
+
+	if (update_index(d, g, err) < 0)
+		return -ENOMEM;
+	g->n_marks = hm_marks_count(g->fresh, g->n_fresh);
+	l = create_layout(d, g);
+	while (l && lane < d->n_lanes && (fresh[lane] = create_program(d, g, l, lane)))
+		lane++;
+	hm_layout_destroy(l);
+	if (lane == d->n_lanes)
+		return 0;
+	while (lane-- > 0)
+		hm_program_destroy(fresh[lane]);
+	return hm_error_set(err, -ENOMEM, 3084,
+			    "no memory for a program of %u functions (raise eal.memory_mb)",
+			    hm_nodes_count(d->nodes));
 }
 
 static void begin_generation(struct hm_device *d)
 {
-	struct hm_pattern_set *set;
+	struct hm_program *fresh[HM_WORKERS_MAX];
+	struct hm_generation *g = take_snapshot(d);
 	struct hm_error err;
-	bool failed;
 
-	d->generation = take_snapshot(d);
-	if (!d->generation) {
+	if (!g) {
 		HM_LOG(ERR, "no memory for a snapshot of the flows device=%s", d->config->name);
 		return; // stays dirty: tried again at the next poll
 	}
+	if (create_programs(d, g, fresh, &err) < 0) {
+		give_up(d, g, &err);
+		return; // stays dirty, for those that go
+	}
 	d->dirty = false;
-	set = collect_patterns(d->generation, &failed);
-	if (set && d->db && hm_search_db_matches(d->db, set)) {
-		hm_pattern_set_destroy(set);
-		set = NULL;
-	} else if (set) {
-		d->generation->job = hm_compiler_submit(d->engine->compiler, set);
-		failed = !d->generation->job;
-	} else if (!failed) {
-		hm_search_db_unref(d->db);
-		d->db = NULL;
-	}
-	if (failed) {
-		hm_error_set(&err, -ENOMEM, 3084, "no memory for the patterns");
-		give_up(d, &err);
-	} else if (!d->generation->job) {
-		publish(d);
-	}
+	for (unsigned i = 0; i < d->n_lanes; i++)
+		g->old[i] = atomic_exchange_explicit(&d->lanes[i]->program, fresh[i],
+						     memory_order_acq_rel); // worker: poll_lane
+	g->token = rte_rcu_qsbr_start(d->engine->qsbr);
+	d->generation = g;
 }
 
-static unsigned end_compile(struct hm_device *d)
-{
-	struct hm_generation *g = d->generation;
-	struct hm_search_db *db;
-	struct hm_error err;
+/* --- the end --- */
 
-	if (!hm_compile_done(g->job))
-		return 0;
-	db = hm_compile_take(g->job, &err);
-	g->job = NULL;
-	if (!db) {
-		give_up(d, &err);
-		return 1;
+static bool is_adopted(const struct hm_device *d)
+{
+	for (unsigned i = 0; i < d->n_lanes; i++)
+		if (atomic_load_explicit(&d->lanes[i]->adopted, memory_order_acquire) !=
+		    atomic_load_explicit(&d->lanes[i]->program, memory_order_relaxed))
+			return false; // worker: poll_lane
+	return rte_rcu_qsbr_check(d->engine->qsbr, d->generation->token, false) == 1;
+}
+
+/* The marks of all workers, added up. NULL without memory. */
+static uint64_t *sum_marks(const struct hm_device *d)
+{
+	const struct hm_generation *g = d->generation;
+	uint64_t *sums = calloc(g->n_marks, sizeof(*sums));
+
+	for (unsigned lane = 0; lane < d->n_lanes && sums; lane++) {
+		const struct hm_program *p =
+			atomic_load_explicit(&d->lanes[lane]->program, memory_order_relaxed);
+
+		for (uint32_t i = 0; i < g->n_marks; i++)
+			sums[i] += p->marks[i].value;
 	}
-	hm_search_db_unref(d->db);
-	d->db = db;
-	publish(d);
-	return 1;
+	return sums;
 }
 
 static void end_generation(struct hm_device *d)
 {
 	struct hm_generation *g = d->generation;
+	uint64_t *sums = sum_marks(d);
 	struct hm_flow *f;
 
+	if (!sums)
+		return; // tried again at the next poll
+	hm_marks_begin(sums, g->fresh, g->n_fresh);
+	free(sums);
 	for (unsigned i = 0; i < d->n_lanes; i++)
 		hm_program_destroy(g->old[i]);
-	// who was closed before the snapshot is in no program any more
-	TAILQ_FOREACH (f, &d->engine->flows, next)
-		if (f->device == d && f->state == HM_FLOW_CLOSING)
-			f->in_program = false;
-	for (uint32_t i = 0; i < g->n_flows; i++) {
-		f = g->flows[i];
-		f->in_program = true;
-		if (f->state == HM_FLOW_CONNECTING) {
-			f->state = HM_FLOW_ACTIVE;
-			f->connected_ns = hm_clock_now_ns();
-			hm_flow_answer(f, NULL);
-		}
-	}
-	TAILQ_FOREACH (f, &d->engine->flows, next)
-		if (f->device == d && f->state == HM_FLOW_CLOSING && !f->in_program)
-			f->state = HM_FLOW_FINISHING;
 	d->generation = NULL;
+	for (uint32_t i = 0; i < g->n_fresh; i++)
+		if (g->fresh[i]->state == HM_FLOW_CONNECTING) // else it was closed meanwhile
+			hm_flow_connected(g->fresh[i]);
+	// who was closed before the snapshot is in no program any more
+	if (d->engine->n_closing)
+		TAILQ_FOREACH (f, &d->engine->flows, next)
+			if (f->device == d && f->state == HM_FLOW_CLOSING &&
+			    f->generation != g->number)
+				f->state = HM_FLOW_FINISHING;
 	destroy_generation(g);
 }
 
 unsigned hm_publish_poll(struct hm_device *d)
 {
-	struct hm_generation *g = d->generation;
+	unsigned work = hm_patterns_poll(d);
+	uint64_t begin = rte_rdtsc();
 
-	if (!g) {
-		if (!d->dirty)
-			return 0;
-		begin_generation(d);
-		return 1;
+	if (d->generation) {
+		if (!is_adopted(d))
+			return work;
+		end_generation(d);
+		return work + 1;
 	}
-	if (g->phase == PHASE_COMPILE)
-		return end_compile(d);
-	if (rte_rcu_qsbr_check(d->engine->qsbr, g->token, false) != 1)
-		return 0;
-	end_generation(d);
-	return 1;
+	// building costs in proportion to all flows: half of the time is for everything else
+	if (!d->dirty || begin < d->next_generation_tsc)
+		return work;
+	begin_generation(d);
+	d->next_generation_tsc = 2 * rte_rdtsc() - begin;
+	return work + 1;
 }
 
 bool hm_publish_settled(const struct hm_device *d)
 {
-	return !d->generation && !d->dirty;
+	return !d->generation && !d->dirty && !d->n_connecting;
 }
 
 void hm_publish_fini(struct hm_device *d)
 {
 	struct hm_generation *g = d->generation;
 
-	if (g && g->job)
-		hm_search_db_unref(hm_compile_take(g->job, NULL));
+	hm_patterns_fini(d);
 	for (unsigned i = 0; i < d->n_lanes; i++) {
 		if (g)
 			hm_program_destroy(g->old[i]);
 		hm_program_destroy(
 			atomic_load_explicit(&d->lanes[i]->program, memory_order_relaxed));
+		hm_searches_unref(d->searches[i]);
 	}
-	hm_search_db_unref(d->db);
+	hm_filter_index_unref(d->filter_index);
 	destroy_generation(g);
 }

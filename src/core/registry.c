@@ -35,12 +35,33 @@ static void __attribute__((noreturn)) refuse(const struct hm_function *f, const 
 	abort();
 }
 
+/* What flows may share has nothing that is one flow's own, and results that can begin anywhere. */
+static void check_shared(const struct hm_function *f)
+{
+	unsigned n = 0;
+
+	if (!(f->flags & (HM_FN_STATELESS | HM_FN_SHARED_COUNTER)))
+		return;
+	if (f->poll || f->idle || f->closing || f->stats || f->pktring || f->ready || f->drain)
+		refuse(f, "flows may share it, and it has something that is one flow's own");
+	for (const struct hm_field *field = f->results; field && field->name; field++) {
+		if (field->merge != HM_MERGE_IN &&
+		    (field->merge != HM_MERGE_SUM || field->type != HM_FIELD_U64))
+			refuse(f, "flows may share it, and a result is no 64-bit sum");
+		if (++n > HM_SHARED_RESULTS_MAX)
+			refuse(f, "flows may share it, and it has too many results");
+	}
+}
+
 static void check(const struct hm_function *f)
 {
 	unsigned n = 0, n_options = 0;
 
-	if (!f->process == !f->transform)
-		refuse(f, "exactly one of process and transform must be set");
+	if (f->process && f->transform)
+		refuse(f, "process and transform are set: it takes one");
+	if (f->core_size > 0 && !f->process && !f->transform)
+		refuse(f, "it has a core state and nothing that runs");
+	check_shared(f);
 	for (const struct hm_arg *a = f->args; a && a->name; a++) {
 		if (++n > HM_ARGS_MAX)
 			refuse(f, "it has more than HM_ARGS_MAX arguments");
@@ -122,6 +143,7 @@ static json_t *describe_field(const struct hm_field *field)
 		[HM_MERGE_SUM] = "sum",
 		[HM_MERGE_MIN] = "min",
 		[HM_MERGE_MAX] = "max",
+		[HM_MERGE_IN] = "sum",
 	};
 	json_t *o = json_pack("{s:s, s:s, s:s}", "name", field->name, "type", types[field->type],
 			      "merge", merges[field->merge]);
@@ -142,6 +164,7 @@ static json_t *describe_flags(const struct hm_function *f)
 		{HM_FN_FILTERS, "filters"},
 		{HM_FN_STATELESS, "stateless"},
 		{HM_FN_ORDERED, "ordered"},
+		{HM_FN_SHARED_COUNTER, "shared counter"},
 	};
 	json_t *flags = json_array();
 

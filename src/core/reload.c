@@ -24,16 +24,6 @@ struct hm_reload {
 	void *arg;
 };
 
-static struct hm_flow *flow_by_id(struct hm_engine *e, uint32_t id)
-{
-	struct hm_flow *f;
-
-	TAILQ_FOREACH (f, &e->flows, next)
-		if (f->id == id)
-			return f;
-	return NULL;
-}
-
 /* Creates one configured flow, with all its functions; not connected yet. NULL with err. */
 static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_flow_config *c,
 					 struct hm_error *err)
@@ -52,7 +42,7 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 	f->config_path = strdup(c->path);
 	f->config_functions = json_deep_copy(c->functions);
 	if (hm_flow_apply_all(f, c->functions, c->path, err) < 0) {
-		f->state = HM_FLOW_FINISHING;
+		hm_flow_close(f);
 		return NULL;
 	}
 	return f;
@@ -61,14 +51,13 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 /* The flow of the running configuration that is just this one, and works; NULL if there is none. */
 static struct hm_flow *find_equal(struct hm_engine *e, const struct hm_flow_config *c)
 {
-	struct hm_flow *f;
+	struct hm_flow *f = hm_flow_by_name(e, c->name, false);
 
-	TAILQ_FOREACH (f, &e->flows, next)
-		if (f->config_path && f->state < HM_FLOW_FAILED && f->name &&
-		    !strcmp(f->name, c->name) && !strcmp(f->device->config->name, c->device) &&
-		    json_equal(f->config_functions, c->functions))
-			return f;
-	return NULL;
+	return f && f->config_path && f->state < HM_FLOW_FAILED &&
+			       !strcmp(f->device->config->name, c->device) &&
+			       json_equal(f->config_functions, c->functions)
+		       ? f
+		       : NULL;
 }
 
 static void on_first_connect(void *arg, const struct hm_error *err)
@@ -85,7 +74,8 @@ int hm_flows_from_config(struct hm_engine *e, const struct hm_config *config, st
 
 		if (!f)
 			return -EINVAL;
-		f->name = strdup(c->name);
+		if (!hm_flow_set_name(f, c->name, false))
+			return hm_error_set(err, -ENOMEM, 3084, "out of memory");
 		hm_flow_connect(f, on_first_connect, NULL);
 		if (f->state == HM_FLOW_FAILED)
 			return hm_error_set(err, -EINVAL, 0, "%s (%s): %s", c->path, c->name,
@@ -117,7 +107,7 @@ static void destroy_reload(struct hm_reload *r)
 static void close_all(struct hm_engine *e, const uint32_t *ids, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct hm_flow *f = flow_by_id(e, ids[i]);
+		struct hm_flow *f = hm_flow_by_id(e, ids[i]);
 
 		if (f && f->state < HM_FLOW_CLOSING)
 			hm_flow_close(f);
@@ -129,16 +119,16 @@ static void list_old(struct hm_engine *e, const struct hm_config *config, struct
 {
 	struct hm_flow *f;
 
-	TAILQ_FOREACH (f, &e->flows, next) {
-		bool kept = false;
-
-		if (!f->config_path || f->state >= HM_FLOW_CLOSING)
-			continue;
-		for (size_t i = 0; i < config->n_flows && !kept; i++)
-			kept = find_equal(e, &config->flows[i]) == f;
-		if (!kept)
-			r->old[r->n_old++] = f->id;
+	TAILQ_FOREACH (f, &e->flows, next)
+		f->kept = !f->config_path || f->state >= HM_FLOW_CLOSING;
+	for (size_t i = 0; i < config->n_flows; i++) {
+		f = find_equal(e, &config->flows[i]);
+		if (f)
+			f->kept = true;
 	}
+	TAILQ_FOREACH (f, &e->flows, next)
+		if (!f->kept)
+			r->old[r->n_old++] = f->id;
 }
 
 static int same_devices(const struct hm_engine *e, const struct hm_config *config,
@@ -187,16 +177,13 @@ static struct hm_reload *create_reload(struct hm_engine *e, const struct hm_conf
 /* Flows of the configuration may go for this one; those of clients stay, with their names. */
 static int check_name(struct hm_engine *e, const struct hm_flow_config *c, struct hm_error *err)
 {
-	const struct hm_flow *f;
+	const struct hm_flow *f = hm_flow_by_name(e, c->name, false);
 
-	TAILQ_FOREACH (f, &e->flows, next)
-		if (!f->config_path && f->state < HM_FLOW_CLOSING && f->name &&
-		    !strcmp(f->name, c->name))
-			return hm_error_set(
-				err, -EEXIST, 0,
-				"%s.name: flow %u of a client is named \"%s\" already: choose "
-				"another name, or close it",
-				c->path, f->id, c->name);
+	if (f && !f->config_path)
+		return hm_error_set(err, -EEXIST, 0,
+				    "%s.name: flow %u of a client is named \"%s\" already: choose "
+				    "another name, or close it",
+				    c->path, f->id, c->name);
 	return 0;
 }
 
@@ -243,13 +230,17 @@ void hm_engine_reload(struct hm_engine *e, const struct hm_config *config, hm_do
 	e->reload = r;
 	r->pending = (unsigned)r->n_fresh;
 	for (size_t i = 0; i < config->n_flows; i++) {
-		struct hm_flow *f = k < r->n_fresh ? flow_by_id(e, r->fresh[k]) : NULL;
+		struct hm_flow *f = k < r->n_fresh ? hm_flow_by_id(e, r->fresh[k]) : NULL;
 
 		if (!f || strcmp(f->config_path, config->flows[i].path) != 0)
 			continue;
 		k++;
 		f->owner.client = 0;
-		f->new_name = strdup(config->flows[i].name);
+		if (!hm_flow_set_name(f, config->flows[i].name, true)) {
+			hm_error_set(&err, -ENOMEM, 3084, "out of memory");
+			on_connect(r, &err);
+			continue;
+		}
 		hm_flow_connect(f, on_connect, r);
 	}
 }
@@ -267,12 +258,10 @@ unsigned hm_reload_poll(struct hm_engine *e)
 	} else {
 		close_all(e, r->old, r->n_old);
 		for (size_t i = 0; i < r->n_fresh; i++) {
-			struct hm_flow *f = flow_by_id(e, r->fresh[i]);
+			struct hm_flow *f = hm_flow_by_id(e, r->fresh[i]);
 
-			if (f) {
-				f->name = f->new_name;
-				f->new_name = NULL;
-			}
+			if (f)
+				hm_flow_take_name(f);
 		}
 		HM_LOG(NOTICE, "configuration reloaded closed=%zu created=%zu", r->n_old,
 		       r->n_fresh);

@@ -75,6 +75,9 @@ struct hm_search_db *hm_search_db_ref(struct hm_search_db *db);
 void hm_search_db_unref(struct hm_search_db *db); // NULL is allowed
 /* Whether db was compiled from just these patterns (then there is nothing to compile). */
 bool hm_search_db_matches(const struct hm_search_db *db, const struct hm_pattern_set *set);
+/* Whether the pattern is one of those that db was compiled from. Control core, like its size. */
+bool hm_search_db_holds(const struct hm_search_db *db, const struct hm_pattern *p);
+uint32_t hm_search_db_size(const struct hm_search_db *db); // patterns
 uint64_t hm_search_db_bytes(const struct hm_search_db *db);
 
 /* A worker's scratch and hit masks for one database, on the NUMA node `socket` (-1: any). Holds a

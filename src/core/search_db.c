@@ -84,7 +84,7 @@ static struct hm_search_db *new_db(const struct hm_pattern_set *set, uint32_t n_
 	db->refs = 1;
 	db->n_slots = set->n ? set->at[set->n - 1]->slot + 1 : 0;
 	db->n_ids = set->n;
-	db->ids = new_array(set->n, sizeof(*db->ids));
+	db->ids = new_array(db->n_slots, sizeof(*db->ids));
 	db->expressions = new_array(n_expressions, sizeof(*db->expressions));
 	db->confirm_of = new_array(db->n_slots, sizeof(*db->confirm_of));
 	db->confirms = new_array(count_regexps(set), sizeof(*db->confirms));
@@ -285,7 +285,7 @@ static void fill(struct build *b)
 	for (uint32_t i = 0; i < b->set->n; i++) {
 		struct hm_pattern *p = b->set->at[i];
 
-		db->ids[i] = p->id;
+		db->ids[p->slot] = p->id;
 		if (p->literal)
 			add_literal(b, p);
 		else
@@ -361,20 +361,30 @@ void hm_search_db_unref(struct hm_search_db *db)
 	free(db);
 }
 
+bool hm_search_db_holds(const struct hm_search_db *db, const struct hm_pattern *p)
+{
+	return p->slot < db->n_slots && db->ids[p->slot] == p->id;
+}
+
 bool hm_search_db_matches(const struct hm_search_db *db, const struct hm_pattern_set *set)
 {
 	if (db->n_ids != set->n)
 		return false;
 	for (uint32_t i = 0; i < set->n; i++) {
-		if (db->ids[i] != set->at[i]->id)
+		if (!hm_search_db_holds(db, set->at[i]))
 			return false;
 	}
 	return true;
 }
 
+uint32_t hm_search_db_size(const struct hm_search_db *db)
+{
+	return db->n_ids;
+}
+
 uint64_t hm_search_db_bytes(const struct hm_search_db *db)
 {
-	uint64_t bytes = sizeof(*db) + db->n_ids * sizeof(*db->ids) +
+	uint64_t bytes = sizeof(*db) + db->n_slots * sizeof(*db->ids) +
 			 db->n_expressions * sizeof(*db->expressions) +
 			 db->n_slots * sizeof(*db->confirm_of) +
 			 db->n_confirms * sizeof(*db->confirms);

@@ -66,7 +66,7 @@ struct hm_search_db {
 	atomic_uint refs;
 	struct hm_confirm *confirms;
 	uint32_t n_confirms, n_expressions, n_ids;
-	uint64_t *ids; // of the patterns, in the order of their set
+	uint64_t *ids; // of the patterns, by slot; 0: none
 };
 
 /* The next alternative of a literal behind *at (0 first); false: no more. */

@@ -166,11 +166,16 @@ static unsigned poll_lane(struct hm_worker *w, struct hm_lane *l)
 	unsigned n = 0;
 	bool ending;
 
+	p = atomic_load_explicit(&l->program,
+				 memory_order_acquire); // control core: begin_generation
+	if (unlikely(p != atomic_load_explicit(&l->adopted, memory_order_relaxed))) {
+		hm_program_adopt(p);
+		atomic_store_explicit(&l->adopted, p, memory_order_release); // is_adopted
+	}
 	if (!atomic_load_explicit(&l->running, memory_order_acquire))
 		return 0;
 	// looked at before the bursts: what was offered before the end is received below
 	ending = atomic_load_explicit(&l->ending, memory_order_acquire);
-	p = atomic_load_explicit(&l->program, memory_order_acquire); // control core: publish
 	for (unsigned i = 0; i < l->n_queues; i++) {
 		if (l->lossless && p && !hm_program_ready(p))
 			return n;

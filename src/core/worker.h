@@ -37,6 +37,8 @@ struct hm_queue {
 
 struct hm_lane {
 	_Atomic(struct hm_program *) program; // control core writes
+	_Atomic(struct hm_program *)
+		adopted; // worker: its marks are taken, the one before is never run again
 	struct hm_device *device;
 	// how to read a packet buffer, set before the device starts
 	int ts_offset, capture_offset; // of the dynamic fields, < 0: none

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* BPF_FILTER passes the packets that match a capture filter (pcap-filter(7)), as captured. Costs a
- * run of libpcap's interpreter a packet. */
+/* BPF_FILTER passes the packets that match a capture filter (pcap-filter(7)), as captured. The filters of all
+ * flows are evaluated together, in filter/filter.h. */
 #include <errno.h>
 
 #include "core/function.h"
@@ -9,26 +9,6 @@
 struct bpf_filter_conf {
 	struct hm_filter *filter;
 };
-
-struct bpf_filter_core {
-	const struct hm_filter *filter; // the conf's, for all workers
-};
-
-static uint64_t bpf_filter_process(void *core, const struct hm_batch *b, uint64_t in)
-{
-	const struct bpf_filter_core *c = core;
-
-	return hm_filter_run(c->filter, b, in);
-}
-
-static int bpf_filter_core_init(void *core, const struct hm_core_ctx *ctx, struct hm_error *err)
-{
-	const struct bpf_filter_conf *conf = ctx->conf;
-	struct bpf_filter_core *c = core;
-
-	c->filter = conf->filter;
-	return 0;
-}
 
 static int bpf_filter_init(void *conf, const union hm_value *args, const struct hm_apply_ctx *ctx,
 			   struct hm_error *err)
@@ -44,6 +24,13 @@ static void bpf_filter_fini(void *conf)
 	struct bpf_filter_conf *c = conf;
 
 	hm_filter_destroy(c->filter);
+}
+
+static struct hm_filter *bpf_filter_filter(const void *conf)
+{
+	const struct bpf_filter_conf *c = conf;
+
+	return c->filter;
 }
 
 static const struct hm_arg bpf_filter_args[] = {
@@ -64,11 +51,9 @@ static const struct hm_function bpf_filter_function = {
 	.flags = HM_FN_FILTERS | HM_FN_STATELESS,
 	.args = bpf_filter_args,
 	.conf_size = sizeof(struct bpf_filter_conf),
-	.core_size = sizeof(struct bpf_filter_core),
 	.conf_init = bpf_filter_init,
 	.conf_fini = bpf_filter_fini,
-	.core_init = bpf_filter_core_init,
-	.process = bpf_filter_process,
+	.filter = bpf_filter_filter,
 };
 
 HM_FUNCTION_REGISTER(bpf_filter_function);

@@ -31,6 +31,7 @@ static const struct hm_field byte_counter_results[] = {
 static const struct hm_function byte_counter = {
 	.name = "BYTE_COUNTER",
 	.summary = "sums the lengths of packets on the wire",
+	.flags = HM_FN_SHARED_COUNTER,
 	.results = byte_counter_results,
 	.core_size = sizeof(struct byte_counter_core),
 	.process = byte_counter_process,

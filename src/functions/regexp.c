@@ -14,26 +14,6 @@ struct regexp_conf {
 	struct hm_pattern *pattern;
 };
 
-struct regexp_core {
-	uint32_t slot;
-};
-
-static uint64_t run(void *core, const struct hm_batch *b, uint64_t in)
-{
-	const struct regexp_core *c = core;
-
-	return hm_search_hits(b->search, b, in, c->slot);
-}
-
-static int core_init(void *core, const struct hm_core_ctx *ctx, struct hm_error *err)
-{
-	const struct regexp_conf *conf = ctx->conf;
-	struct regexp_core *c = core;
-
-	c->slot = hm_pattern_slot(conf->pattern);
-	return 0;
-}
-
 static int init(void *conf, const union hm_value *args, const struct hm_apply_ctx *ctx,
 		struct hm_error *err)
 {
@@ -74,11 +54,8 @@ static const struct hm_function regexp = {
 	.flags = HM_FN_FILTERS | HM_FN_STATELESS,
 	.args = args,
 	.conf_size = sizeof(struct regexp_conf),
-	.core_size = sizeof(struct regexp_core),
 	.conf_init = init,
 	.conf_fini = fini,
-	.core_init = core_init,
 	.pattern = pattern,
-	.process = run,
 };
 HM_FUNCTION_REGISTER(regexp);

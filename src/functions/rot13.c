@@ -57,6 +57,7 @@ static void __attribute__((constructor)) fill_table(void)
 static const struct hm_function rot13 = {
 	.name = "ROT13",
 	.summary = "rotates the letters of the payload by 13 places, in copies",
+	.flags = HM_FN_STATELESS,
 	.transform = rot13_transform,
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* STR_SEARCH: passes the packets that contain a string (core/search.h has the syntax). It costs one
- * AND: the strings of all flows are found in one scan of the packet. */
+/* STR_SEARCH: passes the packets that contain a string (core/search.h has the syntax). The strings
+ * of all flows are found in one scan of the packet, and one that is not found costs nothing. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -16,26 +16,6 @@ struct str_search_conf {
 	uint32_t offset, depth;
 	struct hm_pattern *pattern; // NULL before connect
 };
-
-struct str_search_core {
-	uint32_t slot;
-};
-
-static uint64_t run(void *core, const struct hm_batch *b, uint64_t in)
-{
-	const struct str_search_core *c = core;
-
-	return hm_search_hits(b->search, b, in, c->slot);
-}
-
-static int core_init(void *core, const struct hm_core_ctx *ctx, struct hm_error *err)
-{
-	const struct str_search_conf *conf = ctx->conf;
-	struct str_search_core *c = core;
-
-	c->slot = hm_pattern_slot(conf->pattern);
-	return 0;
-}
 
 static int init(void *conf, const union hm_value *args, const struct hm_apply_ctx *ctx,
 		struct hm_error *err)
@@ -97,12 +77,9 @@ static const struct hm_function str_search = {
 	.flags = HM_FN_FILTERS | HM_FN_STATELESS,
 	.args = args,
 	.conf_size = sizeof(struct str_search_conf),
-	.core_size = sizeof(struct str_search_core),
 	.conf_init = init,
 	.connect = connect,
 	.conf_fini = fini,
-	.core_init = core_init,
 	.pattern = pattern,
-	.process = run,
 };
 HM_FUNCTION_REGISTER(str_search);

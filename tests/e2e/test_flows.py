@@ -76,6 +76,57 @@ class Flows(unittest.TestCase):
             h.flow("trace", ["PKT_COUNTER"], name="late")
             self.assertLess(h.read("late", 1), h.read("early", 1))
 
+    def test_flows_that_are_alike_share_and_count_from_their_own_start(self):
+        functions = [["BPF_FILTER", "tcp"], ["PKT_COUNTER"], ["BYTE_COUNTER"]]
+        with self.daemon(20) as h:
+            h.flow("trace", *functions, name="first")
+            h.flow("trace", ["PKT_COUNTER"], name="all")
+            h.call("device.start", device="trace")
+            homard.until(lambda: h.read("first", 2) > 10000, what="packets")
+            h.flow("trace", *functions, name="second")
+            h.flow("trace", *functions, name="third")
+            h.call("flow.reset", flow="third", function=2)
+            h.call("flow.close", flow="first")
+            h.wait_finished("all")
+            values = {name: [h.read(name, number) for number in (2, 3)] for name in ("second", "third")}
+            info = h.call("flow.info", flow="second")["functions"]
+            self.assertLess(values["second"][0], 20 * self.truth["tcp"])
+            self.assertLess(values["third"][0], values["second"][0])
+            self.assertLessEqual(values["third"][1], values["second"][1])
+            # a filter, its counter and the ledger say the same of one flow
+            self.assertEqual(info[0]["out"], values["second"][0])
+            self.assertEqual(info[1]["in"], info[0]["out"])
+            self.assertEqual(info[2]["out"], info[0]["out"])
+            h.assert_balanced()
+
+    def test_flow_does_not_wait_for_patterns_of_others(self):
+        """Answers come in the order in which flows see packets, not in which they were asked for."""
+        with self.daemon(0) as h:
+            h.flow("trace", ["STR_SEARCH", "known", 0, 0], ["PKT_COUNTER"])
+            h.call("device.start", device="trace")
+            dear = h.flow("trace", *[["REGEXP", "(a|b|c|%d).{0,300}x.{0,300}y" % i] for i in range(4)],
+                          name="dear", connect=False)
+            cheap = h.flow("trace", ["BPF_FILTER", "udp"], ["PKT_COUNTER"], connect=False)
+            known = h.flow("trace", ["PKT_COUNTER"], ["STR_SEARCH", "known", 0, 0], connect=False)
+            asked = [h.client.send("flow.connect", {"flow": flow}) for flow in (dear, cheap, known)]
+            answered = [h.client.receive()["id"] for _ in asked]
+            self.assertEqual(answered[-1], asked[0])
+            self.assertEqual(sorted(answered), asked)
+            self.assertEqual(h.call("flow.info", flow="dear")["status"], "active")
+            h.assert_balanced()
+
+    def test_flow_that_is_closed_while_its_pattern_compiles_is_gone(self):
+        with self.daemon(0) as h:
+            h.call("device.start", device="trace")
+            h.flow("trace", ["REGEXP", "(a|b|c|d).{0,300}x.{0,300}y"], name="dear", connect=False)
+            asked = h.client.send("flow.connect", {"flow": "dear"})
+            with h.connect() as other:
+                other.call("flow.close", flow="dear")
+            answer = h.client.receive()
+            self.assertEqual((answer["id"], answer["error"]["data"]["mapi_errno"]), (asked, 6145))
+            h.flow("trace", ["STR_SEARCH", "dear", 0, 0], ["PKT_COUNTER"], name="dear")
+            self.assertGreaterEqual(h.read("dear", 2), 0)
+
     def test_flows_end_with_their_client_unless_persistent(self):
         with self.daemon(0) as h:
             with h.connect() as client:

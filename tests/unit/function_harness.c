@@ -38,6 +38,17 @@ static int find_search(struct harness *h, struct hm_error *err)
 	return h->search ? 0 : -EINVAL;
 }
 
+static int find_filters(struct harness *h, struct hm_error *err)
+{
+	struct hm_filter *f = h->f->filter ? h->f->filter(h->conf) : NULL;
+
+	if (!f)
+		return 0;
+	h->index = hm_filter_index_create(&f, 1, err);
+	h->filters = h->index ? hm_filter_scan_create(h->index, -1) : NULL;
+	return h->filters ? 0 : -EINVAL;
+}
+
 static int connect(struct harness *h, struct hm_error *err)
 {
 	const struct hm_core_ctx ctx = {
@@ -46,6 +57,8 @@ static int connect(struct harness *h, struct hm_error *err)
 
 	if (rc == 0)
 		rc = find_search(h, err);
+	if (rc == 0)
+		rc = find_filters(h, err);
 	if (rc == 0 && h->f->core_init)
 		rc = h->f->core_init(h->core, &ctx, err);
 	h->has_core = rc == 0;
@@ -74,7 +87,7 @@ int harness_open(struct harness *h, const char *name, const char *args, struct h
 		json_decref(json);
 		return hm_error_set(err, -ENOENT, 6144, "no function %s", name);
 	}
-	assert_non_null(h->f->process);
+	assert_null(h->f->transform);
 	h->conf = new_state(h->f->conf_size);
 	h->core = new_state(h->f->core_size);
 	rc = apply(h, json, err);
@@ -95,6 +108,19 @@ static void fill(struct hm_batch *b, const struct frame *frames, unsigned n)
 	}
 }
 
+/* What the program does with a function (core/program.c), without sharing. */
+static uint64_t run_function(struct harness *h, const struct hm_batch *b, uint64_t in)
+{
+	h->in += hm_mask_count(in);
+	if (h->f->process)
+		return h->f->process(h->core, b, in);
+	if (h->filters)
+		return hm_filter_hits(h->filters, b, in, hm_filter_slot(h->f->filter(h->conf)));
+	if (h->search)
+		return hm_search_hits(h->search, b, in, hm_pattern_slot(h->f->pattern(h->conf)));
+	return in;
+}
+
 void harness_run(struct harness *h, const struct frame *frames, size_t n, unsigned batch, bool gaps,
 		 bool *passed)
 {
@@ -112,12 +138,15 @@ void harness_run(struct harness *h, const struct frame *frames, size_t n, unsign
 		b.search = h->search;
 		if (b.search)
 			hm_search_begin(b.search);
+		b.filters = h->filters;
+		if (b.filters)
+			hm_filter_scan_begin(b.filters);
 		in = b.all;
 		for (unsigned i = 0; i < m; i++) {
 			if (gaps && (first + i) % 3 == 0)
 				in &= ~(UINT64_C(1) << i);
 		}
-		out = h->f->process(h->core, &b, in);
+		out = run_function(h, &b, in);
 		assert_int_equal(out & ~in, 0);
 		for (unsigned i = 0; i < m; i++)
 			passed[first + i] = out >> i & 1;
@@ -132,6 +161,8 @@ uint64_t harness_result(const struct harness *h, const char *field)
 		f++;
 	assert_non_null(f);
 	assert_non_null(f->name);
+	if (f->merge == HM_MERGE_IN)
+		return h->in;
 	if (f->type == HM_FIELD_U32) {
 		uint32_t value;
 		memcpy(&value, (const char *)h->core + f->offset, sizeof(value));
@@ -145,6 +176,8 @@ uint64_t harness_result(const struct harness *h, const char *field)
 
 void harness_close(struct harness *h)
 {
+	hm_filter_scan_destroy(h->filters);
+	hm_filter_index_unref(h->index);
 	hm_search_destroy(h->search);
 	hm_search_db_unref(h->db);
 	if (h->has_core && h->f->core_fini)

@@ -15,6 +15,7 @@
 
 #include "core/function.h"
 #include "core/search.h"
+#include "filter/filter.h"
 
 struct frame {
 	const void *data;
@@ -29,12 +30,15 @@ struct harness {
 	bool has_conf, has_core; // conf_init, core_init went well
 	struct hm_search_db *db;
 	struct hm_search *search;
+	struct hm_filter_index *index;
+	struct hm_filter_scan *filters;
+	uint64_t in; // packets that it was given
 };
 
 /* `args` is the JSON array of the arguments. Returns what the function (or hm_args_parse) returned
  * when it refused, with err; -ENOENT for an unknown function. Close it in any case. */
 int harness_open(struct harness *h, const char *name, const char *args, struct hm_error *err);
-/* Runs process() over the frames, `batch` (1..64) at a time; passed[i] tells whether frame i went
+/* Runs the function over the frames, `batch` (1..64) at a time; passed[i] tells whether frame i went
  * on. Checks that the function passes nothing that it was not given: every third packet is taken
  * out of the mask if `gaps` is set, and passed[i] is false for these. */
 void harness_run(struct harness *h, const struct frame *frames, size_t n, unsigned batch, bool gaps,

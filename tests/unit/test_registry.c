@@ -98,14 +98,33 @@ static int signal_of_registering(const struct hm_function *f)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
+static unsigned poll(void *conf, uint64_t now_ns)
+{
+	(void)conf;
+	(void)now_ns;
+	return 0;
+}
+
 static void test_registry_impossible_function_aborts(void **state)
 {
 	static const struct hm_function twin = {.name = "alpha", .process = pass};
-	static const struct hm_function idle = {.name = "IDLE"};
+	static const struct hm_function idle = {.name = "IDLE", .core_size = 8};
+	// flows may share it, and its result is none that can begin anywhere
+	static const struct hm_field latest[] = {{.name = "value", .merge = HM_MERGE_MAX}, {0}};
+	static const struct hm_function shared = {.name = "SHARED",
+						  .flags = HM_FN_SHARED_COUNTER,
+						  .process = pass,
+						  .results = latest};
+	static const struct hm_function polled = {
+		.name = "POLLED", .flags = HM_FN_STATELESS, .process = pass, .poll = poll};
+	static const struct hm_function passive = {.name = "PASSIVE"};
 	static const struct hm_function fine = {.name = "FINE", .process = pass};
 	(void)state;
 	assert_int_equal(signal_of_registering(&twin), SIGABRT);
 	assert_int_equal(signal_of_registering(&idle), SIGABRT);
+	assert_int_equal(signal_of_registering(&shared), SIGABRT);
+	assert_int_equal(signal_of_registering(&polled), SIGABRT);
+	assert_int_equal(signal_of_registering(&passive), 0);
 	assert_int_equal(signal_of_registering(&fine), 0);
 }
 
