@@ -349,6 +349,7 @@ void hm_config_reference(FILE *out)
 		{"The file", hm_config_keys},
 		{"`eal`", hm_eal_keys},
 		{"`control`", hm_control_keys},
+		{"`search`", hm_search_keys},
 		{"`devices[]`", hm_device_keys},
 		{"`flows[]`", hm_flow_keys},
 		{"`netflow[]`", hm_netflow_keys},

@@ -111,6 +111,28 @@ static_assert(HM_TUNNEL_GRE == 1 << 0 && HM_TUNNEL_ERSPAN == 1 << 1 && HM_TUNNEL
 		      HM_TUNNEL_IPIP == 1 << 5,
 	      "the choices of \"tunnels\" below stand in this order");
 
+const struct hm_key hm_search_keys[] = {
+	{.name = "cache_dir",
+	 .type = HM_KEY_STRING,
+	 .min = 0,
+	 .max = 4000,
+	 .pattern = "^(/.*)?$",
+	 .shape = "an absolute path, or empty",
+	 .fallback = "\"\"",
+	 .help = "folder for compiled patterns, made if it is missing; it must be the daemon's own "
+		 "and nobody "
+		 "else's to write; empty: none",
+	 .HM_KEY_AT(struct hm_search_config, cache_dir)},
+	{.name = "cache_mb",
+	 .type = HM_KEY_INT,
+	 .min = 1,
+	 .max = 1048576,
+	 .fallback = "256",
+	 .help = "the most that these files take, in MiB; the oldest go",
+	 .HM_KEY_AT(struct hm_search_config, cache_mb)},
+	{0},
+};
+
 const struct hm_key hm_device_keys[] = {
 	{.name = "name",
 	 .type = HM_KEY_STRING,
@@ -352,6 +374,11 @@ const struct hm_key hm_config_keys[] = {
 	 .keys = hm_control_keys,
 	 .help = "the control socket",
 	 .HM_KEY_AT(struct hm_config, control)},
+	{.name = "search",
+	 .type = HM_KEY_OBJECT,
+	 .keys = hm_search_keys,
+	 .help = "how strings and regular expressions are compiled",
+	 .HM_KEY_AT(struct hm_config, search)},
 	{.name = "devices",
 	 .type = HM_KEY_OBJECTS,
 	 .keys = hm_device_keys,

@@ -38,6 +38,11 @@ struct hm_control_config {
 	uint32_t max_clients, max_flows_per_client, max_calls_per_client, max_line_bytes;
 };
 
+struct hm_search_config {
+	char *cache_dir;   // "": none
+	uint32_t cache_mb; // of its files
+};
+
 struct hm_device_config {
 	char *name;
 	enum hm_source source;
@@ -65,6 +70,7 @@ struct hm_config {
 	char *file;
 	struct hm_eal_config eal;
 	struct hm_control_config control;
+	struct hm_search_config search;
 	struct hm_device_config *devices;
 	size_t n_devices;
 	struct hm_flow_config

@@ -44,9 +44,9 @@ struct hm_device {
 	uint64_t last_generation, next_generation_tsc;
 	struct hm_filter_index *filter_index; // of the next programs, NULL without filters
 	// publish_patterns.c
-	bool patterns_changed;      // flows with patterns came or went since the last look
-	struct hm_compile_job *job; // a database being compiled
-	struct hm_search_db *db;    // of the next programs, NULL without patterns
+	bool patterns_changed;            // flows with patterns came or went since the last look
+	struct hm_search_store *patterns; // what its flows search, compiled
+	struct hm_search_db *db; // the store's, of the next programs; NULL without patterns
 	struct hm_searches
 		*searches[HM_WORKERS_MAX]; // of each lane for db, handed from program to program
 };

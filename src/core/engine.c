@@ -92,6 +92,26 @@ static int create_devices(struct hm_engine *e, struct hm_error *err)
 	return 0;
 }
 
+static int create_stores(struct hm_engine *e, struct hm_error *err)
+{
+	const struct hm_search_config *config = &e->config->search;
+	struct hm_search_cache *cache =
+		hm_search_cache_create(config->cache_dir, (uint64_t)config->cache_mb << 20, err);
+
+	if (!cache)
+		return -EINVAL;
+	e->compiler = hm_compiler_create(cache);
+	if (!e->compiler)
+		return hm_error_set(err, -ENOMEM, 3084,
+				    "cannot start the pattern compiler's threads");
+	for (size_t i = 0; i < e->n_devices; i++) {
+		e->devices[i].patterns = hm_search_store_create(e->compiler);
+		if (!e->devices[i].patterns)
+			return hm_error_set(err, -ENOMEM, 3084, "no memory for patterns");
+	}
+	return 0;
+}
+
 struct hm_engine *hm_engine_create(const struct hm_config *config, struct hm_error *err)
 {
 	struct hm_engine *e = calloc(1, sizeof(*e));
@@ -106,11 +126,8 @@ struct hm_engine *hm_engine_create(const struct hm_config *config, struct hm_err
 	hm_clock_init();
 	if (create_workers(e, err) < 0 || create_devices(e, err) < 0)
 		goto fail;
-	e->compiler = hm_compiler_create();
-	if (!e->compiler) {
-		hm_error_set(err, -ENOMEM, 3084, "cannot start the pattern compiler's thread");
+	if (create_stores(e, err) < 0)
 		goto fail;
-	}
 	return e;
 fail:
 	hm_engine_destroy(e);

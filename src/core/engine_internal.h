@@ -4,6 +4,7 @@
 
 #include "core/compiler.h"
 #include "core/flow.h"
+#include "core/search_store.h"
 
 struct hm_engine {
 	const struct hm_config *config;

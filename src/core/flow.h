@@ -25,7 +25,6 @@ struct hm_flow {
 	LIST_ENTRY(hm_flow) same_id, same_name, next_polled;
 	bool polled;   // on the engine's list of flows with a function that has poll()
 	bool searches; // has a function with a pattern
-	bool in_job;   // its patterns are being compiled
 	struct hm_engine *engine;
 	struct hm_device *device;
 	uint32_t id;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The pattern database of a device: compiled on the compiler's thread when flows come with patterns that the
- * present one does not hold. Until then the present one serves, and flows that find theirs in it connect. What
- * nobody wants any more stays in it until the next one is compiled, or until it is most of it.
+/* The patterns of a device: what its flows search is told to its store (search_store.h), and what the store
+ * has compiled is in the next programs. A flow whose patterns are not there yet waits; nobody waits for it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -55,102 +54,59 @@ static struct hm_pattern_set *collect_patterns(const struct hm_device *d, bool *
 	return set;
 }
 
-/* Whether db serves all flows, or (`running`) those that programs have already. */
-static bool serves(const struct hm_search_db *db, const struct hm_device *d, bool running)
-{
-	const struct hm_flow *f;
-
-	TAILQ_FOREACH (f, &d->engine->flows, next)
-		if (wants_packets(f, d) && (!running || f->generation) && !hm_patterns_held(f, db))
-			return false;
-	return true;
-}
-
-static void use(struct hm_device *d, struct hm_search_db *db)
-{
-	hm_search_db_unref(d->db); // programs hold theirs
-	d->db = db;
-	d->dirty = true;
-}
-
-/* Flows that waited for a database that cannot be. */
-static void refuse_waiting(struct hm_device *d, const struct hm_error *err)
+/* Flows that wait for what cannot be: all that wait, or (!all) those whose patterns the compiler refused. */
+static void refuse_waiting(struct hm_device *d, bool all, const struct hm_error *err)
 {
 	struct hm_flow *f;
 
-	HM_LOG(ERR, "new flows refused device=%s: %s", d->config->name, err->text);
-	TAILQ_FOREACH (f, &d->engine->flows, next)
-		if (f->device == d && f->state == HM_FLOW_CONNECTING && f->in_job)
-			hm_flow_refuse(f, err);
-	d->patterns_changed = true; // for those that came meanwhile
+	TAILQ_FOREACH (f, &d->engine->flows, next) {
+		if (f->device != d || f->state != HM_FLOW_CONNECTING || hm_patterns_held(f, d->db))
+			continue;
+		for (uint32_t i = 0; i < f->n && f->state == HM_FLOW_CONNECTING; i++) {
+			const struct hm_pattern *p = hm_node_pattern(f->instances[i]->node);
+			const struct hm_error *why =
+				p ? hm_search_store_error(d->patterns, p) : NULL;
+
+			if (!p || !(why || all))
+				continue;
+			why = why ? why : err;
+			HM_LOG(ERR, "new flow refused device=%s flow=%s: %s", d->config->name,
+			       f->name, why->text);
+			hm_flow_refuse(f, why);
+		}
+	}
 }
 
-static void begin_compile(struct hm_device *d)
+/* Tells the store what is wanted now. */
+static void want_patterns(struct hm_device *d)
 {
 	struct hm_pattern_set *set;
 	struct hm_error err;
-	struct hm_flow *f;
 	bool failed;
 
 	d->patterns_changed = false;
 	set = collect_patterns(d, &failed);
-	if (!set && !failed) {
-		if (d->db)
-			use(d, NULL);
-		return;
-	}
-	if (set && d->db && serves(d->db, d, false) &&
-	    2 * hm_pattern_set_size(set) >= hm_search_db_size(d->db)) {
-		hm_pattern_set_destroy(set);
-		return;
-	}
-	TAILQ_FOREACH (f, &d->engine->flows, next)
-		f->in_job |= f->device == d && f->state == HM_FLOW_CONNECTING &&
-			     !hm_patterns_held(f, d->db);
-	d->job = set ? hm_compiler_submit(d->engine->compiler, set) : NULL;
-	if (d->job)
+	if (!failed && hm_search_store_want(d->patterns, set) == 0)
 		return;
 	hm_error_set(&err, -ENOMEM, 3084, "no memory for the patterns");
-	refuse_waiting(d, &err);
-}
-
-static void end_compile(struct hm_device *d)
-{
-	struct hm_search_db *db;
-	struct hm_error err;
-	struct hm_flow *f;
-
-	db = hm_compile_take(d->job, &err);
-	d->job = NULL;
-	if (!db) {
-		refuse_waiting(d, &err);
-	} else if (serves(db, d, true)) {
-		use(d, db);
-	} else { // a flow has connected with a pattern that only the present one has
-		hm_search_db_unref(db);
-		d->patterns_changed = true;
-	}
-	TAILQ_FOREACH (f, &d->engine->flows, next)
-		f->in_job &= f->device != d;
+	refuse_waiting(d, true, &err);
 }
 
 unsigned hm_patterns_poll(struct hm_device *d)
 {
-	if (d->job) {
-		if (!hm_compile_done(d->job))
-			return 0;
-		end_compile(d);
-		return 1;
-	}
-	if (!d->patterns_changed)
-		return 0;
-	begin_compile(d);
-	return 1;
+	unsigned work = d->patterns_changed;
+
+	if (d->patterns_changed)
+		want_patterns(d);
+	if (!hm_search_store_poll(d->patterns))
+		return work;
+	d->db = hm_search_store_db(d->patterns); // programs hold references
+	d->dirty = true;
+	refuse_waiting(d, false, NULL);
+	return work + 1;
 }
 
 void hm_patterns_fini(struct hm_device *d)
 {
-	if (d->job)
-		hm_search_db_unref(hm_compile_take(d->job, NULL));
-	hm_search_db_unref(d->db);
+	hm_search_store_destroy(d->patterns);
 }

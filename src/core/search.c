@@ -33,7 +33,10 @@ struct searcher {
 
 	struct hm_search_db *db;
 	hs_scratch_t *scratch;
-	uint64_t packet; // bit of the packet that is being scanned
+	// of what is being scanned
+	const struct hm_expression *expressions;
+	uint64_t packet; // its bit
+
 	bool confirming; // something in progress is not zero
 
 	struct progress *progress; // by index in db->confirms
@@ -56,7 +59,7 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 		    void *context)
 {
 	struct searcher *s = context;
-	const struct hm_expression *e = &s->db->expressions[id];
+	const struct hm_expression *e = &s->expressions[id];
 	uint64_t *hits = &s->shared.hits[e->slot];
 
 	if (to < e->first || to > e->last)
@@ -68,27 +71,33 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 }
 
 /* A scan only fails if it is used wrongly. */
-static void scan(struct searcher *s, const struct hm_batch *b, uint64_t todo)
+static void scan(struct searcher *s, const struct hm_db_part *part, const struct hm_batch *b,
+		 uint64_t todo)
 {
-	const hs_database_t *hs = s->db->hs;
-
-	if (!hs)
-		return;
+	s->expressions = part->expressions;
 	hm_mask_foreach (i, todo) {
 		hs_error_t rc;
 
 		s->packet = UINT64_C(1) << i;
-		rc = hs_scan(hs, (const char *)b->data[i], b->caplen[i], 0, s->scratch, on_match,
-			     s);
+		rc = hs_scan(part->hs, (const char *)b->data[i], b->caplen[i], 0, s->scratch,
+			     on_match, s);
 		assert(rc == HS_SUCCESS);
 		(void)rc;
 	}
-	s->shared.scanned |= todo;
 }
 
 void hm_search_run(struct hm_search *shared, const struct hm_batch *b, uint64_t in)
 {
-	scan(searcher_of(shared), b, in & ~shared->scanned);
+	struct searcher *s = searcher_of(shared);
+	uint64_t todo = in & ~shared->scanned;
+
+	if (!todo)
+		return;
+	for (uint32_t i = 0; i < s->db->n_parts; i++) {
+		if (s->db->parts[i].hs)
+			scan(s, &s->db->parts[i], b, todo);
+	}
+	shared->scanned |= todo;
 }
 
 /* --- confirmation --- */
@@ -220,7 +229,13 @@ static bool create_scan(struct searcher *s)
 	s->shared.touched = calloc(n, sizeof(*s->shared.touched));
 	if (!s->shared.hits || !s->shared.touched)
 		return false;
-	return !s->db->hs || hs_alloc_scratch(s->db->hs, &s->scratch) == HS_SUCCESS;
+	for (uint32_t i = 0; i < s->db->n_parts; i++) {
+		const hs_database_t *hs = s->db->parts[i].hs;
+
+		if (hs && hs_alloc_scratch(hs, &s->scratch) != HS_SUCCESS) // grows with each
+			return false;
+	}
+	return true;
 }
 
 /* Makes what this thread allocates next come from the node; for the memory of libraries there is no

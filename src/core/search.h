@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* search: all strings and regular expressions of all flows, one Hyperscan database, one scan a
- * packet.
+/* search: all strings and regular expressions of all flows, one database, one scan a packet.
  *
  * A pattern is interned: two flows that search the same bytes with the same offset and depth hold
  * the same pattern. It has a slot, which stays its own as long as it lives, so that its hit mask is
@@ -9,9 +8,10 @@
  * & hit[slot]`. What Hyperscan refuses runs as its prefilter and is confirmed by PCRE2 with a match
  * limit, and only for packets that reach the entry.
  *
- * Patterns and sets belong to the control core; databases are immutable, compiled on the compiler's
- * thread and reference counted; a struct hm_search belongs to one worker and one batch object: the
- * copies that a transform makes are another batch and need their own. Uses no DPDK.
+ * Patterns and sets belong to the control core; parts are compiled on the compiler's threads, and a
+ * database is parts put together (search_store.h says which, and why); both are immutable and
+ * reference counted. A struct hm_search belongs to one worker and one batch object: the copies that a
+ * transform makes are another batch and need their own. Uses no DPDK.
  */
 #pragma once
 
@@ -26,7 +26,9 @@
 
 struct hm_pattern;
 struct hm_pattern_set;
+struct hm_search_part;
 struct hm_search_db;
+struct hm_search_cache;
 
 /* What a search entry looks at; search.c has the rest behind it. */
 struct hm_search {
@@ -68,16 +70,27 @@ struct hm_pattern_set *hm_pattern_set_create(const struct hm_pattern *const *pat
 void hm_pattern_set_destroy(struct hm_pattern_set *set); // on the control core; NULL is allowed
 uint32_t hm_pattern_set_size(const struct hm_pattern_set *set); // different patterns
 
-/* Any thread; looks at nothing but the set. Returns a database with one reference, NULL with err.
- * References are taken and given back on any thread. */
+/* A part of a database: Hyperscan's code for a set. Any thread; looks at nothing but the set. Asks the
+ * cache first and adds to it (NULL: none). One reference, NULL with err. References are given back on
+ * any thread. */
+struct hm_search_part *hm_search_part_compile(const struct hm_pattern_set *set,
+					      struct hm_search_cache *cache, struct hm_error *err);
+void hm_search_part_unref(struct hm_search_part *part); // NULL is allowed
+
+/* The database that answers for the patterns of `set` as far as they are in the parts; for a pattern
+ * in several, the first. Compiles nothing. One reference, NULL without memory. References are taken and
+ * given back on any thread. */
+struct hm_search_db *hm_search_db_create(struct hm_search_part *const *parts, uint32_t n_parts,
+					 const struct hm_pattern_set *set);
+/* Both at once, for programs without flows. */
 struct hm_search_db *hm_search_compile(const struct hm_pattern_set *set, struct hm_error *err);
 struct hm_search_db *hm_search_db_ref(struct hm_search_db *db);
 void hm_search_db_unref(struct hm_search_db *db); // NULL is allowed
-/* Whether db was compiled from just these patterns (then there is nothing to compile). */
-bool hm_search_db_matches(const struct hm_search_db *db, const struct hm_pattern_set *set);
-/* Whether the pattern is one of those that db was compiled from. Control core, like its size. */
+/* Whether it answers for the pattern. Control core, like its size. */
 bool hm_search_db_holds(const struct hm_search_db *db, const struct hm_pattern *p);
 uint32_t hm_search_db_size(const struct hm_search_db *db); // patterns
+/* How many scans a packet costs: one, if not just now something is new. */
+uint32_t hm_search_db_parts(const struct hm_search_db *db);
 uint64_t hm_search_db_bytes(const struct hm_search_db *db);
 
 /* A worker's scratch and hit masks for one database, on the NUMA node `socket` (-1: any). Holds a
