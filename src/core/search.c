@@ -35,6 +35,7 @@ struct searcher {
 	hs_scratch_t *scratch;
 	// of what is being scanned
 	const struct hm_expression *expressions;
+	const struct hm_bounds *bounds;
 	uint64_t packet; // its bit
 
 	bool confirming; // something in progress is not zero
@@ -59,14 +60,14 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
 		    void *context)
 {
 	struct searcher *s = context;
-	const struct hm_expression *e = &s->expressions[id];
-	uint64_t *hits = &s->shared.hits[e->slot];
+	struct hm_expression e = s->expressions[id];
+	uint64_t *hits = &s->shared.hits[e.slot], before = *hits;
 
-	if (to < e->first || to > e->last)
+	if (e.bounds && (to < s->bounds[e.bounds].first || to > s->bounds[e.bounds].last))
 		return 0;
-	if (*hits == 0)
-		s->shared.touched[s->shared.n_touched++] = e->slot;
-	*hits |= s->packet;
+	*hits = before | s->packet;
+	if (before == 0)
+		s->shared.touched[s->shared.n_touched++] = e.slot;
 	return 0;
 }
 
@@ -75,6 +76,7 @@ static void scan(struct searcher *s, const struct hm_db_part *part, const struct
 		 uint64_t todo)
 {
 	s->expressions = part->expressions;
+	s->bounds = part->bounds;
 	hm_mask_foreach (i, todo) {
 		hs_error_t rc;
 
@@ -221,7 +223,7 @@ static bool create_confirmation(struct searcher *s)
 
 static bool create_scan(struct searcher *s)
 {
-	uint32_t n = s->db->n_slots > 0 ? s->db->n_slots : 1;
+	uint32_t n = s->db->n_slots + 1; // the last is for what is nobody's
 
 	s->shared.n_slots = s->db->n_slots;
 	s->shared.confirm_of = s->db->confirm_of;
@@ -229,6 +231,7 @@ static bool create_scan(struct searcher *s)
 	s->shared.touched = calloc(n, sizeof(*s->shared.touched));
 	if (!s->shared.hits || !s->shared.touched)
 		return false;
+	s->shared.hits[s->db->n_slots] = UINT64_MAX; // never the first hit, so never touched
 	for (uint32_t i = 0; i < s->db->n_parts; i++) {
 		const hs_database_t *hs = s->db->parts[i].hs;
 
@@ -285,8 +288,8 @@ void hm_search_destroy(struct hm_search *shared)
 uint64_t hm_search_bytes(const struct hm_search *shared)
 {
 	const struct searcher *s = (const struct searcher *)shared;
-	uint64_t bytes =
-		sizeof(*s) + s->db->n_slots * (sizeof(*shared->hits) + sizeof(*shared->touched));
+	uint64_t bytes = sizeof(*s) + s->db->n_slots * sizeof(*shared->touched) +
+			 (s->db->n_slots + 1) * sizeof(*shared->hits);
 	size_t n = 0;
 
 	if (s->scratch && hs_scratch_size(s->scratch, &n) == HS_SUCCESS)

@@ -3,14 +3,12 @@
  *
  * A pattern may be in several parts (one has just been merged from others) and a part may hold
  * patterns that nobody wants any more: the first part that has a pattern answers for it, and what is
- * left over gets bounds that no match fulfils. */
+ * left over is nobody's. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/search_private.h"
-
-static const struct hm_expression nobodys = {.first = UINT32_MAX, .last = 0};
 
 // calloc(0) may be NULL, which would look like "no memory"
 static void *new_array(size_t n, size_t size)
@@ -85,29 +83,53 @@ static void add_confirm(struct hm_search_db *db, const struct hm_part_item *item
 	};
 }
 
+static bool is_bounded(const struct hm_part_item *item)
+{
+	return item->first > 0 || item->last < UINT32_MAX;
+}
+
+static uint32_t count_bounded(const struct hm_search_part *part)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < part->n; i++)
+		n += is_bounded(&part->items[i]);
+	return n;
+}
+
 /* Without a pattern that it answers for, a part is not taken. */
 static int add_part(struct hm_search_db *db, struct hm_search_part *part, struct claim *claims)
 {
 	struct hm_db_part *to = &db->parts[db->n_parts];
+	uint32_t n_bounds = 1;
 	bool wanted = false;
 
 	to->expressions = new_array(part->n, sizeof(*to->expressions));
-	if (!to->expressions)
+	to->bounds = new_array(1 + count_bounded(part), sizeof(*to->bounds));
+	if (!to->expressions || !to->bounds) {
+		free(to->expressions);
+		free(to->bounds);
 		return -ENOMEM;
+	}
 	for (uint32_t i = 0; i < part->n; i++) {
 		const struct hm_part_item *item = &part->items[i];
 		enum hm_pattern_kind kind = part->code->kinds[i];
 
-		to->expressions[i] = nobodys;
+		to->expressions[i].slot = db->n_slots;
 		if (!claim(claims, db, to, item))
 			continue;
-		to->expressions[i] = (struct hm_expression){item->slot, item->first, item->last};
+		to->expressions[i].slot = item->slot;
+		if (is_bounded(item)) {
+			to->bounds[n_bounds] = (struct hm_bounds){item->first, item->last};
+			to->expressions[i].bounds = n_bounds++;
+		}
 		if (kind == HM_PATTERN_PREFILTER || kind == HM_PATTERN_PCRE)
 			add_confirm(db, item, kind);
 		wanted = true;
 	}
 	if (!wanted) {
 		free(to->expressions);
+		free(to->bounds);
 		return 0;
 	}
 	to->part = hm_search_part_ref(part);
@@ -162,6 +184,7 @@ void hm_search_db_unref(struct hm_search_db *db)
 	for (uint32_t i = 0; i < db->n_parts; i++) {
 		hm_search_part_unref(db->parts[i].part);
 		free(db->parts[i].expressions);
+		free(db->parts[i].bounds);
 	}
 	free(db->parts);
 	free(db->ids);
@@ -195,7 +218,8 @@ uint64_t hm_search_db_bytes(const struct hm_search_db *db)
 		const struct hm_search_part *part = db->parts[i].part;
 
 		bytes += hm_search_code_bytes(part->code) + sizeof(*part) +
-			 part->n * (sizeof(part->items[0]) + sizeof(struct hm_expression));
+			 part->n * (sizeof(part->items[0]) + sizeof(struct hm_expression)) +
+			 count_bounded(part) * sizeof(struct hm_bounds);
 	}
 	for (uint32_t i = 0; i < db->n_confirms; i++) {
 		const pcre2_code *code = db->confirms[i].regexp->code;

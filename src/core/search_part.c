@@ -113,7 +113,7 @@ static void add_literal(struct build *b, struct hm_pattern *p)
 			.pattern = p,
 			.item = {.id = p->id,
 				 .slot = p->slot,
-				 .first = saturate((uint64_t)p->offset + n),
+				 .first = p->offset ? saturate((uint64_t)p->offset + n) : 0,
 				 .last = p->depth ? saturate((uint64_t)p->offset + p->depth)
 						  : UINT32_MAX},
 		};

@@ -119,13 +119,20 @@ struct hm_search_part *hm_search_part_ref(struct hm_search_part *part);
 
 /* --- databases: what workers run --- */
 
+/* Small, since with ten thousand patterns all of them are looked at all the time. */
 struct hm_expression {
-	uint32_t slot, first, last;
+	uint32_t slot;   // n_slots of the database: nobody's
+	uint32_t bounds; // index; 0: none
+};
+
+struct hm_bounds {
+	uint32_t first, last;
 };
 
 struct hm_db_part {
 	const hs_database_t *hs;           // NULL: nothing to scan
 	struct hm_expression *expressions; // by Hyperscan's id
+	struct hm_bounds *bounds;          // the first is unused
 	struct hm_search_part *part;
 };
 
