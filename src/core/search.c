@@ -13,6 +13,9 @@
 #define ARENA_BYTES     ((size_t)1 << 20)
 #define ARENA_ALIGN     ((size_t)16)
 
+#define GATHER_BYTES 32768 // measured: 8 to 64 KB are alike, less is slower
+#define GATHER_MAX   4096  // what is longer is not worth a copy
+
 /* Steps PCRE2 may take in one packet. It counts them for each start position anew, so that a
  * packet's share is divided by its length. */
 #define STEPS_A_PACKET    UINT32_C(4000000)
@@ -28,6 +31,14 @@ struct arena {
 	uint8_t *bytes;
 };
 
+/* Packets one behind the other. */
+struct gathered {
+	uint32_t n;
+	uint32_t end[HM_BATCH_MAX];   // of each, in bytes
+	uint8_t packet[HM_BATCH_MAX]; // which it is in its batch
+	uint8_t bytes[GATHER_BYTES];
+};
+
 struct searcher {
 	struct hm_search shared; // first: its address is the searcher's
 
@@ -35,8 +46,10 @@ struct searcher {
 	hs_scratch_t *scratch;
 	// of what is being scanned
 	const struct hm_expression *expressions;
-	const struct hm_bounds *bounds;
-	uint64_t packet; // its bit
+	const uint32_t *last;
+	uint64_t packet;         // its bit, of gathered ones that of the last match
+	uint32_t at, begin, end; // where it is in what was gathered
+	struct gathered *bytes;
 
 	bool confirming; // something in progress is not zero
 
@@ -56,36 +69,119 @@ static struct searcher *searcher_of(struct hm_search *s)
 
 /* --- scan --- */
 
-static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
-		    void *context)
+/* A match that ends `to` bytes behind the packet's begin. */
+static void note(struct searcher *s, unsigned id, uint64_t to)
 {
-	struct searcher *s = context;
 	struct hm_expression e = s->expressions[id];
 	uint64_t *hits = &s->shared.hits[e.slot], before = *hits;
 
-	if (e.bounds && (to < s->bounds[e.bounds].first || to > s->bounds[e.bounds].last))
-		return 0;
+	if (to < e.first || (s->last && to > s->last[id]))
+		return;
 	*hits = before | s->packet;
 	if (before == 0)
 		s->shared.touched[s->shared.n_touched++] = e.slot;
+}
+
+static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+		    void *context)
+{
+	note(context, id, to);
+	return 0;
+}
+
+/* Finds the packet in which a match ends. Matches come nearly in order. */
+static void find_packet(struct searcher *s, uint64_t to)
+{
+	const struct gathered *g = s->bytes;
+	uint32_t i = to <= s->begin ? 0 : s->at;
+
+	while (g->end[i] < to)
+		i++;
+	s->at = i;
+	s->begin = i > 0 ? g->end[i - 1] : 0;
+	s->end = g->end[i];
+	s->packet = UINT64_C(1) << g->packet[i];
+}
+
+/* One that began in the packet before is too short for its expression's `first`. */
+static int on_gathered_match(unsigned id, unsigned long long from, unsigned long long to,
+			     unsigned flags, void *context)
+{
+	struct searcher *s = context;
+
+	if (to <= s->begin || to > s->end)
+		find_packet(s, to);
+	note(s, id, to - s->begin);
 	return 0;
 }
 
 /* A scan only fails if it is used wrongly. */
-static void scan(struct searcher *s, const struct hm_db_part *part, const struct hm_batch *b,
-		 uint64_t todo)
+static void scan(struct searcher *s, const hs_database_t *hs, const void *data, uint32_t n,
+		 match_event_handler on_each)
+{
+	hs_error_t rc = hs_scan(hs, data, n, 0, s->scratch, on_each, s);
+
+	assert(rc == HS_SUCCESS);
+	(void)rc;
+}
+
+static void scan_each(struct searcher *s, const hs_database_t *hs, const struct hm_batch *b,
+		      uint64_t todo)
+{
+	hm_mask_foreach (i, todo) {
+		s->packet = UINT64_C(1) << i;
+		scan(s, hs, b->data[i], b->caplen[i], on_match);
+	}
+}
+
+static void scan_gathered(struct searcher *s, const hs_database_t *hs)
+{
+	struct gathered *g = s->bytes;
+
+	if (g->n == 0)
+		return;
+	s->at = s->begin = s->end = 0; // no match ends there
+	scan(s, hs, g->bytes, g->end[g->n - 1], on_gathered_match);
+	g->n = 0;
+}
+
+/* To begin a scan costs Hyperscan more than to copy an average packet: many are scanned as one. */
+static void gather(struct searcher *s, const hs_database_t *hs, const struct hm_batch *b,
+		   uint64_t todo)
+{
+	struct gathered *g = s->bytes;
+	uint32_t used = 0;
+
+	hm_mask_foreach (i, todo) {
+		uint32_t n = b->caplen[i];
+
+		if (n > GATHER_MAX) {
+			scan_each(s, hs, b, UINT64_C(1) << i);
+			continue;
+		}
+		if (used + n > GATHER_BYTES) {
+			scan_gathered(s, hs);
+			used = 0;
+		}
+		memcpy(g->bytes + used, b->data[i], n);
+		used += n;
+		g->end[g->n] = used;
+		g->packet[g->n++] = (uint8_t)i;
+	}
+	scan_gathered(s, hs);
+}
+
+static void scan_part(struct searcher *s, const struct hm_db_part *part, const struct hm_batch *b,
+		      uint64_t todo)
 {
 	s->expressions = part->expressions;
-	s->bounds = part->bounds;
-	hm_mask_foreach (i, todo) {
-		hs_error_t rc;
-
-		s->packet = UINT64_C(1) << i;
-		rc = hs_scan(part->hs, (const char *)b->data[i], b->caplen[i], 0, s->scratch,
-			     on_match, s);
-		assert(rc == HS_SUCCESS);
-		(void)rc;
-	}
+	s->last = part->last;
+	if (!part->hs)
+		return;
+	if (part->gathers && (todo & (todo - 1)))
+		gather(s, part->hs, b, todo);
+	else
+		scan_each(s, part->hs, b, todo);
 }
 
 void hm_search_run(struct hm_search *shared, const struct hm_batch *b, uint64_t in)
@@ -95,10 +191,8 @@ void hm_search_run(struct hm_search *shared, const struct hm_batch *b, uint64_t 
 
 	if (!todo)
 		return;
-	for (uint32_t i = 0; i < s->db->n_parts; i++) {
-		if (s->db->parts[i].hs)
-			scan(s, &s->db->parts[i], b, todo);
-	}
+	for (uint32_t i = 0; i < s->db->n_parts; i++)
+		scan_part(s, &s->db->parts[i], b, todo);
 	shared->scanned |= todo;
 }
 
@@ -229,7 +323,8 @@ static bool create_scan(struct searcher *s)
 	s->shared.confirm_of = s->db->confirm_of;
 	s->shared.hits = calloc(n, sizeof(*s->shared.hits));
 	s->shared.touched = calloc(n, sizeof(*s->shared.touched));
-	if (!s->shared.hits || !s->shared.touched)
+	s->bytes = calloc(1, sizeof(*s->bytes));
+	if (!s->shared.hits || !s->shared.touched || !s->bytes)
 		return false;
 	s->shared.hits[s->db->n_slots] = UINT64_MAX; // never the first hit, so never touched
 	for (uint32_t i = 0; i < s->db->n_parts; i++) {
@@ -281,6 +376,7 @@ void hm_search_destroy(struct hm_search *shared)
 	hs_free_scratch(s->scratch);
 	free(shared->hits);
 	free(shared->touched);
+	free(s->bytes);
 	hm_search_db_unref(s->db);
 	free(s);
 }
@@ -288,7 +384,8 @@ void hm_search_destroy(struct hm_search *shared)
 uint64_t hm_search_bytes(const struct hm_search *shared)
 {
 	const struct searcher *s = (const struct searcher *)shared;
-	uint64_t bytes = sizeof(*s) + s->db->n_slots * sizeof(*shared->touched) +
+	uint64_t bytes = sizeof(*s) + sizeof(*s->bytes) +
+			 s->db->n_slots * sizeof(*shared->touched) +
 			 (s->db->n_slots + 1) * sizeof(*shared->hits);
 	size_t n = 0;
 

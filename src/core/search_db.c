@@ -83,32 +83,32 @@ static void add_confirm(struct hm_search_db *db, const struct hm_part_item *item
 	};
 }
 
-static bool is_bounded(const struct hm_part_item *item)
+static int make_room(struct hm_db_part *to, const struct hm_search_part *part)
 {
-	return item->first > 0 || item->last < UINT32_MAX;
-}
-
-static uint32_t count_bounded(const struct hm_search_part *part)
-{
-	uint32_t n = 0;
+	bool deep = false;
 
 	for (uint32_t i = 0; i < part->n; i++)
-		n += is_bounded(&part->items[i]);
-	return n;
+		deep |= part->items[i].last < UINT32_MAX;
+	to->expressions = new_array(part->n, sizeof(*to->expressions));
+	to->last = deep ? new_array(part->n, sizeof(*to->last)) : NULL;
+	return to->expressions && (to->last || !deep) ? 0 : -ENOMEM;
+}
+
+static void drop_part(struct hm_db_part *to)
+{
+	hm_search_part_unref(to->part);
+	free(to->expressions);
+	free(to->last);
 }
 
 /* Without a pattern that it answers for, a part is not taken. */
 static int add_part(struct hm_search_db *db, struct hm_search_part *part, struct claim *claims)
 {
 	struct hm_db_part *to = &db->parts[db->n_parts];
-	uint32_t n_bounds = 1;
 	bool wanted = false;
 
-	to->expressions = new_array(part->n, sizeof(*to->expressions));
-	to->bounds = new_array(1 + count_bounded(part), sizeof(*to->bounds));
-	if (!to->expressions || !to->bounds) {
-		free(to->expressions);
-		free(to->bounds);
+	if (make_room(to, part) < 0) {
+		drop_part(to);
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < part->n; i++) {
@@ -118,22 +118,20 @@ static int add_part(struct hm_search_db *db, struct hm_search_part *part, struct
 		to->expressions[i].slot = db->n_slots;
 		if (!claim(claims, db, to, item))
 			continue;
-		to->expressions[i].slot = item->slot;
-		if (is_bounded(item)) {
-			to->bounds[n_bounds] = (struct hm_bounds){item->first, item->last};
-			to->expressions[i].bounds = n_bounds++;
-		}
+		to->expressions[i] = (struct hm_expression){item->slot, item->first};
+		if (to->last)
+			to->last[i] = item->last;
 		if (kind == HM_PATTERN_PREFILTER || kind == HM_PATTERN_PCRE)
 			add_confirm(db, item, kind);
 		wanted = true;
 	}
 	if (!wanted) {
-		free(to->expressions);
-		free(to->bounds);
+		drop_part(to);
 		return 0;
 	}
 	to->part = hm_search_part_ref(part);
 	to->hs = part->code->hs;
+	to->gathers = part->gathers;
 	db->n_parts++;
 	return 0;
 }
@@ -156,17 +154,41 @@ struct hm_search_db *hm_search_db_create(struct hm_search_part *const *parts, ui
 	return NULL;
 }
 
+/* Those of the set that gather, or those that do not. */
+static struct hm_pattern_set *half_of(const struct hm_pattern_set *set, bool gathers)
+{
+	const struct hm_pattern **half = new_array(set->n, sizeof(struct hm_pattern *));
+	struct hm_pattern_set *result = NULL;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; half && i < set->n; i++)
+		if (set->at[i]->gathers == gathers)
+			half[n++] = set->at[i];
+	if (half)
+		result = hm_pattern_set_create(half, n);
+	free(half);
+	return result;
+}
+
 struct hm_search_db *hm_search_compile(const struct hm_pattern_set *set, struct hm_error *err)
 {
-	struct hm_search_part *part = hm_search_part_compile(set, NULL, err);
-	struct hm_search_db *db;
+	struct hm_search_part *parts[2] = {0};
+	struct hm_search_db *db = NULL;
+	uint32_t n = 0;
 
-	if (!part)
-		return NULL;
-	db = hm_search_db_create(&part, 1, set);
-	hm_search_part_unref(part);
-	if (!db)
-		hm_error_set(err, -ENOMEM, 0, "no memory for %u patterns", set->n);
+	hm_error_set(err, -ENOMEM, 0, "no memory for %u patterns", set->n);
+	for (; n < 2; n++) {
+		struct hm_pattern_set *half = half_of(set, n == 0);
+
+		parts[n] = half ? hm_search_part_compile(half, NULL, err) : NULL;
+		hm_pattern_set_destroy(half);
+		if (!parts[n])
+			break;
+	}
+	if (n == 2)
+		db = hm_search_db_create(parts, 2, set);
+	hm_search_part_unref(parts[0]);
+	hm_search_part_unref(parts[1]);
 	return db;
 }
 
@@ -181,11 +203,8 @@ void hm_search_db_unref(struct hm_search_db *db)
 	// acq_rel: what the other holders did with the database is done before it is freed
 	if (!db || atomic_fetch_sub_explicit(&db->refs, 1, memory_order_acq_rel) > 1)
 		return;
-	for (uint32_t i = 0; i < db->n_parts; i++) {
-		hm_search_part_unref(db->parts[i].part);
-		free(db->parts[i].expressions);
-		free(db->parts[i].bounds);
-	}
+	for (uint32_t i = 0; i < db->n_parts; i++)
+		drop_part(&db->parts[i]);
 	free(db->parts);
 	free(db->ids);
 	free(db->confirm_of);
@@ -218,8 +237,8 @@ uint64_t hm_search_db_bytes(const struct hm_search_db *db)
 		const struct hm_search_part *part = db->parts[i].part;
 
 		bytes += hm_search_code_bytes(part->code) + sizeof(*part) +
-			 part->n * (sizeof(part->items[0]) + sizeof(struct hm_expression)) +
-			 count_bounded(part) * sizeof(struct hm_bounds);
+			 part->n * (sizeof(part->items[0]) + sizeof(struct hm_expression) +
+				    (db->parts[i].last ? sizeof(uint32_t) : 0));
 	}
 	for (uint32_t i = 0; i < db->n_confirms; i++) {
 		const pcre2_code *code = db->confirms[i].regexp->code;

@@ -16,8 +16,6 @@
 
 #include "core/search_private.h"
 
-#define SHORT 2 // bytes
-
 /* What a key knows of an expression: whether Hyperscan is to report no match behind the first. */
 enum expression_type { TYPE_EACH = 'e', TYPE_ONCE = 'o', TYPE_REGEXP = 'r' };
 
@@ -90,14 +88,11 @@ static uint32_t saturate(uint64_t n)
 }
 
 /* To remember what was reported costs Hyperscan more than to report it again, a quarter of the scan with
- * ten thousand strings that occur; unless a string occurs all the time, as what is short or repeats
- * itself does. With offset or depth every match must be reported: the first may not be the one that
- * counts. */
-static bool once_is_enough(const struct hm_pattern *p, const uint8_t *bytes, uint32_t n)
+ * ten thousand strings that occur; unless they occur all the time. With offset or depth every match must
+ * be reported: the first may not be the one that counts. */
+static bool once_is_enough(const struct hm_pattern *p, uint32_t n)
 {
-	return p->offset == 0 && p->depth == 0 &&
-	       (n <= SHORT || memcmp(bytes, bytes + 1, n - 1) == 0 ||
-		memcmp(bytes, bytes + 2, n - 2) == 0);
+	return p->offset == 0 && p->depth == 0 && hm_literal_abounds(n);
 }
 
 static void add_literal(struct build *b, struct hm_pattern *p)
@@ -107,13 +102,13 @@ static void add_literal(struct build *b, struct hm_pattern *p)
 
 	while (hm_pattern_alternative(p, &at, &bytes, &n))
 		b->expressions[b->n++] = (struct expression){
-			.type = once_is_enough(p, bytes, n) ? TYPE_ONCE : TYPE_EACH,
+			.type = once_is_enough(p, n) ? TYPE_ONCE : TYPE_EACH,
 			.n = n,
 			.bytes = bytes,
 			.pattern = p,
 			.item = {.id = p->id,
 				 .slot = p->slot,
-				 .first = p->offset ? saturate((uint64_t)p->offset + n) : 0,
+				 .first = saturate((uint64_t)p->offset + n),
 				 .last = p->depth ? saturate((uint64_t)p->offset + p->depth)
 						  : UINT32_MAX},
 		};
@@ -410,6 +405,9 @@ static struct hm_search_part *create_part(const struct build *b, struct hm_searc
 	part->refs = 1;
 	part->code = code;
 	part->n = b->n;
+	part->gathers = true;
+	for (uint32_t i = 0; i < b->set->n; i++)
+		part->gathers &= b->set->at[i]->gathers;
 	for (uint32_t i = 0; i < b->n; i++) {
 		part->items[i] = b->expressions[i].item;
 		if (part->items[i].regexp)

@@ -234,6 +234,24 @@ bool hm_pattern_alternative(const struct hm_pattern *p, uint32_t *at, const uint
 	return true;
 }
 
+#define SHORT 2 // bytes
+
+bool hm_literal_abounds(uint32_t n)
+{
+	return n <= SHORT;
+}
+
+static bool gathers(const struct hm_pattern *p)
+{
+	const uint8_t *bytes;
+	uint32_t at = 0, n;
+
+	while (hm_pattern_alternative(p, &at, &bytes, &n))
+		if (hm_literal_abounds(n))
+			return false;
+	return true;
+}
+
 static struct hm_pattern *new_pattern(size_t room, struct hm_error *err)
 {
 	struct hm_pattern *p = calloc(1, sizeof(*p) + room);
@@ -270,6 +288,7 @@ struct hm_pattern *hm_pattern_literal(const char *text, uint32_t offset, uint32_
 		free(p);
 		return NULL;
 	}
+	p->gathers = gathers(p);
 	twin = use_twin(p);
 	return twin ? twin : intern(p, err);
 }

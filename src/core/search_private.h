@@ -41,6 +41,7 @@ struct hm_pattern {
 	uint32_t refs, slot;
 	_Atomic(enum hm_pattern_kind) kind;
 	bool literal;
+	bool gathers; // may be searched in many packets at once: a literal, neither short nor repetitive
 	uint32_t offset, depth;
 	struct hm_regexp *regexp; // NULL: literal
 	uint32_t n_bytes;
@@ -55,6 +56,8 @@ struct hm_pattern_set {
 /* The next alternative of a literal behind *at (0 first); false: no more. */
 bool hm_pattern_alternative(const struct hm_pattern *p, uint32_t *at, const uint8_t **bytes,
 			    uint32_t *n);
+/* Whether a literal of n bytes may occur so often that only the first match in each packet is wanted. */
+bool hm_literal_abounds(uint32_t n);
 struct hm_regexp *hm_regexp_ref(struct hm_regexp *r);
 void hm_regexp_unref(struct hm_regexp *r);
 
@@ -101,7 +104,8 @@ void hm_search_cache_add(struct hm_search_cache *cache, struct hm_search_code *c
 /* --- parts: a set, compiled --- */
 
 /* Whose the expression is. A match that ends at `to` counts if first <= to <= last: that is offset
- * and depth, with the literal's length worked in. */
+ * and depth, with the literal's length worked in. In gathered packets, first also
+ * says whether the match began in the packet. */
 struct hm_part_item {
 	uint64_t id; // of the pattern
 	uint32_t slot, first, last;
@@ -111,6 +115,7 @@ struct hm_part_item {
 struct hm_search_part {
 	atomic_uint refs;
 	uint32_t n;
+	bool gathers; // every pattern does
 	struct hm_search_code *code;
 	struct hm_part_item items[];
 };
@@ -121,18 +126,15 @@ struct hm_search_part *hm_search_part_ref(struct hm_search_part *part);
 
 /* Small, since with ten thousand patterns all of them are looked at all the time. */
 struct hm_expression {
-	uint32_t slot;   // n_slots of the database: nobody's
-	uint32_t bounds; // index; 0: none
-};
-
-struct hm_bounds {
-	uint32_t first, last;
+	uint32_t slot;  // n_slots of the database: nobody's
+	uint32_t first; // least end of a match that counts
 };
 
 struct hm_db_part {
 	const hs_database_t *hs;           // NULL: nothing to scan
 	struct hm_expression *expressions; // by Hyperscan's id
-	struct hm_bounds *bounds;          // the first is unused
+	uint32_t *last;                    // as well: greatest end; NULL: no pattern has a depth
+	bool gathers;
 	struct hm_search_part *part;
 };
 

@@ -15,9 +15,14 @@
 #define WASTE_ALLOWED 64
 
 /* Parts are merged with their like. */
-enum group { GROUP_MAIN, GROUP_SLOW, N_GROUPS };
+enum group {
+	GROUP_STRINGS, // scanned in gathered packets
+	GROUP_OTHERS,  // in each packet: short strings and regular expressions
+	GROUP_SLOW,    // what took long to compile
+	N_GROUPS
+};
 
-enum work_kind { WORK_LITERALS, WORK_REGEXPS, WORK_MERGE };
+enum work_kind { WORK_STRINGS, WORK_SHORT, WORK_REGEXPS, WORK_MERGE };
 
 struct work {
 	LIST_ENTRY(work) next;
@@ -31,7 +36,7 @@ struct work {
 struct held {
 	struct hm_search_part *part;
 	enum group group;
-	bool literals; // new ones, not merged yet
+	enum work_kind kind; // what made it
 	uint64_t serial;
 	uint32_t live;   // expressions that somebody wants
 	uint32_t serves; // those that no part before it answers for
@@ -203,9 +208,10 @@ static int add_part(struct hm_search_store *s, struct hm_search_part *part, cons
 	s->parts[s->n_parts++] = (struct held){
 		.part = part,
 		.group = w->kind == WORK_MERGE ? w->group
+			 : part->gathers       ? GROUP_STRINGS
 			 : slow                ? GROUP_SLOW
-					       : GROUP_MAIN,
-		.literals = w->kind == WORK_LITERALS,
+					       : GROUP_OTHERS,
+		.kind = w->kind,
 		.serial = ++s->last_serial,
 	};
 	memset(s->merge_failed, 0, sizeof(s->merge_failed));
@@ -257,7 +263,8 @@ static void begin_work(struct hm_search_store *s, struct work *w)
 		     : NULL;
 
 	if (set)
-		w->job = hm_compiler_submit(s->compiler, set, w->kind == WORK_LITERALS);
+		w->job = hm_compiler_submit(s->compiler, set,
+					    w->kind == WORK_STRINGS || w->kind == WORK_SHORT);
 	if (!w->job) { // nothing to do, or no memory: the next poll tries again
 		free(w);
 		return;
@@ -286,13 +293,18 @@ static void absorb_small(const struct hm_search_store *s, struct work *w)
 	uint32_t sum = w->n;
 
 	for (uint32_t i = s->n_parts; i-- > 0;) { // the smallest first
-		if (!s->parts[i].literals || s->parts[i].serves + sum > SMALL)
+		if (s->parts[i].kind != w->kind || s->parts[i].serves + sum > SMALL)
 			continue;
 		sum += s->parts[i].serves;
 		for (uint32_t k = 0; k < s->wanted->n; k++)
 			if (s->known[s->wanted->at[k]->slot].server == i + 1)
 				w->patterns[w->n++] = s->wanted->at[k];
 	}
+}
+
+static enum work_kind kind_of(const struct hm_pattern *p)
+{
+	return p->gathers ? WORK_STRINGS : p->literal ? WORK_SHORT : WORK_REGEXPS;
 }
 
 static void compile_new(struct hm_search_store *s, enum work_kind kind)
@@ -302,7 +314,7 @@ static void compile_new(struct hm_search_store *s, enum work_kind kind)
 	for (uint32_t i = 0; i < s->wanted->n; i++) {
 		struct hm_pattern *p = s->wanted->at[i];
 
-		if (s->known[p->slot].state != STATE_NEW || p->literal != (kind == WORK_LITERALS))
+		if (s->known[p->slot].state != STATE_NEW || kind_of(p) != kind)
 			continue;
 		if (!w)
 			w = new_work(s, kind);
@@ -312,7 +324,7 @@ static void compile_new(struct hm_search_store *s, enum work_kind kind)
 	}
 	if (!w)
 		return;
-	if (kind == WORK_LITERALS)
+	if (kind != WORK_REGEXPS)
 		absorb_small(s, w);
 	begin_work(s, w);
 }
@@ -327,7 +339,7 @@ static bool worth_a_merge(const struct hm_search_store *s, enum group group)
 		if (h->group != group)
 			continue;
 		n++;
-		if (group == GROUP_MAIN && h->part->n > 2 * h->serves + WASTE_ALLOWED)
+		if (group != GROUP_SLOW && h->part->n > 2 * h->serves + WASTE_ALLOWED)
 			return true;
 	}
 	return n > (group == GROUP_SLOW ? SLOW_PARTS : 1);
@@ -354,11 +366,13 @@ static void begin_what_there_is(struct hm_search_store *s)
 {
 	if (!s->wanted)
 		return;
-	if (!count_work(s, WORK_LITERALS))
-		compile_new(s, WORK_LITERALS);
+	if (!count_work(s, WORK_STRINGS))
+		compile_new(s, WORK_STRINGS);
+	if (!count_work(s, WORK_SHORT))
+		compile_new(s, WORK_SHORT);
 	if (count_work(s, WORK_REGEXPS) < REGEXPS_MAX)
 		compile_new(s, WORK_REGEXPS);
-	if (count_work(s, WORK_LITERALS))
+	if (count_work(s, WORK_STRINGS) || count_work(s, WORK_SHORT))
 		return;
 	for (enum group g = 0; g < N_GROUPS; g++)
 		if (!s->merge_failed[g] && !is_merging(s, g) && worth_a_merge(s, g))

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/search.h"
+#include "core/search_cache.h"
 
 #define PATTERNS_MAX     12
 #define ALTERNATIVES_MAX 3
@@ -296,22 +297,59 @@ static void compare(const struct wish *w, const struct hm_batch *b, uint64_t got
 	}
 }
 
-static struct hm_search *new_search(const struct wish *wishes, uint32_t n)
+/* Compiles some of the patterns, with code that the cache may have from others with the same texts. */
+static struct hm_search_part *new_part(const struct hm_pattern *const *patterns, uint32_t n)
 {
-	const struct hm_pattern *patterns[PATTERNS_MAX];
+	static struct hm_search_cache *cache;
+	struct hm_pattern_set *set = hm_pattern_set_create(patterns, n);
+	struct hm_search_part *part;
+	struct hm_error err;
+
+	if (!cache)
+		cache = hm_search_cache_create("", 0, &err);
+	part = hm_search_part_compile(set, cache, &err);
+	hm_pattern_set_destroy(set);
+	if (part)
+		return part;
+	printf("not compiled: %s\n", err.text);
+	exit(1);
+}
+
+/* The patterns are in one to four parts, each in one or several, and the parts have some that nobody
+ * asked for. */
+static struct hm_search *new_search(const struct wish *wishes, uint32_t n,
+				    const struct wish *others)
+{
+	const struct hm_pattern *in[4][PATTERNS_MAX + 2], *all[PATTERNS_MAX];
+	uint32_t n_in[4] = {0}, n_parts = 1 + below(4);
+	struct hm_search_part *parts[4];
 	struct hm_pattern_set *set;
 	struct hm_search_db *db;
 	struct hm_search *s;
-	struct hm_error err;
 
-	for (uint32_t i = 0; i < n; i++)
-		patterns[i] = wishes[i].pattern;
-	set = hm_pattern_set_create(patterns, n);
-	db = hm_search_compile(set, &err);
-	if (!db) {
-		printf("not compiled: %s\n", err.text);
-		exit(1);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t home = below(n_parts);
+
+		all[i] = wishes[i].pattern;
+		for (uint32_t k = 0; k < n_parts; k++)
+			if (k == home || one_in(4))
+				in[k][n_in[k]++] = wishes[i].pattern;
 	}
+	for (uint32_t k = 0; k < n_parts; k++) {
+		for (uint32_t i = 0; i < 2; i++)
+			if (one_in(2))
+				in[k][n_in[k]++] = others[i].pattern;
+		parts[k] = new_part(in[k], n_in[k]);
+	}
+	set = hm_pattern_set_create(all, n);
+	db = hm_search_db_create(parts, n_parts, set);
+	for (uint32_t k = 0; k < n_parts; k++)
+		hm_search_part_unref(parts[k]);
+	for (uint32_t i = 0; i < n; i++)
+		if (!hm_search_db_holds(db, all[i])) {
+			printf("not held: %s\n", wishes[i].text);
+			failures++;
+		}
 	s = hm_search_create(db, -1);
 	hm_search_db_unref(db);
 	hm_pattern_set_destroy(set);
@@ -339,19 +377,21 @@ static void run_batches(struct hm_search *s, const struct wish *wishes, uint32_t
 
 static void run_round(void)
 {
-	struct wish wishes[PATTERNS_MAX];
+	struct wish wishes[PATTERNS_MAX], others[2];
 	struct hm_search *first, *second;
 	uint32_t n = 1 + below(PATTERNS_MAX), slot;
 
 	for (uint32_t i = 0; i < n; i++)
 		make_wish(&wishes[i]);
-	first = new_search(wishes, n);
+	make_wish(&others[0]);
+	make_wish(&others[1]);
+	first = new_search(wishes, n, others);
 	run_batches(first, wishes, n);
 	// one goes, one comes; the others keep their slots, and the old database still answers
 	slot = n > 1 ? hm_pattern_slot(wishes[1].pattern) : 0;
 	drop_wish(&wishes[0]);
 	make_wish(&wishes[0]);
-	second = new_search(wishes, n);
+	second = new_search(wishes, n, others);
 	run_batches(second, wishes, n);
 	if (n > 1) {
 		run_batches(first, wishes + 1, n - 1);
@@ -361,6 +401,8 @@ static void run_round(void)
 	hm_search_destroy(second);
 	for (uint32_t i = 0; i < n; i++)
 		drop_wish(&wishes[i]);
+	drop_wish(&others[0]);
+	drop_wish(&others[1]);
 }
 
 int main(int argc, char **argv)

@@ -60,7 +60,6 @@ static void compile(struct bench *t)
 	t->db = hm_search_compile(set, &err);
 	assert_non_null(t->db);
 	assert_int_equal(hm_search_db_size(t->db), hm_pattern_set_size(set));
-	assert_int_equal(hm_search_db_parts(t->db), t->n > 0);
 	hm_pattern_set_destroy(set);
 	t->s = hm_search_create(t->db, 0);
 	assert_non_null(t->s);
@@ -279,6 +278,60 @@ static void test_search_nothing_wanted_scans_nothing(void **state)
 	finish(&t);
 }
 
+/* Packets are searched one behind the other: what begins in one and ends in the next is no match. */
+static void test_search_match_across_two_packets_is_none(void **state)
+{
+	(void)state;
+	add_literal(&t, "abcdef", 0, 0);
+	add_literal(&t, "cdefgh", 0, 8);
+	add_literal(&t, "f", 0, 0);
+	compile(&t);
+	add_text(&t, "abc");
+	add_text(&t, "def");
+	add_text(&t, "");
+	add_text(&t, "abcdef");
+	add_text(&t, "ghcdefgh");
+	add_text(&t, ".cdefgh");
+	add_text(&t, "abcdef");
+	assert_int_equal(hits(&t, 0, t.b.all), 0x48);
+	assert_int_equal(hits(&t, 1, t.b.all), 0x30);
+	assert_int_equal(hits(&t, 2, t.b.all), 0x7a);
+	hm_search_begin(t.s);
+	assert_int_equal(hits(&t, 0, 0x4c), 0x48); // other neighbours
+	assert_int_equal(hits(&t, 1, 0x31), 0x30);
+	finish(&t);
+}
+
+/* Short and long ones, more than is gathered at a time: each is found at its first and last byte. */
+static void test_search_packets_of_any_length_are_searched_whole(void **state)
+{
+	static const uint32_t lengths[] = {65535, 8,    0,     4095, 4096, 4097,
+					   1500,  9000, 16384, 9,    4096};
+	static uint8_t packets[64][65535];
+	(void)state;
+	add_literal(&t, "lobster!", 0, 0);
+	compile(&t);
+	for (int last = 0; last < 2; last++) {
+		uint64_t want = 0;
+
+		t.b.n = 0;
+		for (uint32_t i = 0; i < 64; i++) {
+			uint32_t n = lengths[i % (sizeof(lengths) / sizeof(lengths[0]))];
+
+			memset(packets[i], '.', sizeof(packets[i]));
+			if (n >= 8 && i % 3) {
+				memcpy(packets[i] + (last ? n - 8 : 0), "lobster!", 8);
+				want |= UINT64_C(1) << i;
+			}
+			add_packet(&t, packets[i], n);
+		}
+		hm_search_begin(t.s);
+		assert_int_equal(hits(&t, 0, 0x5555555555555555), want & 0x5555555555555555);
+		assert_int_equal(hits(&t, 0, t.b.all), want);
+	}
+	finish(&t);
+}
+
 static void test_search_run_says_which_patterns_were_hit(void **state)
 {
 	(void)state;
@@ -490,6 +543,8 @@ int main(void)
 		cmocka_unit_test(test_search_catastrophic_pattern_is_given_up_and_counted),
 		cmocka_unit_test(test_search_packet_is_scanned_once_a_batch),
 		cmocka_unit_test(test_search_nothing_wanted_scans_nothing),
+		cmocka_unit_test(test_search_match_across_two_packets_is_none),
+		cmocka_unit_test(test_search_packets_of_any_length_are_searched_whole),
 		cmocka_unit_test(test_search_run_says_which_patterns_were_hit),
 		cmocka_unit_test(test_search_unknown_slot_matches_nothing),
 		cmocka_unit_test(test_search_empty_set_compiles_and_finds_nothing),

@@ -262,9 +262,10 @@ static void test_store_mixes_strings_and_regular_expressions(void **state)
 	add(hm_pattern_regexp("lob+ster$", &err));
 	add(hm_pattern_regexp("(.)b\\1", &err));
 	add(hm_pattern_regexp("^(a(?1)?b)$", &err));
+	add(hm_pattern_literal("xb", 0, 0, &err)); // too short to be gathered
 	want(0);
 	for (int merged = 0; merged < 2; merged++) {
-		for (uint32_t i = 50; i < 53; i++)
+		for (uint32_t i = 50; i < 54; i++)
 			wait_for(pool[i]);
 		assert_int_equal(hits("a lobbster", pool[50]), 1);
 		assert_int_equal(hits("a lobster!", pool[50]), 0);
@@ -272,9 +273,10 @@ static void test_store_mixes_strings_and_regular_expressions(void **state)
 		assert_int_equal(hits("xby", pool[51]), 0);
 		assert_int_equal(hits("aabb", pool[52]), 1);
 		assert_int_equal(hits("aab", pool[52]), 0);
+		assert_int_equal(hits("xby", pool[53]), 1);
 		wait_for_rest();
 	}
-	assert_int_equal(hm_search_db_parts(hm_search_store_db(store)), 1);
+	assert_int_equal(hm_search_db_parts(hm_search_store_db(store)), 2);
 }
 
 /* Must be the last: its thread is left to itself. */
