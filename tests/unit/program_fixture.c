@@ -122,6 +122,7 @@ static void update_scans(struct fixture *x)
 	uint32_t n_filters = 0, n_patterns = 0;
 	struct hm_pattern_set *set;
 	struct hm_error err;
+	bool held = x->db;
 
 	for (uint32_t i = 0; i < x->n_flows; i++)
 		for (uint32_t k = 0; k < x->flows[i]->n; k++) {
@@ -138,7 +139,9 @@ static void update_scans(struct fixture *x)
 		assert_non_null(x->index);
 	}
 	set = hm_pattern_set_create(patterns, n_patterns);
-	if (!x->db || !hm_search_db_matches(x->db, set)) {
+	for (uint32_t i = 0; i < n_patterns && held; i++)
+		held = hm_search_db_holds(x->db, patterns[i]);
+	if (!held || hm_search_db_size(x->db) != hm_pattern_set_size(set)) {
 		hm_search_db_unref(x->db);
 		x->db = hm_search_compile(set, &err);
 		assert_non_null(x->db);
