@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e"
 class Appliance:
     """homardd with the flows of one row; measure() reads its counters twice."""
 
-    def __init__(self, bench, flows, netflow):
+    def __init__(self, bench, flows, netflow=False):
         os.environ["HOMARD_BUILD"] = str(bench.build)
         import homard  # finds the programs by HOMARD_BUILD when it is loaded
 
@@ -44,16 +44,25 @@ class Appliance:
         return (time.monotonic(), self.harness.received(self.daemon, "big"),
                 self.daemon.cpu_seconds(), self.harness.records_exported(self.daemon))
 
-    def measure(self, seconds):
+    def wait_for_packets(self):
         start = self._look()[1]
         self.harness.until(lambda: self.harness.received(self.daemon, "big") > start,
                            what="the first packets")
+
+    def memory_mb(self):
+        """What it has allocated; the trace that the simulated card holds is not in it."""
+        memory = self.daemon.call("memory")
+        return (memory["heap"]["used_bytes"] + memory["malloc_bytes"]) / 1e6
+
+    def measure(self, seconds):
+        self.wait_for_packets()
         time.sleep(1)  # caches, flow table and Hyperscan's database are then in place
         before = self._look()
         time.sleep(seconds)
         after = self._look()
         elapsed, packets, cpu, records = (b - a for a, b in zip(before, after))
-        point = {"mpps": packets / elapsed / 1e6, "mpps_cpu": packets / cpu / 1e6}
+        point = {"mpps": packets / elapsed / 1e6, "mpps_cpu": packets / cpu / 1e6,
+                 "memory_mb": self.memory_mb()}
         if self.sink:
             point["records_per_s"] = records / elapsed
         return point

@@ -10,12 +10,9 @@ import tempfile
 import time
 
 from sink import UdpSink
+from traffic import Missing
 
 PATIENCE = 120  # seconds that a program may take for one reading of the trace
-
-
-class Missing(Exception):
-    """This row cannot be measured here, and why."""
 
 
 def program(name):
@@ -63,6 +60,14 @@ def dag_loop(bench, row):
     if not loop.is_file():
         raise Missing("%s is not built" % loop.name)
     return json_line([loop, row, bench.trace.path, str(bench.seconds)], row)
+
+
+def over_list(bench, loop, listed, n):
+    """A loop of ours over the first n lines of a list."""
+    listed.first(n)
+    point = json_line([bench.build / "bench" / loop, bench.trace.path, listed.path, str(n),
+                       str(bench.seconds)], loop)
+    return {field: point[field] for field in ("mpps", "mpps_cpu", "cycles_per_packet")}
 
 
 def net_null(bench):

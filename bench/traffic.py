@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""traffic: the one trace that all rows read, and the strings that are searched in it."""
+"""traffic: the one trace that all rows read, and what is filtered and searched in it."""
+import itertools
 import json
 import pathlib
+import re
+import socket
 import struct
 import subprocess
 import sys
 
 GENERATED_PACKETS = 3000000
+LISTED = 10000  # filters and strings of the longest rows
+HITS = 1000     # strings that occur in the trace
+HIT = re.compile(rb"[!-~]{6,15}")
 
 
 class Trace:
@@ -15,20 +21,21 @@ class Trace:
     def __init__(self, path, name):
         self.path = path
         self.name = name
-        self.packets = count_packets(path)
+        self.packets = sum(1 for _ in records(path))
 
 
-def count_packets(path):
-    """Walks the record headers of a little-endian pcap file, as both generators here write it."""
-    packets = 0
+def records(path):
+    """(offset, length) of each packet's bytes in a little-endian pcap file, as both generators write it."""
     with open(path, "rb", buffering=1 << 20) as file:
         magic = struct.unpack("<I", file.read(24)[:4])[0]
         if magic not in (0xA1B2C3D4, 0xA1B23C4D):
             raise SystemExit("bench: %s is not a little-endian pcap file" % path)
+        at = 24
         while len(header := file.read(16)) == 16:
-            file.seek(struct.unpack_from("<I", header, 8)[0], 1)
-            packets += 1
-    return packets
+            length = struct.unpack_from("<I", header, 8)[0]
+            file.seek(length, 1)
+            at += 16 + length
+            yield at - length, length
 
 
 def _from_real_captures(bench):
@@ -71,13 +78,74 @@ def prepare(bench, generated):
     return _generated(bench, generated or GENERATED_PACKETS)
 
 
+# --- lists: what is filtered and searched, one a line, since the naive loops read them, too ---
+
+
+class Missing(Exception):
+    """This row cannot be measured here, and why."""
+
+
+class List:
+    def __init__(self, path):
+        self.path = path
+        self.lines = path.read_text(encoding="latin-1").splitlines()
+
+    def first(self, n):
+        if n > len(self.lines):
+            raise Missing("%s has %d lines" % (self.path.name, len(self.lines)))
+        return self.lines[:n]
+
+
+def _listed(bench, name, make):
+    """The shared list of that name, or the one that make() returns for this trace."""
+    shared = bench.shared / "tools" / name if bench.shared else None
+    return List(shared) if shared and shared.is_file() else _made(bench, name, make)
+
+
+def _made(bench, name, make):
+    out = bench.folder / ("%s.%s" % (bench.trace.path.stem, name))
+    if not out.exists():
+        partial = out.with_suffix(".partial")
+        partial.write_bytes(b"\n".join(make()) + b"\n")
+        partial.rename(out)
+    return List(out)
+
+
+def samples(trace, n):
+    """The bytes of about n packets from everywhere in the trace."""
+    with open(trace.path, "rb") as file:
+        for at, length in itertools.islice(records(trace.path), 0, None, max(1, trace.packets // n)):
+            file.seek(at)
+            yield file.read(length)
+
+
+def filters(bench):
+    """Different filters over hosts and ports that are in the trace."""
+    def make():
+        made = {}
+        for frame in samples(bench.trace, 6 * LISTED):
+            if frame[12:15] != b"\x08\x00\x45" or len(frame) < 38 or len(made) == LISTED:
+                continue
+            src, dst = (socket.inet_ntoa(frame[at:at + 4]) for at in (26, 30))
+            port, other = struct.unpack_from("!HH", frame, 34)
+            made[("host %s and not port %d" % (src, other), "src port %d or dst host %s" % (port, src),
+                  "tcp dst portrange %d-%d" % (other, min(65535, other + 50)), "src net %s.0/24" % dst.rsplit(".", 1)[0],
+                  "udp port %d or host %s" % (port, dst))[len(made) % 5]] = True
+        return [text.encode() for text in made]
+    return _listed(bench, "filters.txt", make)
+
+
 def strings(bench):
-    """At least 100 literals in STR_SEARCH's syntax."""
-    listed = bench.shared / "tools/strings.txt" if bench.shared else None
-    if listed and listed.is_file():
-        lines = listed.read_text(encoding="latin-1").splitlines()
-        return [literal(line) for line in lines[:1000] if line]
-    return ["homard-%03d" % i for i in range(100)]
+    return _listed(bench, "strings.txt", lambda: [b"homard-%05d" % i for i in range(LISTED)])
+
+
+def hits(bench):
+    """Strings that all occur, out of packets from everywhere in the trace."""
+    def make():
+        matches = (HIT.search(frame, 54) for frame in samples(bench.trace, 20 * HITS))
+        found = list(dict.fromkeys(match[0] for match in matches if match))
+        return found[::max(1, len(found) // HITS)][:HITS]
+    return _made(bench, "hits.txt", make)
 
 
 def literal(text):

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""measures: what the rows must reach, and whether they do."""
+
+# Row, field, bound, and times what other row's field; None: the bound is in the field's own unit.
+AT_LEAST = [
+    ("pkt_counter", "mpps", 0.4, "bare_loop"),
+    ("ipfix_export", "mpps", 0.25, "bare_loop"),
+    ("ipfix_export", "mpps_cpu", 6, "softflowd"),
+    ("ipfix_export", "mpps_cpu", 6, "nfpcapd"),
+    ("filters_1000", "mpps", 80, "naive_filters_1000"),
+    ("strings_1000", "mpps", 0.8, "bare_hs_1000"),
+    ("strings_hit_1000", "mpps", 0.8, "bare_hs_hit_1000"),
+]
+AT_MOST = [
+    ("filters_1000", "cycles_per_packet", 500, None),
+    ("connect_among_1000", "connect_ms", 10, None),
+    ("connect_pattern_among_1000", "connect_ms", 50, None),
+    ("connect_pattern_among_10000", "connect_ms", 500, None),
+    ("connect_10000", "connect_s", 5, None),
+]
+
+
+def judge(rows):
+    """Each measure as (sentence, holds); those whose rows are missing are left out."""
+    by_name = {row["name"]: row for row in rows}
+    for measures, words, holds in ((AT_LEAST, "at least", float.__ge__), (AT_MOST, "at most", float.__le__)):
+        for name, field, bound, other in measures:
+            if name not in by_name or field not in by_name[name] or other and other not in by_name:
+                continue
+            value = float(by_name[name][field])
+            if other:
+                value /= by_name[other][field]
+            what = "%.3g x %s in %s" % (value, other, field) if other else "%.3g %s" % (value, field)
+            yield "%s is %s, wanted %s %g" % (name, what, words, bound), holds(value, float(bound))
