@@ -61,9 +61,9 @@ class Reconfigure(unittest.TestCase):
         if not LIBPCAP:
             self.skipTest("needs libpcap")
 
-    def daemon(self, flows=()):
-        return Homard({"devices": [{"name": "trace", "trace": str(self.trace), "pace": "max", "loop": 0}],
-                       "flows": list(flows)})
+    def daemon(self, workers=1):
+        return Homard({"devices": [{"name": "trace", "trace": str(self.trace), "pace": "max", "loop": 0,
+                                    "queues": workers}], "flows": []}, workers=workers)
 
     # --- at rest ---
 
@@ -151,6 +151,24 @@ class Reconfigure(unittest.TestCase):
             self.assertEqual(len(h.call("flow.list")), len(controls))
             self.assert_flat(before, self.memory(h))
             print("%d steps %s, %d packets" % (STEPS, churn.done, homard.received(h, "trace")))
+
+    def test_two_workers_count_each_packet_once_between_them(self):
+        """How far each has come is chance: the sums must hold."""
+        with self.daemon(workers=2) as h:
+            controls = self.start_controls(h)
+            churn = Churn(h, random.Random(SEED + 1), 9)
+            for step in range(STEPS // 4):
+                churn.step()
+                if step % 20 == 19:
+                    received = self.stop_device(h)
+                    packets, octets = ({name: h.read(name, len(flow.functions) - i)
+                                        for name, flow in controls.items()} for i in (1, 0))
+                    self.assertEqual(packets["whole"], received)
+                    self.assertEqual(packets["tcp"] + packets["rest"], received)
+                    self.assertEqual(octets["tcp"] + octets["rest"], octets["whole"])
+                    self.assertEqual(octets["whole"], h.ledger()["devices"][0]["bytes"])
+                    h.assert_balanced()
+                    h.call("device.start", device="trace")
 
     def test_clients_killed_while_they_connect_leave_nothing(self):
         rng = random.Random(SEED)
