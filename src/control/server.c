@@ -19,8 +19,9 @@
 #include "control/socket.h"
 #include "core/log.h"
 
-#define READ_BYTES 65536 // of one client before others get their turn
-#define GROUPS_MAX 1024
+#define READ_BYTES    65536 // of one client before others get their turn
+#define LINES_AT_ONCE 64    // that one system call sends
+#define GROUPS_MAX    1024
 
 HM_LOG_TYPE(server);
 
@@ -186,49 +187,64 @@ static void send_line(struct hm_peer *p, char *line, size_t n, int fd)
 	wake(c);
 }
 
-static ssize_t write_chunk(struct client *c, struct chunk *k)
+/* As many lines as one message may have. One with a descriptor goes alone: it comes with the first byte. */
+static ssize_t write_lines(struct client *c)
 {
 	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec v = {.iov_base = k->line + k->sent, .iov_len = k->n - k->sent};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
-	if (k->fd >= 0) {
+	struct iovec v[LINES_AT_ONCE];
+	struct msghdr m = {.msg_iov = v};
+	int fd = c->out->fd;
+	for (struct chunk *k = c->out; k && m.msg_iovlen < LINES_AT_ONCE; k = k->next) {
+		if (k != c->out && (fd >= 0 || k->fd >= 0))
+			break;
+		v[m.msg_iovlen++] =
+			(struct iovec){.iov_base = k->line + k->sent, .iov_len = k->n - k->sent};
+	}
+	if (fd >= 0) {
 		m.msg_control = control;
 		m.msg_controllen = sizeof(control);
 		struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 		h->cmsg_level = SOL_SOCKET;
 		h->cmsg_type = SCM_RIGHTS;
 		h->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(h), &k->fd, sizeof(int));
+		memcpy(CMSG_DATA(h), &fd, sizeof(int));
 	}
 	return sendmsg(c->sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Lets go of n bytes that are on their way. */
+static void forget_sent(struct client *c, size_t n)
+{
+	if (c->out->fd >= 0)
+		close(c->out->fd);
+	c->out->fd = -1;
+	c->unread -= n;
+	while (c->out && n >= c->out->n - c->out->sent) {
+		struct chunk *k = c->out;
+		n -= k->n - k->sent;
+		c->out = k->next;
+		free(k->line);
+		free(k);
+	}
+	if (c->out)
+		c->out->sent += n;
+	else
+		c->out_end = &c->out;
 }
 
 static void flush(struct client *c)
 {
 	while (c->out && !c->broken) {
-		struct chunk *k = c->out;
-		ssize_t n = write_chunk(c, k);
+		ssize_t n = write_lines(c);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
 			c->broken = errno != EAGAIN && errno != EWOULDBLOCK;
 			return;
 		}
-		if (k->fd >= 0) {
-			close(k->fd);
-			k->fd = -1;
-		}
-		k->sent += (size_t)n;
-		c->unread -= (size_t)n;
+		forget_sent(c, (size_t)n);
 		if (c->closing)
 			uv_timer_start(&c->grace, on_grace, HM_CLIENT_GRACE_MS, 0);
-		if (k->sent < k->n)
-			return;
-		c->out = k->next;
-		if (!c->out)
-			c->out_end = &c->out;
-		free(k->line);
-		free(k);
 	}
 }
 
