@@ -21,6 +21,13 @@
 
 #define NET_DAG_CAPTURE_NAME "homard_dynfield_capture"
 
+/* uint64_t, 8-byte aligned, flags 0: the packet's place in the order of the wire. Always rising
+ * within a queue. What NET_DAG_CARD_SEQUENCE_NAME marks may be compared across all queues of the
+ * port: the card numbers its records itself (ERF extension header 3; device argument
+ * sequence=card). Else it counts the queue's own packets, and nothing orders packets of several
+ * queues but their times. */
+#define NET_DAG_SEQUENCE_NAME "homard_dynfield_sequence"
+
 /* 8 bytes, 8-byte aligned. An application that fills the field for ports of other drivers registers
  * it with just these parameters: size and align 8, flags 0. */
 struct net_dag_capture {

@@ -35,6 +35,8 @@ static inline int dag_port_eal(void)
 			      "--log-level",
 			      "pmd.net.dag:1",
 			      "--log-level",
+			      "pmd.net.combo6:1",
+			      "--log-level",
 			      "lib.eal:1"};
 	return rte_eal_init(sizeof(args) / sizeof(args[0]), (char **)(uintptr_t)args);
 }

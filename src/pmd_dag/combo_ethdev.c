@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* net_combo6: a DPDK port over the receive channels of a CESNET COMBO6 or COMBOv2 card (or of its
+ * simulator).
+ *
+ * Probe, port operations and registration. Queue i of the port is the i-th channel.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <bus_vdev_driver.h>
+#include <ethdev_vdev.h>
+#include <rte_errno.h>
+#include <rte_version.h>
+
+#include "combo_driver.h"
+
+RTE_LOG_REGISTER(combo_logtype, pmd.net.combo6, NOTICE);
+
+static int
+combo_dev_configure(struct rte_eth_dev *dev)
+{
+	struct rte_eth_conf *conf = &dev->data->dev_conf;
+
+	/* the card spreads packets over its channels by its own rules */
+	conf->rx_adv_conf.rss_conf.rss_hf = 0;
+	if (conf->rxmode.mq_mode & ~RTE_ETH_MQ_RX_RSS_FLAG) {
+		COMBO_LOG(ERR, "%s: only plain or RSS receive mode", dev->data->name);
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+static int
+combo_dev_start(struct rte_eth_dev *dev)
+{
+	struct combo_port *port = dev->data->dev_private;
+	uint16_t i;
+	int ret;
+
+	__atomic_store_n(&port->card.removed, 0, __ATOMIC_RELAXED);
+	for (i = 0; i < dev->data->nb_rx_queues; i++) {
+		ret = combo_rx_queue_start(dev->data->rx_queues[i]);
+		if (ret < 0)
+			goto fail;
+		dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
+	}
+	for (i = 0; i < dev->data->nb_tx_queues; i++)
+		dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
+	card_set_link(dev, true);
+	return 0;
+fail:
+	while (i-- > 0) {
+		combo_rx_queue_stop(dev->data->rx_queues[i]);
+		dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
+	}
+	return ret;
+}
+
+static int
+combo_dev_stop(struct rte_eth_dev *dev)
+{
+	uint16_t i;
+
+	for (i = 0; i < dev->data->nb_rx_queues; i++) {
+		combo_rx_queue_stop(dev->data->rx_queues[i]);
+		dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
+	}
+	for (i = 0; i < dev->data->nb_tx_queues; i++)
+		dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
+	card_set_link(dev, false);
+	dev->data->dev_started = 0;
+	return 0;
+}
+
+static int
+combo_dev_close(struct rte_eth_dev *dev)
+{
+	struct combo_port *port = dev->data->dev_private;
+	uint16_t i;
+
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+		return 0;
+	for (i = 0; i < dev->data->nb_rx_queues; i++)
+		combo_rx_queue_release(dev, i);
+	for (i = 0; i < dev->data->nb_tx_queues; i++)
+		card_tx_queue_release(dev, i);
+	combo_lib_close(&port->lib);
+	dev->data->mac_addrs = NULL; /* lies in dev_private */
+	return 0;
+}
+
+static int
+combo_dev_infos_get(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
+{
+	struct combo_port *port = dev->data->dev_private;
+
+	info->max_rx_queues = port->args.nb_channels;
+	info->max_tx_queues = RTE_DIM(port->card.tx_dropped);
+	info->max_rx_pktlen = COMBO_SEGMENT_MAX;
+	info->max_mtu = COMBO_SEGMENT_MAX - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN;
+	info->max_mac_addrs = 1;
+	info->min_rx_bufsize = RTE_ETHER_MIN_LEN;
+	info->rx_offload_capa = RTE_ETH_RX_OFFLOAD_TIMESTAMP | RTE_ETH_RX_OFFLOAD_SCATTER;
+	if (port->args.fcs != 0)
+		info->rx_offload_capa |= RTE_ETH_RX_OFFLOAD_KEEP_CRC;
+	info->rx_queue_offload_capa = info->rx_offload_capa;
+	/* descriptors mean nothing here: the ring is the card's */
+	info->rx_desc_lim =
+		(struct rte_eth_desc_lim){.nb_min = 1, .nb_max = UINT16_MAX, .nb_align = 1};
+	info->default_rxportconf.ring_size = COMBO_CHUNK;
+	info->default_rxportconf.burst_size = COMBO_CHUNK;
+	info->default_rxportconf.nb_queues = port->args.nb_channels;
+	return 0;
+}
+
+static void
+combo_rxq_info_get(struct rte_eth_dev *dev, uint16_t queue_id, struct rte_eth_rxq_info *info)
+{
+	const struct combo_rx_queue *q = dev->data->rx_queues[queue_id];
+
+	info->mp = q->pool;
+	info->nb_desc = q->nb_desc;
+	info->scattered_rx = q->scatter;
+}
+
+static int
+combo_burst_mode_get(struct rte_eth_dev *dev __rte_unused, uint16_t queue_id __rte_unused,
+		     struct rte_eth_burst_mode *mode)
+{
+	strlcpy(mode->info, "Scalar Copy", sizeof(mode->info));
+	return 0;
+}
+
+static const struct eth_dev_ops combo_ops = {
+	.dev_configure = combo_dev_configure,
+	.dev_start = combo_dev_start,
+	.dev_stop = combo_dev_stop,
+	.dev_close = combo_dev_close,
+	.dev_infos_get = combo_dev_infos_get,
+	.rx_queue_setup = combo_rx_queue_setup,
+	.rx_queue_release = combo_rx_queue_release,
+	.tx_queue_setup = card_tx_queue_setup,
+	.tx_queue_release = card_tx_queue_release,
+	.link_update = card_link_update,
+	.is_removed = card_is_removed,
+	.promiscuous_enable = card_always_on,
+	.promiscuous_disable = card_never_off,
+	.allmulticast_enable = card_always_on,
+	.allmulticast_disable = card_never_off,
+	.mtu_set = card_mtu_set,
+	.mac_addr_set = card_mac_addr_set,
+	.stats_get = combo_stats_get,
+	.stats_reset = combo_stats_reset,
+	.xstats_get = combo_xstats_get,
+	.xstats_get_names = combo_xstats_get_names,
+	.xstats_reset = combo_stats_reset,
+	.rxq_info_get = combo_rxq_info_get,
+	.rx_burst_mode_get = combo_burst_mode_get,
+};
+
+/* Named channels must be there; without names all are taken. */
+static int
+check_channels(struct combo_args *args, int count)
+{
+	int i;
+
+	if (count <= 0) {
+		COMBO_LOG(ERR, "%s: no receive channels: %s", args->card,
+			  count < 0 ? strerror(-count) : "none configured");
+		return count < 0 ? count : -ENODEV;
+	}
+	for (i = 0; i < args->nb_channels; i++) {
+		if (args->channels[i] < count)
+			continue;
+		COMBO_LOG(ERR, "%s: there is no channel %u, it has 0 to %d", args->card,
+			  args->channels[i], count - 1);
+		return -EINVAL;
+	}
+	if (args->nb_channels == 0)
+		for (i = 0; i < RTE_MIN(count, COMBO_CHANNELS_MAX); i++)
+			args->channels[args->nb_channels++] = (uint8_t)i;
+	return 0;
+}
+
+/* Looks at the card and leaves it: handles belong to running queues. */
+static int
+look_at_card(struct combo_port *port, int *numa_node)
+{
+	const struct combo_lib *lib = &port->lib;
+	struct szedata *handle;
+	int ret;
+
+	errno = 0;
+	handle = lib->open(port->args.card);
+	if (handle == NULL) {
+		ret = errno != 0 ? -errno : -EIO;
+		COMBO_LOG(ERR, "card=%s: %s", port->args.card, strerror(-ret));
+		return ret;
+	}
+	ret = check_channels(&port->args, lib->ifaces_available(handle, COMBO_DIR_RX));
+	if (ret == 0 && *numa_node == SOCKET_ID_ANY && lib->get_area_numa_node != NULL)
+		*numa_node = lib->get_area_numa_node(handle, COMBO_DIR_RX, port->args.channels[0]);
+	if (*numa_node < 0)
+		*numa_node = (int)rte_socket_id();
+	lib->close(handle);
+	return ret;
+}
+
+static int
+combo_port_setup(struct rte_eth_dev *dev, const struct combo_args *args)
+{
+	struct combo_port *port = dev->data->dev_private;
+	const char *field;
+	int ret;
+
+	port->args = *args;
+	port->card.speed = args->speed;
+	ret = combo_lib_open(&port->lib, args->lib);
+	if (ret < 0)
+		return ret;
+	ret = look_at_card(port, &dev->data->numa_node);
+	if (ret == 0) {
+		ret = card_port_init(dev, &port->card, &field);
+		if (ret < 0)
+			COMBO_LOG(ERR, "no room for %s in mbufs: %s", field, strerror(-ret));
+	}
+	if (ret < 0) {
+		combo_lib_close(&port->lib);
+		dev->data->mac_addrs = NULL;
+		return ret;
+	}
+	dev->dev_ops = &combo_ops;
+	dev->rx_pkt_burst = combo_recv;
+	dev->tx_pkt_burst = card_xmit;
+	return 0;
+}
+
+static int
+combo_probe_secondary(struct rte_vdev_device *vdev)
+{
+	struct rte_eth_dev *dev = rte_eth_dev_attach_secondary(rte_vdev_device_name(vdev));
+
+	if (dev == NULL)
+		return -ENODEV;
+	dev->device = &vdev->device;
+	dev->dev_ops = &combo_ops;
+	dev->rx_pkt_burst = card_recv_none;
+	dev->tx_pkt_burst = card_xmit_none;
+	rte_eth_dev_probing_finish(dev);
+	return 0;
+}
+
+static int
+combo_probe(struct rte_vdev_device *vdev)
+{
+	struct rte_eth_dev *dev;
+	struct combo_args args;
+	int ret;
+
+	if (!card_same_dpdk()) {
+		COMBO_LOG(ERR, "built for %s, this is %s: build it again", card_dpdk_version,
+			  rte_version());
+		return -ENOTSUP;
+	}
+	if (rte_eal_process_type() == RTE_PROC_SECONDARY)
+		return combo_probe_secondary(vdev);
+	ret = combo_args_parse(rte_vdev_device_args(vdev), &args);
+	if (ret < 0)
+		return ret;
+	dev = rte_eth_vdev_allocate(vdev, sizeof(struct combo_port));
+	if (dev == NULL)
+		return -ENOMEM;
+	ret = combo_port_setup(dev, &args);
+	if (ret < 0) {
+		rte_eth_dev_release_port(dev);
+		return ret;
+	}
+	rte_eth_dev_probing_finish(dev);
+	return 0;
+}
+
+static int
+combo_remove(struct rte_vdev_device *vdev)
+{
+	struct rte_eth_dev *dev = rte_eth_dev_allocated(rte_vdev_device_name(vdev));
+
+	if (dev == NULL)
+		return 0; /* closed by the application */
+	combo_dev_close(dev);
+	return rte_eth_dev_release_port(dev);
+}
+
+/* No driver flags: frames are copied, so that any IOVA mode will do. */
+static struct rte_vdev_driver combo_driver = {
+	.probe = combo_probe,
+	.remove = combo_remove,
+};
+
+RTE_PMD_REGISTER_VDEV(net_combo6, combo_driver);
+RTE_PMD_REGISTER_PARAM_STRING(net_combo6, "lib=<file> "
+					  "card=<[/dev/szedataII]N> "
+					  "channels=<[0,1,...]> "
+					  "fcs=0|32 "
+					  "keep_fcs=0|1 "
+					  "label=color|wire|sequence "
+					  "untimed=host|zero "
+					  "flush=0|1 "
+					  "idle_us=<microseconds> "
+					  "speed=<Mbit/s>");
