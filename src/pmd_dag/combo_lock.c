@@ -43,6 +43,7 @@ open_window(struct combo_rx_queue *q, const struct szedata_lock *lock)
 		q->stats.bad_locks++;
 		q->stats.resync_bytes += w->end;
 		q->pos = w->end;
+		q->next_label++; /* as in combo_lock_drop_rest() */
 		return false;
 	}
 	return true;

@@ -103,6 +103,17 @@ static inline uint16_t combo_open(const char *args, uint16_t queues)
 	return dag_port_open("net_combo6_t", args, queues, 64, pool);
 }
 
+static inline uint16_t open_scattered(struct rte_mempool *p)
+{
+	const struct rte_eth_conf conf = {.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER};
+	int port = dag_port_probe("net_combo6_t", COMBO_ARGS);
+	assert_true(port >= 0);
+	assert_int_equal(rte_eth_dev_configure((uint16_t)port, 1, 0, &conf), 0);
+	assert_int_equal(rte_eth_rx_queue_setup((uint16_t)port, 0, 64, 0, NULL, p), 0);
+	assert_int_equal(rte_eth_dev_start((uint16_t)port), 0);
+	return (uint16_t)port;
+}
+
 static inline void combo_finish(uint16_t port)
 {
 	dag_port_close(port);

@@ -112,17 +112,6 @@ static void check_length(const struct rte_mbuf *m, uint32_t n)
 	combo_check_bytes(m, n, segment_len(n));
 }
 
-static uint16_t open_scattered(struct rte_mempool *p)
-{
-	const struct rte_eth_conf conf = {.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER};
-	int port = dag_port_probe("net_combo6_t", COMBO_ARGS);
-	assert_true(port >= 0);
-	assert_int_equal(rte_eth_dev_configure((uint16_t)port, 1, 0, &conf), 0);
-	assert_int_equal(rte_eth_rx_queue_setup((uint16_t)port, 0, 64, 0, NULL, p), 0);
-	assert_int_equal(rte_eth_dev_start((uint16_t)port), 0);
-	return (uint16_t)port;
-}
-
 static void test_long_frames_are_scattered_or_dropped(void **state)
 {
 	const uint32_t n = RTE_DIM(lengths);
