@@ -247,7 +247,8 @@ int hm_device_init(struct hm_device *d, struct hm_engine *e, const struct hm_dev
 static void set_time_source(const struct hm_device *d, struct hm_lane *l)
 {
 	int flag = rte_mbuf_dynflag_lookup(RTE_MBUF_DYNFLAG_RX_TIMESTAMP_NAME, NULL);
-	bool ns = !strcmp(d->info.driver_name, "net_dag"),
+	bool ns = !strcmp(d->info.driver_name, "net_dag") ||
+		  !strcmp(d->info.driver_name, "net_combo6"),
 	     us = !strcmp(d->info.driver_name, "net_pcap");
 
 	l->ts_offset = rte_mbuf_dynfield_lookup(RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, NULL);
@@ -256,7 +257,7 @@ static void set_time_source(const struct hm_device *d, struct hm_lane *l)
 	if (l->ts_offset < 0 || flag < 0 || (!ns && !us && !hm_device_clock_readable(d)))
 		l->ts_offset = -1;
 	else
-		l->ts_flag = UINT64_C(1) << flag;
+		l->ts_flag = ns ? 0 : UINT64_C(1) << flag; // cards' drivers fill it in every packet
 	atomic_init(&l->ts_factor, (us ? UINT64_C(1000) : UINT64_C(1)) << 32);
 }
 

@@ -66,7 +66,7 @@ static void fill_times(struct hm_lane *l, struct hm_batch *b, struct rte_mbuf *c
 {
 	uint64_t now, factor;
 
-	if (l->ts_offset < 0 || !(mbufs[0]->ol_flags & l->ts_flag)) {
+	if (l->ts_offset < 0 || (mbufs[0]->ol_flags & l->ts_flag) != l->ts_flag) {
 		now = hm_clock_now_ns();
 		for (uint32_t i = 0; i < b->n; i++)
 			b->ts_ns[i] = now;

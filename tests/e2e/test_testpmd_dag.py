@@ -22,15 +22,15 @@ def write_trace(path):
             out.write(struct.pack("<IIII", 1700000000, i, len(data), len(data)) + data)
 
 
-def testpmd(driver, library, folder, devices, queues=1, timeout=3):
+def testpmd(driver, library, folder, devices, queues=1, timeout=3, vdev="net_dag", cards="DAG_SIM_CARDS"):
     """Runs until the packets have passed; its output."""
     command = ["dpdk-testpmd", "-d", driver, "--no-huge", "-m", "256", "--no-pci", "--no-telemetry", "-l", "0,1",
                "--file-prefix", "homard-test", "--no-shconf"]
     for i, arguments in enumerate(devices):
-        command += ["--vdev", "net_dag%d,lib=%s,%s" % (i, library, arguments)]
+        command += ["--vdev", "%s%d,lib=%s,%s" % (vdev, i, library, arguments)]
     command += ["--", "--forward-mode=rxonly", "--no-flush-rx", "--total-num-mbufs=8192", "--rxq=%d" % queues,
                 "--txq=%d" % queues, "--stats-period=1", "--no-mlockall"]
-    environment = dict(os.environ, DAG_SIM_CARDS=str(folder / "cards.json"))
+    environment = dict(os.environ, **{cards: str(folder / "cards.json")})
     # it has no other way to end with its statistics told
     done = subprocess.run(["timeout", "-s", "INT", str(timeout)] + command, env=environment, timeout=60,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -49,8 +49,8 @@ def expect(what, got, want, output):
     print("%s: %s" % (what, got))
 
 
-def main():
-    driver, library = sys.argv[1:3]
+def check_machine(driver):
+    """Ends the test as skipped where testpmd or the driver cannot run."""
     if not shutil.which("dpdk-testpmd"):
         print("dpdk-testpmd is not installed")
         sys.exit(77)
@@ -61,6 +61,11 @@ def main():
     if len(os.sched_getaffinity(0)) < 2:
         print("testpmd wants a second core")
         sys.exit(77)
+
+
+def main():
+    driver, library = sys.argv[1:3]
+    check_machine(driver)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         write_trace(folder / "a.pcap")
@@ -77,4 +82,5 @@ def main():
         expect("the reason is told", "card=dag7: No such file" in output, True, output)
 
 
-main()
+if __name__ == "__main__":
+    main()
