@@ -17,7 +17,7 @@
 #define COMBO_CARD  "szedataII0"
 #define COMBO_ARGS  "lib=libsze2_sim.so,card=0,idle_us=0"
 #define COMBO_START UINT64_C(1700000000999999000)
-#define COMBO_COUNT 32 // frames in a lap of combo_trace()
+#define COMBO_COUNT 320 // frames in a lap of combo_trace()
 #define COMBO_LONG  UINT32_MAX
 
 static struct rte_mempool *pool;

@@ -18,17 +18,17 @@ static void test_every_frame_arrives_at_any_burst_size(void **state)
 		bytes += combo_len(i);
 	for (unsigned b = 0; b < RTE_DIM(bursts); b++) {
 		struct sze2_sim_card card = combo_card(combo_usual_trace());
-		card.loop = 100;
+		card.loop = 10;
 		card.ring_bytes = 60000;
 		combo_add(&card);
 		uint16_t port = combo_open(COMBO_ARGS, 1);
 		assert_int_equal(combo_receive(port, UINT32_MAX, bursts[b], check_lap),
-				 100 * COMBO_COUNT);
+				 10 * COMBO_COUNT);
 		struct rte_eth_stats stats = combo_stats(port);
-		assert_int_equal(stats.ipackets, 100 * COMBO_COUNT);
-		assert_int_equal(stats.ibytes, 100 * bytes);
+		assert_int_equal(stats.ipackets, 10 * COMBO_COUNT);
+		assert_int_equal(stats.ibytes, 10 * bytes);
 		assert_int_equal(stats.imissed + stats.ierrors + stats.rx_nombuf, 0);
-		assert_int_equal(stats.q_ipackets[0], 100 * COMBO_COUNT);
+		assert_int_equal(stats.q_ipackets[0], 10 * COMBO_COUNT);
 		assert_true(combo_status().finished);
 		combo_finish(port);
 	}
@@ -72,12 +72,12 @@ static void test_small_ring_wraps_many_times(void **state)
 {
 	struct sze2_sim_card card = combo_card(combo_usual_trace());
 	(void)state;
-	card.loop = 1000;
+	card.loop = 100;
 	card.ring_bytes = 4099;
 	card.lock_frames = 3;
 	combo_add(&card);
 	uint16_t port = combo_open(COMBO_ARGS, 1);
-	assert_int_equal(combo_receive(port, UINT32_MAX, 64, check_lap), 1000 * COMBO_COUNT);
+	assert_int_equal(combo_receive(port, UINT32_MAX, 64, check_lap), 100 * COMBO_COUNT);
 	assert_true(dag_port_xstat(port, "rx_split_segments") > 1000);
 	combo_finish(port);
 }
@@ -142,10 +142,10 @@ static void test_empty_pool_loses_nothing(void **state)
 	uint32_t n = 0, n_held = 0;
 	struct sze2_sim_card card = combo_card(combo_usual_trace());
 	(void)state;
-	card.loop = 100;
+	card.loop = 10;
 	combo_add(&card);
 	uint16_t port = open_scattered(small);
-	while (n < 100 * COMBO_COUNT) {
+	while (n < 10 * COMBO_COUNT) {
 		uint16_t got = rte_eth_rx_burst(port, 0, pkts, 64);
 		for (uint16_t k = 0; k < got; k++, n++) {
 			check_lap(pkts[k], n);
@@ -240,12 +240,15 @@ static void test_labels_are_colors_or_wire_lengths(void **state)
 	assert_int_equal(combo_receive(port, UINT32_MAX, 64, check_color), COMBO_COUNT);
 	combo_finish(port);
 
-	// numbers from 0 on, taken for lengths: below the frames' own
+	// numbers from 0 on, taken for lengths: some are below the frames' own
+	uint32_t below = 0;
+	for (uint32_t i = 0; i < COMBO_COUNT; i++)
+		below += i < RTE_MIN(combo_len(i), 96u);
 	card.label = SZE2_SIM_LABEL_SEQUENCE;
 	combo_add(&card);
 	port = combo_open(COMBO_ARGS ",label=wire", 1);
 	assert_int_equal(combo_receive(port, UINT32_MAX, 64, NULL), COMBO_COUNT);
-	assert_int_equal(dag_port_xstat(port, "rx_short_labels"), COMBO_COUNT);
+	assert_int_equal(dag_port_xstat(port, "rx_short_labels"), below);
 	combo_finish(port);
 }
 
@@ -256,7 +259,7 @@ static void test_lost_frames_are_counted_exactly(void **state)
 	struct sze2_sim_card card = combo_card(combo_usual_trace());
 	(void)state;
 	card.ring_bytes = 20000;
-	card.arrive = 100; // more than the ring holds; the last 32 arrive alone, and find room
+	card.arrive = 100; // more than the ring holds; the last 20 arrive alone, and find room
 	card.label = SZE2_SIM_LABEL_SEQUENCE;
 	card.loop = 10000 * 100 / COMBO_COUNT + 1;
 	combo_add(&card);
@@ -364,7 +367,7 @@ static void test_a_thousand_restarts_account_for_every_frame(void **state)
 	for (int flush = 0; flush < 2; flush++) {
 		struct sze2_sim_card card = combo_card(combo_usual_trace());
 		uint64_t n = 0;
-		card.loop = 5000;
+		card.loop = 500;
 		card.ring_bytes = 10000;
 		card.lock_frames = 11;
 		combo_add(&card);
@@ -382,7 +385,7 @@ static void test_a_thousand_restarts_account_for_every_frame(void **state)
 		assert_int_equal(n, combo_stats(port).ipackets);
 		assert_int_equal(stopped, combo_stats(port).imissed);
 		assert_int_equal(n + stale + stopped, combo_status().written);
-		assert_int_equal(n + stale + stopped, 5000 * COMBO_COUNT);
+		assert_int_equal(n + stale + stopped, 500 * COMBO_COUNT);
 		assert_int_equal(stale > 0, flush);
 		assert_true(stopped > 0);
 		combo_finish(port);
