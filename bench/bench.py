@@ -38,6 +38,8 @@ def rows_of(bench):
         "bare_loop": lambda: peers.bare_loop(bench),
         "dag_minimal": lambda: peers.dag_loop(bench, "dag_minimal"),
         "dag_rx": lambda: peers.dag_loop(bench, "dag_rx"),
+        "combo_walk": lambda: peers.combo_loop(bench, "combo_walk"),
+        "combo_rx": lambda: peers.combo_loop(bench, "combo_rx"),
         "net_null": lambda: peers.net_null(bench),
         "pkt_counter": lambda: bench.appliance([[counted]]),
         "bpf_counters": lambda: bench.appliance([[counted, ["BPF_FILTER", "tcp port 80"], counted]]),

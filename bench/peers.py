@@ -70,6 +70,13 @@ def over_list(bench, loop, listed, n):
     return {field: point[field] for field in ("mpps", "mpps_cpu", "cycles_per_packet")}
 
 
+def combo_loop(bench, row):
+    loop = bench.build / "bench/combo_loop"
+    if not loop.is_file():
+        raise Missing("%s is not built" % loop.name)
+    return json_line([loop, row, "64", str(bench.seconds)], row)
+
+
 def net_null(bench):
     """testpmd receiving from DPDK's null device: what a burst costs that carries nothing."""
     cores = sorted(os.sched_getaffinity(0))
