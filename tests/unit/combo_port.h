@@ -76,6 +76,18 @@ static inline struct sze2_sim_card combo_card(const char *path)
 	return card;
 }
 
+/* Made traffic in one lap: to open a trace again and again is slow under sanitizers. */
+static inline struct sze2_sim_card combo_generated(uint64_t packets)
+{
+	static struct hm_generator_conf traffic;
+	struct sze2_sim_card card = combo_card(NULL);
+	hm_generator_defaults(&traffic);
+	traffic.packets = packets;
+	traffic.flows = 200;
+	card.generator = &traffic;
+	return card;
+}
+
 static inline void combo_add(const struct sze2_sim_card *card)
 {
 	struct hm_error err = {0};

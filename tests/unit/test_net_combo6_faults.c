@@ -271,12 +271,11 @@ static void test_ledger_is_exact_over_a_million_frames(void **state)
 	(void)state;
 	for (int round = 0; round < 10; round++) {
 		struct sze2_sim_fault faults[64];
-		struct sze2_sim_card card = combo_card(combo_usual_trace());
+		struct sze2_sim_card card = combo_generated(100000);
 		for (unsigned i = 0; i < RTE_DIM(faults); i++)
 			faults[i] = (struct sze2_sim_fault){.what = what[i % 3],
 							    .at = (uint64_t)rand() % 95000,
 							    .value = values[i % 3]};
-		card.loop = 100000 / COMBO_COUNT;
 		card.ring_bytes = 100000 + (uint64_t)rand() % 1000;
 		card.lock_frames = 50;
 		card.label = SZE2_SIM_LABEL_SEQUENCE;
@@ -291,24 +290,24 @@ static void test_ledger_is_exact_over_a_million_frames(void **state)
 		errors += combo_stats(port).ierrors;
 		combo_finish(port);
 	}
-	assert_int_equal(sent, 10 * (100000 / COMBO_COUNT) * COMBO_COUNT);
+	assert_int_equal(sent, 10 * 100000);
 	assert_true(errors > 250);
 	assert_int_equal(packets + missed + errors, sent);
 }
 
 static void test_locks_that_end_at_any_byte_are_counted(void **state)
 {
-	const uint32_t room = 16 + ((combo_len(104) + 7) & ~7u); // of segment 104
+	const uint32_t room = 16 + ((combo_len(105) + 7) & ~7u); // of segment 105
 	(void)state;
 	for (uint32_t cut = 1; cut < room; cut++) {
-		const struct sze2_sim_fault fault = {SZE2_SIM_CUT, 0, 104, 0, cut};
+		const struct sze2_sim_fault fault = {SZE2_SIM_CUT, 0, 105, 0, cut};
 		struct script s = {.name = "cut", .faults = {fault}};
 		struct sze2_sim_card card = script_card(&s);
 		combo_add(&card);
 		uint16_t port = combo_open(COMBO_ARGS ",label=sequence", 1);
 		uint32_t n = combo_receive(port, UINT32_MAX, 64, NULL);
 		// only padding behind the frame may be missing
-		uint32_t lost = cut < 16 + combo_len(104);
+		uint32_t lost = cut < 16 + combo_len(105);
 		assert_int_equal(n, FRAMES - lost);
 		assert_int_equal(dag_port_xstat(port, "rx_cut_segments"), lost);
 		combo_finish(port);
@@ -432,14 +431,10 @@ static void test_error_that_stays_for_a_second_ends_the_queue(void **state)
 static void test_one_failing_channel_leaves_the_others(void **state)
 {
 	const struct sze2_sim_fault fault = {SZE2_SIM_UNPLUG, 1, 50, 0, EIO};
-	struct hm_generator_conf traffic;
 	struct rte_mbuf *pkts[64];
 	uint64_t got[3] = {0};
 	(void)state;
-	hm_generator_defaults(&traffic);
-	traffic.packets = 10000;
-	struct sze2_sim_card card = combo_card(NULL);
-	card.generator = &traffic;
+	struct sze2_sim_card card = combo_generated(10000);
 	card.channels = 3;
 	card.faults = &fault;
 	card.n_faults = 1;

@@ -120,6 +120,16 @@ struct sze2_card *sze2_card_create(const char *name, const struct sze2_sim_card 
 	return c;
 }
 
+// Cards of a file stay as long as the library does: a driver closes its handles at each stop.
+__attribute__((destructor)) static void destroy_all(void)
+{
+	while (cards) {
+		struct sze2_card *c = cards;
+		cards = c->next;
+		destroy(c);
+	}
+}
+
 int sze2_sim_card_add(const char *name, const struct sze2_sim_card *card, struct hm_error *err)
 {
 	int ret = 0;
