@@ -142,8 +142,20 @@ static struct hm_filter *make_key(const char *expression, enum hm_link link, uin
 
 static void free_filter(struct hm_filter *f)
 {
+	hm_tree_free(&f->tree);
 	free(f->bpf);
 	free(f);
+}
+
+/* What the index does not cover, or does not understand though libpcap does, has no tree. */
+static bool make_tree(struct hm_filter *f)
+{
+	const char *at;
+	enum hm_parse_result result = hm_tree_parse(f->canonical, f->link, &f->tree, &at);
+
+	if (result != HM_PARSED)
+		hm_tree_free(&f->tree);
+	return result != HM_NO_MEMORY;
 }
 
 struct hm_filter *hm_filter_create(const char *expression, enum hm_link link, uint32_t snaplen,
@@ -168,7 +180,7 @@ struct hm_filter *hm_filter_create(const char *expression, enum hm_link link, ui
 		free_filter(f);
 		return NULL;
 	}
-	if (!make_room()) {
+	if (!make_tree(f) || !make_room()) {
 		free_filter(f);
 		hm_error_set(err, -ENOMEM, 1027, "filter: out of memory");
 		return NULL;
@@ -204,14 +216,12 @@ const char *hm_filter_canonical(const struct hm_filter *f)
 
 const char *hm_filter_engine(const struct hm_filter *f)
 {
-	(void)f;
-	return "bpf";
+	return f->tree.n_nodes > 0 ? "index" : "bpf";
 }
 
 bool hm_filter_is_lazy(const struct hm_filter *f)
 {
-	(void)f;
-	return true;
+	return f->tree.n_nodes == 0;
 }
 
 uint64_t hm_filter_run(const struct hm_filter *f, const struct hm_batch *b, uint64_t in)

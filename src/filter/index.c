@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* index: a snapshot of filters. */
+/* index: a snapshot of filters; their predicates, each once, sorted into fields that are looked up,
+ * guards, and lanes that are compared. */
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "filter/filter_private.h"
+#include "filter/grow.h"
+
+#define VIEW_BITS 32
 
 /* Takes references to the different ones of n filters. */
 static bool take_filters(struct hm_filter_index *x, struct hm_filter *const *filters, uint32_t n)
@@ -12,9 +17,9 @@ static bool take_filters(struct hm_filter_index *x, struct hm_filter *const *fil
 	for (uint32_t i = 0; i < n; i++)
 		if (filters[i] && filters[i]->slot >= x->n_slots)
 			x->n_slots = filters[i]->slot + 1;
-	x->filters = calloc(n ? n : 1, sizeof(struct hm_filter *));
-	x->by_slot = calloc(x->n_slots ? x->n_slots : 1, sizeof(struct hm_filter *));
-	x->asked = calloc(x->n_slots ? x->n_slots : 1, 1);
+	x->filters = calloc(n + 1, sizeof(struct hm_filter *));
+	x->by_slot = calloc(x->n_slots + 1, sizeof(struct hm_filter *));
+	x->asked = calloc(x->n_slots + 1, 1);
 	if (!x->filters || !x->by_slot || !x->asked)
 		return false;
 	for (uint32_t i = 0; i < n; i++) {
@@ -28,19 +33,213 @@ static bool take_filters(struct hm_filter_index *x, struct hm_filter *const *fil
 	return true;
 }
 
+/* --- views and lanes --- */
+
+static uint32_t find_view(struct hm_filter_index *x, const struct hm_view *view)
+{
+	for (uint32_t i = 0; i < x->n_views; i++)
+		if (memcmp(&x->views[i].view, view, sizeof(*view)) == 0)
+			return i;
+	if (!hm_grow(&x->views, x->n_views, &x->room_views, sizeof(*x->views)))
+		return UINT32_MAX;
+	x->views[x->n_views] =
+		(struct hm_index_view){.view = *view, .guards = x->n_views * HM_GUARDS};
+	return x->n_views++;
+}
+
+static uint32_t find_lane(struct hm_filter_index *x, const struct hm_lane *lane, uint32_t view)
+{
+	for (uint32_t i = 0; i < x->n_lanes; i++)
+		if (memcmp(&x->lanes[i].lane, lane, sizeof(*lane)) == 0)
+			return i;
+	if (!hm_grow(&x->lanes, x->n_lanes, &x->room_lanes, sizeof(*x->lanes)))
+		return UINT32_MAX;
+	x->lanes[x->n_lanes] = (struct hm_index_lane){*lane, view};
+	return x->n_lanes++;
+}
+
+static bool fill_question(struct hm_filter_index *x, const struct hm_predicate *p,
+			  struct hm_question *q)
+{
+	uint32_t view = find_view(x, &p->lane.view);
+
+	*q = (struct hm_question){.kind = p->kind,
+				  .compare = p->compare,
+				  .mask = p->high,
+				  .number = p->low,
+				  .view = view};
+	if (view == UINT32_MAX)
+		return false;
+	q->at = p->kind == HM_IS_COMPARE ? find_lane(x, &p->lane, view)
+					 : x->views[view].guards + p->guard;
+	return q->at != UINT32_MAX;
+}
+
+static bool fill_questions(struct hm_filter_index *x)
+{
+	x->questions = calloc(x->dag.n_predicates + 1, sizeof(*x->questions));
+	if (!x->questions)
+		return false;
+	for (uint32_t i = 0; i < x->dag.n_predicates; i++)
+		if (!fill_question(x, &x->dag.predicates[i], &x->questions[i]))
+			return false;
+	return true;
+}
+
+/* --- fields --- */
+
+static struct hm_item make_item(const struct hm_predicate *p, uint32_t node, uint32_t guard)
+{
+	struct hm_item item = {.low = p->low,
+			       .high = p->high,
+			       .bits = p->bits,
+			       .direction = p->direction,
+			       .ref = {node, guard}};
+	uint8_t address[16] = {0};
+
+	if (p->kind == HM_IS_MAC) { // as hm_scan looks it up
+		memcpy(address, p->address, 6);
+		item.bits = 128;
+	} else if (p->kind == HM_IS_ADDR6) {
+		memcpy(address, p->address, 16);
+	}
+	memcpy(item.key, address, sizeof(item.key));
+	item.key[0] = be64toh(item.key[0]);
+	item.key[1] = be64toh(item.key[1]);
+	return item;
+}
+
+/* Collects the items of one kind and view. */
+static uint32_t collect(const struct hm_filter_index *x, enum hm_predicate_kind kind, uint32_t view,
+			struct hm_item *items)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < x->dag.n_nodes; i++) {
+		const struct hm_node *node = &x->dag.nodes[i];
+
+		if (node->op == HM_LEAF && x->questions[node->children].kind == kind &&
+		    x->questions[node->children].view == view)
+			items[n++] = make_item(&x->dag.predicates[node->children], i,
+					       x->questions[node->children].at);
+	}
+	return n;
+}
+
+static bool build_protocols(struct hm_index_view *v, const struct hm_item *items, uint32_t n,
+			    struct hm_lists *l)
+{
+	bool good = true;
+
+	v->protocols = HM_NO_FIELD;
+	if (n == 0)
+		return true;
+	v->protocols = l->n_entries;
+	l->n_entries += 512;
+	for (uint32_t i = 0; i < n && good; i++) {
+		uint32_t six = items[i].ref.guard == v->guards + HM_GUARD_IP6 ? 256 : 0;
+
+		good = hm_lists_add(l, v->protocols + six + items[i].low, items[i].ref);
+	}
+	return good;
+}
+
+static bool build_view(struct hm_filter_index *x, uint32_t view, struct hm_item *items)
+{
+	struct hm_index_view *v = &x->views[view];
+	struct hm_lists *l = &x->lists;
+
+	return hm_ports_build(&v->ports, items, collect(x, HM_IS_PORT, view, items), l) &&
+	       hm_trie_build(&v->ipv4, items, collect(x, HM_IS_ADDR4, view, items), l) &&
+	       hm_prefixes_build(&v->ipv6, items, collect(x, HM_IS_ADDR6, view, items), l) &&
+	       hm_prefixes_build(&v->mac, items, collect(x, HM_IS_MAC, view, items), l) &&
+	       build_protocols(v, items, collect(x, HM_IS_PROTO, view, items), l);
+}
+
+static bool build_fields(struct hm_filter_index *x)
+{
+	struct hm_item *items = malloc((x->dag.n_predicates + 1) * sizeof(*items));
+	bool good = items != NULL;
+
+	for (uint32_t v = 0; v < x->n_views && good; v++)
+		good = build_view(x, v, items);
+	free(items);
+	return good && hm_lists_finish(&x->lists);
+}
+
+/* --- suspects --- */
+
+static bool fill_suspect(struct hm_filter_index *x, const struct hm_filter *f, struct hm_suspect *s)
+{
+	*s = (struct hm_suspect){.slot = f->slot, .lanes = x->n_suspect_lanes};
+	for (uint32_t i = 0; i < f->tree.n_predicates; i++) {
+		const struct hm_predicate *p = &f->tree.predicates[i];
+		uint32_t view = find_view(x, &p->lane.view), lane;
+
+		s->views |= UINT32_C(1) << (view < VIEW_BITS ? view : VIEW_BITS - 1);
+		if (p->kind != HM_IS_COMPARE || p->lane.base == HM_LANE_LENGTH)
+			continue;
+		lane = find_lane(x, &p->lane, view);
+		if (!hm_grow(&x->suspect_lanes, x->n_suspect_lanes, &x->room_suspect_lanes,
+			     sizeof(*x->suspect_lanes)))
+			return false;
+		x->suspect_lanes[x->n_suspect_lanes++] = lane;
+		s->n_lanes++;
+	}
+	return true;
+}
+
+static bool build(struct hm_filter_index *x)
+{
+	x->suspects = calloc(x->n + 1, sizeof(*x->suspects));
+	if (!x->suspects)
+		return false;
+	for (uint32_t i = 0; i < x->n; i++)
+		if (!hm_filter_is_lazy(x->filters[i]) && !hm_dag_add(&x->dag, &x->filters[i]->tree))
+			return false;
+	if (!hm_dag_finish(&x->dag) || !fill_questions(x) || !build_fields(x))
+		return false;
+	for (uint32_t i = 0, root = 0; i < x->n; i++)
+		if (!hm_filter_is_lazy(x->filters[i]) &&
+		    !fill_suspect(x, x->filters[i], &x->suspects[root++]))
+			return false;
+	return true;
+}
+
+static uint64_t count_bytes(const struct hm_filter_index *x)
+{
+	uint64_t bytes = sizeof(*x) + x->n * (sizeof(*x->filters) + sizeof(*x->suspects)) +
+			 x->n_slots * (sizeof(*x->by_slot) + sizeof(*x->asked)) +
+			 x->n_lanes * sizeof(*x->lanes) +
+			 x->dag.n_predicates * sizeof(*x->questions) +
+			 x->n_suspect_lanes * sizeof(*x->suspect_lanes) +
+			 x->lists.n_entries * sizeof(*x->lists.start) +
+			 x->lists.n_refs * sizeof(*x->lists.refs) + hm_dag_bytes(&x->dag);
+
+	for (uint32_t i = 0; i < x->n_views; i++) {
+		const struct hm_index_view *v = &x->views[i];
+
+		bytes += sizeof(*v) + (v->ports.class_of ? sizeof(*v->ports.class_of) << 16 : 0) +
+			 (v->ipv4.root ? sizeof(*v->ipv4.root) << 16 : 0) +
+			 v->ipv4.n_nodes * sizeof(*v->ipv4.nodes) +
+			 (v->ipv6.buckets ? (v->ipv6.mask + 1) * sizeof(*v->ipv6.buckets) : 0) +
+			 (v->mac.buckets ? (v->mac.mask + 1) * sizeof(*v->mac.buckets) : 0);
+	}
+	return bytes;
+}
+
 struct hm_filter_index *hm_filter_index_create(struct hm_filter *const *filters, uint32_t n,
 					       struct hm_error *err)
 {
 	struct hm_filter_index *x = calloc(1, sizeof(*x));
 
-	if (!x || !take_filters(x, filters, n)) {
+	if (!x || !take_filters(x, filters, n) || !build(x)) {
 		hm_filter_index_unref(x);
 		hm_error_set(err, -ENOMEM, 1027, "filter: out of memory");
 		return NULL;
 	}
 	x->refs = 1;
-	x->bytes = sizeof(*x) + n * sizeof(*x->filters) +
-		   x->n_slots * (sizeof(*x->by_slot) + sizeof(*x->asked));
+	x->bytes = count_bytes(x);
 	return x;
 }
 
@@ -56,6 +255,19 @@ void hm_filter_index_unref(struct hm_filter_index *index)
 		return;
 	for (uint32_t i = 0; i < index->n; i++)
 		hm_filter_destroy(index->filters[i]);
+	for (uint32_t i = 0; i < index->n_views; i++) {
+		free(index->views[i].ports.class_of);
+		hm_trie_free(&index->views[i].ipv4);
+		free(index->views[i].ipv6.buckets);
+		free(index->views[i].mac.buckets);
+	}
+	hm_lists_free(&index->lists);
+	hm_dag_free(&index->dag);
+	free(index->views);
+	free(index->lanes);
+	free(index->questions);
+	free(index->suspects);
+	free(index->suspect_lanes);
 	free(index->filters);
 	free(index->by_slot);
 	free(index->asked);
@@ -66,7 +278,7 @@ void hm_filter_index_unref(struct hm_filter_index *index)
 bool hm_filter_index_matches(const struct hm_filter_index *index, struct hm_filter *const *filters,
 			     uint32_t n)
 {
-	uint8_t *seen = calloc(index->n_slots ? index->n_slots : 1, 1);
+	uint8_t *seen = calloc(index->n_slots + 1, 1);
 	uint32_t different = 0;
 	bool all = seen != NULL;
 

@@ -1,42 +1,73 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* scan: one batch, all filters. */
+/* scan: one batch, all filters.
+ *
+ * First every packet's fields are looked up: its bit goes into entries. Then each touched entry gives
+ * its mask to the predicates on its list, these wake what waits for them, and so on upwards, level by
+ * level. What nothing touched is false and costs nothing.
+ *
+ * The result is exact for packets whose bytes are captured as far as the filter looks. In others
+ * (struct hm_suspect) a match is a guess, which libpcap's program confirms: it rejects a packet when
+ * it reads behind the captured bytes, even under `not`.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/pages.h"
-#include "filter/filter_private.h"
+#include "filter/scan_private.h"
 
-/* Shared with the program, and what is only ours. */
-struct scanner {
-	struct hm_filter_scan shared;
-	struct hm_filter_index *index;
-	size_t bytes;    // of the mapping that everything lies in
-	uint64_t *known; // by slot: packets that libpcap's program was run on
-	uint32_t *asked; // slots with something known
-	uint32_t n_asked;
-};
-
-static struct scanner *scanner_of(struct hm_filter_scan *s)
+static struct hm_scanner *scanner_of(struct hm_filter_scan *s)
 {
-	return (struct scanner *)s;
+	return (struct hm_scanner *)s;
+}
+
+/* --- memory --- */
+
+/* The next `bytes` of the mapping at *at, on a cache line of their own; only counts if base is
+ * NULL. */
+static void *take(uint8_t *base, size_t *at, size_t bytes)
+{
+	void *taken = base ? base + *at : NULL;
+
+	*at += (bytes + 63) & ~(size_t)63;
+	return taken;
+}
+
+/* Lays out everything in one mapping, or finds how large it must be. */
+static size_t lay_out(struct hm_scanner *s, uint8_t *base, const struct hm_filter_index *x)
+{
+	size_t at = 0, slots = x->n_slots + 1, levels = x->dag.n_levels;
+
+	take(base, &at, sizeof(*s));
+	s->entries = take(base, &at, (x->lists.n_entries + 1) * sizeof(*s->entries));
+	s->touched = take(base, &at, (x->lists.n_entries + 1) * sizeof(*s->touched));
+	s->guards = take(base, &at, x->n_views * HM_GUARDS * sizeof(*s->guards));
+	s->protocols = take(base, &at, x->n_views * sizeof(*s->protocols));
+	s->lanes = take(base, &at, x->n_lanes * sizeof(*s->lanes));
+	s->nodes = take(base, &at, (x->dag.n_nodes + 1) * sizeof(*s->nodes));
+	s->stamps = take(base, &at, (x->dag.n_nodes + 1) * sizeof(*s->stamps));
+	s->queue = take(base, &at, (x->dag.level_start[levels] + 1) * sizeof(*s->queue));
+	s->n_queued = take(base, &at, (levels + 1) * sizeof(*s->n_queued));
+	s->known = take(base, &at, slots * sizeof(*s->known));
+	s->asked = take(base, &at, slots * sizeof(*s->asked));
+	s->shared.mask = take(base, &at, slots * sizeof(*s->shared.mask));
+	s->shared.active = take(base, &at, slots * sizeof(*s->shared.active));
+	return at;
 }
 
 struct hm_filter_scan *hm_filter_scan_create(struct hm_filter_index *index, int socket)
 {
-	size_t n = index->n_slots;
-	size_t bytes = sizeof(struct scanner) + n * (2 * sizeof(uint64_t) + 2 * sizeof(uint32_t));
-	struct scanner *s = hm_pages_map(bytes, socket);
+	struct hm_scanner sizes, *s;
+	size_t bytes = lay_out(&sizes, NULL, index);
 
+	s = hm_pages_map(bytes, socket);
 	if (!s)
 		return NULL;
+	lay_out(s, (uint8_t *)s, index);
 	s->bytes = bytes;
 	s->index = hm_filter_index_ref(index);
 	s->shared.n_slots = index->n_slots;
 	s->shared.asked = index->asked;
-	s->shared.mask = (uint64_t *)(s + 1);
-	s->known = s->shared.mask + n;
-	s->shared.active = (uint32_t *)(s->known + n);
-	s->asked = s->shared.active + n;
+	s->generation = 1;
 	return &s->shared;
 }
 
@@ -44,36 +75,190 @@ void hm_filter_scan_destroy(struct hm_filter_scan *shared)
 {
 	if (!shared)
 		return;
-	struct scanner *s = scanner_of(shared);
+	struct hm_scanner *s = scanner_of(shared);
 	hm_filter_index_unref(s->index);
 	hm_pages_unmap(s, s->bytes);
 }
 
 uint64_t hm_filter_scan_bytes(const struct hm_filter_scan *s)
 {
-	return ((const struct scanner *)s)->bytes;
+	return ((const struct hm_scanner *)s)->bytes;
 }
+
+/* --- a batch --- */
 
 void hm_filter_scan_begin(struct hm_filter_scan *shared)
 {
-	struct scanner *s = scanner_of(shared);
+	struct hm_scanner *s = scanner_of(shared);
+	const struct hm_dag *d = &s->index->dag;
 
 	for (uint32_t i = 0; i < shared->n_active; i++)
 		shared->mask[shared->active[i]] = 0;
 	for (uint32_t i = 0; i < s->n_asked; i++)
 		shared->mask[s->asked[i]] = s->known[s->asked[i]] = 0;
+	for (uint32_t level = 0; level < d->n_levels; level++) {
+		for (uint32_t i = 0; i < s->n_queued[level]; i++)
+			s->nodes[s->queue[d->level_start[level] + i]] = 0;
+		s->n_queued[level] = 0;
+	}
+	for (uint32_t i = 0; i < s->index->n_lanes; i++)
+		s->lanes[i].values = NULL;
+	if (++s->generation == 0) {
+		memset(s->stamps, 0, d->n_nodes * sizeof(*s->stamps));
+		s->generation = 1;
+	}
 	shared->n_active = s->n_asked = 0;
 	shared->ran = false;
 }
 
-void hm_filter_scan_run(struct hm_filter_scan *s, const struct hm_batch *b)
+/* Takes the masks of the touched entries to the predicates on their lists. */
+static void drain_entries(struct hm_scanner *s)
 {
-	(void)b;
-	s->ran = true;
+	const struct hm_lists *l = &s->index->lists;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->n_touched; i++) {
+		uint32_t entry = s->touched[i];
+		uint64_t mask = s->entries[entry];
+
+		s->entries[entry] = 0;
+		for (uint32_t k = l->start[entry]; k < l->start[entry + 1]; k++) {
+			uint64_t hits = mask & s->guards[l->refs[k].guard];
+			uint64_t before = s->nodes[l->refs[k].node];
+
+			if (hits == 0)
+				continue;
+			s->nodes[l->refs[k].node] = before | hits;
+			s->queue[n] = l->refs[k].node;
+			n += before == 0;
+		}
+	}
+	s->n_touched = 0;
+	s->n_queued[0] = n;
+}
+
+static uint64_t evaluate(struct hm_scanner *s, const struct hm_batch *b, uint32_t number);
+
+/* The node's mask; what is looked up or woken has it by now. */
+static inline uint64_t value_of(struct hm_scanner *s, const struct hm_batch *b, uint32_t number)
+{
+	const struct hm_node *n = &s->index->dag.nodes[number];
+
+	if (n->looked_up || n->woken || s->stamps[number] == s->generation)
+		return s->nodes[number];
+	s->stamps[number] = s->generation;
+	return s->nodes[number] = evaluate(s, b, number);
+}
+
+static uint64_t ask_question(struct hm_scanner *s, const struct hm_batch *b, uint32_t predicate)
+{
+	const struct hm_question *q = &s->index->questions[predicate];
+
+	return q->kind == HM_IS_GUARD ? s->guards[q->at]
+				      : hm_scan_compare(hm_scan_lane(s, b, q->at), q);
+}
+
+static uint64_t evaluate(struct hm_scanner *s, const struct hm_batch *b, uint32_t number)
+{
+	const struct hm_node *n = &s->index->dag.nodes[number];
+	const uint32_t *children = &s->index->dag.links[n->children];
+	uint64_t mask;
+
+	switch (n->op) {
+	case HM_LEAF:
+		return ask_question(s, b, n->children);
+	case HM_NOT:
+		return b->all & ~value_of(s, b, children[0]);
+	case HM_AND:
+		mask = b->all;
+		for (uint32_t i = 0; i < n->n_children && mask != 0; i++)
+			mask &= value_of(s, b, children[i]);
+		return mask;
+	default:
+		mask = 0;
+		for (uint32_t i = 0; i < n->n_children && mask != b->all; i++)
+			mask |= value_of(s, b, children[i]);
+		return mask;
+	}
+}
+
+/* Asks libpcap's program about matches in packets that are cut where the filter looks. */
+static uint64_t confirm(struct hm_scanner *s, const struct hm_batch *b,
+			const struct hm_suspect *suspect, uint64_t matches)
+{
+	uint64_t cut = 0;
+
+	for (uint32_t v = 0; s->cut != 0 && v < 32; v++)
+		if (suspect->views >> v & 1)
+			cut |= s->cut_by[v];
+	for (uint32_t i = 0; i < suspect->n_lanes; i++)
+		cut |= hm_scan_lane(s, b, s->index->suspect_lanes[suspect->lanes + i])->cut;
+	cut &= matches;
+	return cut == 0 ? matches
+			: (matches & ~cut) |
+				  hm_bpf_run(s->index->by_slot[suspect->slot]->bpf, b, cut);
+}
+
+/* A node is not false: it may be filters, and others wait for it. */
+static inline void announce(struct hm_scanner *s, const struct hm_batch *b, uint32_t number,
+			    uint64_t mask)
+{
+	const struct hm_dag *d = &s->index->dag;
+	const struct hm_wakes *w = &d->wakes[number];
+
+	for (uint32_t i = 0; i < w->n_roots; i++) {
+		const struct hm_suspect *suspect = &s->index->suspects[d->roots[w->roots + i]];
+		uint64_t matches = mask;
+
+		if (s->cut != 0 || suspect->n_lanes > 0)
+			matches = confirm(s, b, suspect, mask);
+		if (matches == 0)
+			continue;
+		s->shared.mask[suspect->slot] = matches;
+		s->shared.active[s->shared.n_active++] = suspect->slot;
+	}
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		uint32_t waiting = d->links[w->nodes + i];
+		uint32_t level = d->nodes[waiting].level;
+
+		if (s->stamps[waiting] == s->generation)
+			continue;
+		s->stamps[waiting] = s->generation;
+		s->queue[d->level_start[level] + s->n_queued[level]++] = waiting;
+	}
+}
+
+void hm_filter_scan_run(struct hm_filter_scan *shared, const struct hm_batch *b)
+{
+	struct hm_scanner *s = scanner_of(shared);
+	const struct hm_dag *d = &s->index->dag;
+
+	s->cut = 0;
+	memset(s->cut_by, 0, sizeof(s->cut_by));
+	for (uint32_t v = 0; v < s->index->n_views; v++)
+		hm_scan_see(s, b, v);
+	drain_entries(s);
+	for (uint32_t level = 0; level < d->n_levels; level++) {
+		for (uint32_t i = 0; i < s->n_queued[level]; i++) {
+			uint32_t number = s->queue[d->level_start[level] + i];
+
+			if (level > 0)
+				s->nodes[number] = evaluate(s, b, number);
+			if (s->nodes[number] != 0)
+				announce(s, b, number, s->nodes[number]);
+		}
+	}
+	for (uint32_t i = 0; i < d->n_always; i++) {
+		uint64_t mask = value_of(s, b, d->always[i]);
+
+		if (mask != 0)
+			announce(s, b, d->always[i], mask);
+	}
+	shared->ran = true;
 }
 
 /* libpcap's program, on the packets of `in` that it has not seen yet. */
-static uint64_t ask_bpf(struct scanner *s, const struct hm_batch *b, uint64_t in, uint32_t slot)
+static uint64_t ask_bpf(struct hm_scanner *s, const struct hm_batch *b, uint64_t in, uint32_t slot)
 {
 	uint64_t todo = in & ~s->known[slot];
 
@@ -89,7 +274,7 @@ static uint64_t ask_bpf(struct scanner *s, const struct hm_batch *b, uint64_t in
 uint64_t hm_filter_scan_ask(struct hm_filter_scan *shared, const struct hm_batch *b, uint64_t in,
 			    uint32_t slot)
 {
-	struct scanner *s = scanner_of(shared);
+	struct hm_scanner *s = scanner_of(shared);
 
 	if (!shared->ran)
 		hm_filter_scan_run(shared, b);
