@@ -72,19 +72,20 @@ const struct hm_lane_values *hm_scan_lane(struct hm_scanner *s, const struct hm_
 uint64_t hm_scan_compare(const struct hm_lane_values *l, const struct hm_question *q)
 {
 	const __m128i mask = _mm_set1_epi32((int)q->mask), number = _mm_set1_epi32((int)q->number);
+	const bool equal = q->compare == HM_EQUAL || q->compare == HM_NOT_EQUAL;
+	const bool at_least = q->compare == HM_GREATER_EQUAL || q->compare == HM_LESS;
 	uint64_t out = 0;
 
+	// value == number; max(value, number) == value; max(value, number) == number: at most
 	for (unsigned i = 0; i < HM_BATCH_MAX; i += 4) {
-		__m128i value = _mm_loadu_si128((const __m128i *)&l->values[i]), larger, same;
+		__m128i value = _mm_loadu_si128((const __m128i *)&l->values[i]), same;
 
 		value = _mm_and_si128(value, mask);
-		larger = _mm_max_epu32(value, number);
-		// equal; at least `number`; at most `number`
-		same = _mm_cmpeq_epi32(q->compare == HM_EQUAL           ? value
-				       : q->compare == HM_GREATER_EQUAL ? larger
-									: larger,
-				       q->compare == HM_GREATER_EQUAL ? value : number);
+		same = _mm_cmpeq_epi32(equal ? value : _mm_max_epu32(value, number),
+				       at_least ? value : number);
 		out |= (uint64_t)(uint32_t)_mm_movemask_ps(_mm_castsi128_ps(same)) << i;
 	}
-	return (q->compare == HM_GREATER ? ~out : out) & l->valid;
+	if (q->compare == HM_GREATER || q->compare == HM_LESS || q->compare == HM_NOT_EQUAL)
+		out = ~out;
+	return out & l->valid;
 }

@@ -555,7 +555,7 @@ uint32_t hm_mean_less(struct hm_builder *b, uint32_t length)
 {
 	struct hm_lane lane = hm_mean_length(b);
 
-	return hm_mean_not(b, hm_mean_compare(b, &lane, UINT32_MAX, HM_GREATER, length));
+	return hm_mean_compare(b, &lane, UINT32_MAX, HM_LESS_EQUAL, length);
 }
 
 uint32_t hm_mean_greater(struct hm_builder *b, uint32_t length)

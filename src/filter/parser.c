@@ -126,11 +126,9 @@ static struct value combine(struct parser *p, int sign, struct value a, struct v
 {
 	if (a.constant && b.constant) {
 		a.number = calculate(p, sign, a.number, b.number);
-	} else if (sign == '&' && a.constant != b.constant) {
-		a.lane = a.constant ? b.lane : a.lane;
+	} else if (sign == '&' && b.constant) {
 		a.number &= b.number;
-		a.constant = false;
-	} else {
+	} else { // of "1 & ip[8]" libpcap forgets that it must be IP
 		hm_give_up(&p->builder, HM_NOT_COVERED);
 	}
 	return a;
@@ -210,39 +208,26 @@ static struct value parse_arithmetic(struct parser *p, unsigned level)
 static uint32_t compare(struct parser *p, struct value left, int relation, struct value right)
 {
 	static const struct {
-		int relation, swapped; // with the sides changed
-		enum hm_compare compare;
-		bool negated;
+		int relation;
+		enum hm_compare compare, swapped; // with the sides changed
 	} relations[] = {
-		{'=', '=', HM_EQUAL, false},
-		{TOKEN_NE, TOKEN_NE, HM_EQUAL, true},
-		{'>', '<', HM_GREATER, false},
-		{TOKEN_LE, TOKEN_GE, HM_GREATER, true},
-		{TOKEN_GE, TOKEN_LE, HM_GREATER_EQUAL, false},
-		{'<', '>', HM_GREATER_EQUAL, true},
+		{'=', HM_EQUAL, HM_EQUAL},
+		{TOKEN_NE, HM_NOT_EQUAL, HM_NOT_EQUAL},
+		{'>', HM_GREATER, HM_LESS},
+		{TOKEN_LE, HM_LESS_EQUAL, HM_GREATER_EQUAL},
+		{TOKEN_GE, HM_GREATER_EQUAL, HM_LESS_EQUAL},
+		{'<', HM_LESS, HM_GREATER},
 	};
+	unsigned i = 0;
 
 	if (left.constant == right.constant)
 		return hm_give_up(&p->builder, HM_NOT_COVERED);
-	if (left.constant) {
-		struct value other = left;
-
-		left = right;
-		right = other;
-		for (unsigned i = 0;; i++) {
-			if (relations[i].relation == relation) {
-				relation = relations[i].swapped;
-				break;
-			}
-		}
-	}
-	for (unsigned i = 0;; i++) {
-		if (relations[i].relation != relation)
-			continue;
-		uint32_t node = hm_mean_compare(&p->builder, &left.lane, left.number,
-						relations[i].compare, right.number);
-		return relations[i].negated ? hm_mean_not(&p->builder, node) : node;
-	}
+	while (relations[i].relation != relation)
+		i++;
+	return left.constant ? hm_mean_compare(&p->builder, &right.lane, right.number,
+					       relations[i].swapped, left.number)
+			     : hm_mean_compare(&p->builder, &left.lane, left.number,
+					       relations[i].compare, right.number);
 }
 
 static uint32_t parse_relation(struct parser *p)

@@ -52,7 +52,7 @@ enum hm_predicate_kind {
 	HM_IS_ADDR6,   // .address / .bits
 	HM_IS_PORT,    // .low to .high
 	HM_IS_MAC,     // .address
-	HM_IS_COMPARE, // (.lane & .high) == / > / >= .low
+	HM_IS_COMPARE, // (.lane & .high) compared with .low
 };
 
 /* Where a lane's values come from. */
@@ -70,7 +70,8 @@ struct hm_lane {
 	struct hm_view view;
 };
 
-enum hm_compare { HM_EQUAL, HM_GREATER, HM_GREATER_EQUAL };
+/* The negated ones follow the others: the guard is not negated with them. */
+enum hm_compare { HM_EQUAL, HM_GREATER, HM_GREATER_EQUAL, HM_NOT_EQUAL, HM_LESS_EQUAL, HM_LESS };
 
 struct hm_predicate {
 	uint8_t kind, guard, direction, bits;

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "filter_oracle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool filter_oracle_add(struct filter_oracle *o, const char *expression, enum hm_link link)
+{
+	struct hm_filter *f = hm_filter_create(expression, link, 0, NULL);
+
+	if (!f)
+		return false;
+	if (o->n == o->room) {
+		o->room = o->room ? 2 * o->room : 64;
+		o->filters = realloc(o->filters, o->room * sizeof(struct hm_filter *));
+		if (!o->filters)
+			abort();
+	}
+	o->filters[o->n++] = f;
+	o->n_indexed += !hm_filter_is_lazy(f);
+	return true;
+}
+
+bool filter_oracle_start(struct filter_oracle *o)
+{
+	o->index = hm_filter_index_create(o->filters, o->n, NULL);
+	o->scan = o->index ? hm_filter_scan_create(o->index, -1) : NULL;
+	return o->scan != NULL;
+}
+
+const struct hm_filter *filter_oracle_compare(struct filter_oracle *o, struct hm_batch *b,
+					      uint64_t *wrong)
+{
+	b->all = hm_mask_first(b->n);
+	hm_filter_scan_begin(o->scan);
+	hm_filter_scan_run(o->scan, b);
+	for (uint32_t i = 0; i < o->n; i++) {
+		uint64_t ours = hm_filter_hits(o->scan, b, b->all, hm_filter_slot(o->filters[i]));
+		uint64_t theirs = hm_filter_run(o->filters[i], b, b->all);
+
+		o->answers += b->n;
+		o->matches += hm_mask_count(theirs);
+		*wrong = ours ^ theirs;
+		if (*wrong)
+			return o->filters[i];
+	}
+	// active[] has each filter that matches once, if it is not lazy
+	uint32_t active = 0;
+	for (uint32_t i = 0; i < o->n; i++) {
+		bool first = true;
+
+		for (uint32_t k = 0; k < i && first; k++)
+			first = o->filters[k] != o->filters[i];
+		active += first && !hm_filter_is_lazy(o->filters[i]) &&
+			  o->scan->mask[hm_filter_slot(o->filters[i])] != 0;
+	}
+	*wrong = 0;
+	return active == o->scan->n_active ? NULL : o->filters[0];
+}
+
+void filter_oracle_end(struct filter_oracle *o)
+{
+	hm_filter_scan_destroy(o->scan);
+	hm_filter_index_unref(o->index);
+	for (uint32_t i = 0; i < o->n; i++)
+		hm_filter_destroy(o->filters[i]);
+	free(o->filters);
+	memset(o, 0, sizeof(*o));
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* filter_oracle: many filters as one index, and each by libpcap's program alone. */
+#pragma once
+
+#include "filter/filter.h"
+
+struct filter_oracle {
+	struct hm_filter **filters; // of the expressions that are filters
+	uint32_t n, room, n_indexed;
+	struct hm_filter_index *index;
+	struct hm_filter_scan *scan;
+	uint64_t answers, matches; // compared
+};
+
+/* Whether libpcap takes it as a filter of the link type. */
+bool filter_oracle_add(struct filter_oracle *o, const char *expression, enum hm_link link);
+bool filter_oracle_start(struct filter_oracle *o);
+/* All filters over one batch, of which n, data, caplen, wirelen and link are set. NULL, or the first
+ * filter about which both disagree, with the packets in *wrong. */
+const struct hm_filter *filter_oracle_compare(struct filter_oracle *o, struct hm_batch *b,
+					      uint64_t *wrong);
+void filter_oracle_end(struct filter_oracle *o);
