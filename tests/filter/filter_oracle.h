@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* filter_oracle: many filters as one index, and each by libpcap's program alone. */
+/* filter_oracle: many filters as one index, and each by libpcap's program alone.
+ *
+ * libpcap's optimiser is not free of faults (1.10.3 drops a branch of some expressions that ask twice
+ * for IPv6 nets); where it changes what an expression means, the index must agree with the program
+ * that was not optimised. */
 #pragma once
 
 #include "filter/filter.h"
@@ -10,6 +14,7 @@ struct filter_oracle {
 	struct hm_filter_index *index;
 	struct hm_filter_scan *scan;
 	uint64_t answers, matches; // compared
+	uint64_t faults;           // answers that the optimiser has changed
 };
 
 /* Whether libpcap takes it as a filter of the link type. */

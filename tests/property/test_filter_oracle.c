@@ -104,11 +104,12 @@ int main(int argc, char **argv)
 			return 1;
 		compare(&o, links[i], frames, n_frames);
 		compare_cut(&o, links[i], seed + 77);
-		printf("%s: %u filters, %u indexed, %" PRIu64 " answers, %" PRIu64 " matches\n",
-		       hm_link_name(links[i]), o.n, o.n_indexed, o.answers, o.matches);
+		printf("%s: %u filters, %u indexed, %" PRIu64 " answers, %" PRIu64
+		       " matches, %" PRIu64 " optimiser faults\n",
+		       hm_link_name(links[i]), o.n, o.n_indexed, o.answers, o.matches, o.faults);
 		// a test of nothing would pass as well
 		if (o.n < expressions / 4 || o.n_indexed * 10 < o.n * 8 ||
-		    o.matches * 50 < o.answers)
+		    o.matches * 50 < o.answers || o.faults * 5000 > o.answers)
 			return 1;
 		filter_frames_free(frames, n_frames);
 		filter_oracle_end(&o);
