@@ -226,6 +226,23 @@ static uint32_t count_wakers(const struct hm_dag *d, const uint32_t *weights, st
 	return 1;
 }
 
+/* The predicate of a pair that does not wake it, as struct hm_pair has it; NONE: it is no pair. */
+static uint32_t pair_other(const struct hm_dag *d, const struct hm_node *n)
+{
+	const uint32_t *children = &d->links[n->children];
+	uint32_t other;
+
+	if (n->op != HM_AND || n->n_children != 2 || !d->nodes[children[0]].looked_up)
+		return NONE;
+	other = children[1];
+	if (d->nodes[other].looked_up)
+		return 2 * other;
+	if (d->nodes[other].op != HM_NOT)
+		return NONE;
+	other = d->links[d->nodes[other].children];
+	return d->nodes[other].looked_up ? 2 * other + 1 : NONE;
+}
+
 /* Marks what has to be woken for the filters' sake: from the filters down along the wakers. Counts
  * whom each node wakes. */
 static uint32_t mark_woken(struct hm_dag *d, const uint32_t *weights)
@@ -244,7 +261,10 @@ static uint32_t mark_woken(struct hm_dag *d, const uint32_t *weights)
 			uint32_t child = d->links[n->children + k];
 
 			d->nodes[child].woken = true;
-			d->wakes[child].n_nodes++;
+			if (pair_other(d, n) != NONE)
+				d->wakes[child].n_pairs++;
+			else
+				d->wakes[child].n_nodes++;
 		}
 	}
 	return links;
@@ -252,28 +272,39 @@ static uint32_t mark_woken(struct hm_dag *d, const uint32_t *weights)
 
 static bool link_wakers(struct hm_dag *d, uint32_t n_links)
 {
-	uint32_t at = d->n_links;
+	uint32_t at = d->n_links, pairs = 0;
 
-	if (!hm_grow(&d->links, at + n_links, &d->room_links, sizeof(*d->links)))
+	d->pairs = calloc(n_links + 1, sizeof(*d->pairs));
+	if (!d->pairs || !hm_grow(&d->links, at + n_links, &d->room_links, sizeof(*d->links)))
 		return false;
 	for (uint32_t i = 0; i < d->n_nodes; i++) {
-		d->wakes[i].nodes = at;
-		at += d->wakes[i].n_nodes;
-		d->wakes[i].n_nodes = 0;
+		struct hm_wakes *w = &d->wakes[i];
+
+		w->nodes = at;
+		w->pairs = pairs;
+		at += w->n_nodes;
+		pairs += w->n_pairs;
+		w->n_nodes = w->n_pairs = 0;
 	}
 	for (uint32_t i = 0; i < d->n_nodes; i++) {
 		const struct hm_node *n = &d->nodes[i];
 		uint32_t wakers = n->op == HM_OR ? n->n_children : 1;
+		uint32_t other;
 
 		if (!n->woken || n->op == HM_LEAF)
 			continue;
+		other = pair_other(d, n);
 		for (uint32_t k = 0; k < wakers; k++) {
 			struct hm_wakes *w = &d->wakes[d->links[n->children + k]];
 
-			d->links[w->nodes + w->n_nodes++] = i;
+			if (other != NONE)
+				d->pairs[w->pairs + w->n_pairs++] = (struct hm_pair){other, i};
+			else
+				d->links[w->nodes + w->n_nodes++] = i;
 		}
 	}
 	d->n_links = at;
+	d->n_pairs = pairs;
 	return true;
 }
 
@@ -311,10 +342,11 @@ static bool count_levels(struct hm_dag *d)
 	if (!d->level_start)
 		return false;
 	for (uint32_t i = 0; i < d->n_nodes; i++)
-		if (d->nodes[i].woken || d->nodes[i].looked_up)
+		if (d->nodes[i].looked_up ||
+		    (d->nodes[i].woken && pair_other(d, &d->nodes[i]) == NONE))
 			d->level_start[d->nodes[i].level + 1]++;
 	for (uint32_t i = 0; i < d->n_levels; i++)
-		d->level_start[i + 1] += d->level_start[i];
+		d->level_start[i + 1] += d->level_start[i] + 1;
 	return true;
 }
 
@@ -344,6 +376,7 @@ void hm_dag_free(struct hm_dag *d)
 	free(d->wakes);
 	free(d->predicates);
 	free(d->links);
+	free(d->pairs);
 	free(d->level_start);
 	free(d->roots);
 	free(d->always);
@@ -357,6 +390,6 @@ uint64_t hm_dag_bytes(const struct hm_dag *d)
 {
 	return d->n_nodes * (sizeof(*d->nodes) + sizeof(*d->wakes)) +
 	       d->n_predicates * sizeof(*d->predicates) + d->n_links * sizeof(*d->links) +
-	       d->n_levels * sizeof(*d->level_start) +
+	       d->n_levels * sizeof(*d->level_start) + d->n_pairs * sizeof(*d->pairs) +
 	       (d->n_roots + d->n_always) * sizeof(*d->roots);
 }

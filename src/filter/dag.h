@@ -23,19 +23,27 @@ struct hm_node {
 	uint32_t children, n_children; // in links[]; a predicate's children is its number
 };
 
+/* An `and` of two predicates that are looked up, the second perhaps under `not`: what most filters
+ * are. The first one wakes it, and needs nothing but this to evaluate it. */
+struct hm_pair {
+	uint32_t other, node; // other: 2 * node + 1 if it is under `not`
+};
+
 /* What a node that is not false starts. */
 struct hm_wakes {
+	uint32_t pairs, n_pairs; // in pairs[]
 	uint32_t nodes, n_nodes; // in links[]
 	uint32_t roots, n_roots; // in roots[]: filters that the node is
 };
 
 struct hm_dag {
-	uint32_t n_nodes, n_predicates, n_links, n_levels;
+	uint32_t n_nodes, n_predicates, n_links, n_pairs, n_levels;
 	struct hm_node *nodes;
 	struct hm_wakes *wakes;
 	struct hm_predicate *predicates;
 	uint32_t *links;
-	uint32_t *level_start; // how many woken nodes are on the levels before
+	struct hm_pair *pairs;
+	uint32_t *level_start; // in a queue with room for the woken nodes of each level, and one
 	uint32_t n_roots, n_always;
 	uint32_t *roots;  // filters (their numbers in the order they were added), by node
 	uint32_t *always; // nodes that are filters and that nothing wakes

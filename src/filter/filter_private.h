@@ -61,6 +61,8 @@ struct hm_suspect {
 	uint32_t lanes, n_lanes; // in suspect_lanes[]
 };
 
+#define HM_CAREFUL UINT32_MAX
+
 struct hm_filter_index {
 	uint32_t refs, n, n_slots;
 	struct hm_filter **filters; // each once
@@ -73,6 +75,7 @@ struct hm_filter_index {
 	struct hm_question *questions; // by predicate
 	struct hm_suspect *suspects;   // by root
 	uint32_t *suspect_lanes;
+	uint32_t *root_slots; // as dag.roots: the filter's slot, or HM_CAREFUL if it has lanes
 	struct hm_lists lists;
 	struct hm_dag dag;
 	uint64_t bytes;

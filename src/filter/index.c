@@ -137,9 +137,11 @@ static bool build_protocols(struct hm_index_view *v, const struct hm_item *items
 	v->protocols = l->n_entries;
 	l->n_entries += 512;
 	for (uint32_t i = 0; i < n && good; i++) {
-		uint32_t six = items[i].ref.guard == v->guards + HM_GUARD_IP6 ? 256 : 0;
+		uint32_t entry = v->protocols + items[i].low,
+			 guard = items[i].ref.guard - v->guards;
 
-		good = hm_lists_add(l, v->protocols + six + items[i].low, items[i].ref);
+		good = (guard == HM_GUARD_IP6 || hm_lists_add(l, entry, items[i].ref)) &&
+		       (guard == HM_GUARD_IP || hm_lists_add(l, entry + 256, items[i].ref));
 	}
 	return good;
 }
@@ -192,7 +194,8 @@ static bool fill_suspect(struct hm_filter_index *x, const struct hm_filter *f, s
 static bool build(struct hm_filter_index *x)
 {
 	x->suspects = calloc(x->n + 1, sizeof(*x->suspects));
-	if (!x->suspects)
+	x->root_slots = calloc(x->n + 1, sizeof(*x->root_slots));
+	if (!x->suspects || !x->root_slots)
 		return false;
 	for (uint32_t i = 0; i < x->n; i++)
 		if (!hm_filter_is_lazy(x->filters[i]) && !hm_dag_add(&x->dag, &x->filters[i]->tree))
@@ -203,18 +206,24 @@ static bool build(struct hm_filter_index *x)
 		if (!hm_filter_is_lazy(x->filters[i]) &&
 		    !fill_suspect(x, x->filters[i], &x->suspects[root++]))
 			return false;
+	for (uint32_t i = 0; i < x->dag.n_roots; i++) {
+		const struct hm_suspect *s = &x->suspects[x->dag.roots[i]];
+
+		x->root_slots[i] = s->n_lanes > 0 ? HM_CAREFUL : s->slot;
+	}
 	return true;
 }
 
 static uint64_t count_bytes(const struct hm_filter_index *x)
 {
-	uint64_t bytes = sizeof(*x) + x->n * (sizeof(*x->filters) + sizeof(*x->suspects)) +
-			 x->n_slots * (sizeof(*x->by_slot) + sizeof(*x->asked)) +
-			 x->n_lanes * sizeof(*x->lanes) +
-			 x->dag.n_predicates * sizeof(*x->questions) +
-			 x->n_suspect_lanes * sizeof(*x->suspect_lanes) +
-			 x->lists.n_entries * sizeof(*x->lists.start) +
-			 x->lists.n_refs * sizeof(*x->lists.refs) + hm_dag_bytes(&x->dag);
+	uint64_t bytes =
+		sizeof(*x) +
+		x->n * (sizeof(*x->filters) + sizeof(*x->suspects) + sizeof(*x->root_slots)) +
+		x->n_slots * (sizeof(*x->by_slot) + sizeof(*x->asked)) +
+		x->n_lanes * sizeof(*x->lanes) + x->dag.n_predicates * sizeof(*x->questions) +
+		x->n_suspect_lanes * sizeof(*x->suspect_lanes) +
+		x->lists.n_entries * sizeof(*x->lists.start) +
+		x->lists.n_refs * sizeof(*x->lists.refs) + hm_dag_bytes(&x->dag);
 
 	for (uint32_t i = 0; i < x->n_views; i++) {
 		const struct hm_index_view *v = &x->views[i];
@@ -267,6 +276,7 @@ void hm_filter_index_unref(struct hm_filter_index *index)
 	free(index->lanes);
 	free(index->questions);
 	free(index->suspects);
+	free(index->root_slots);
 	free(index->suspect_lanes);
 	free(index->filters);
 	free(index->by_slot);

@@ -443,8 +443,7 @@ static uint32_t mean_proto_number(struct hm_builder *b, int proto, uint32_t numb
 {
 	switch (proto) {
 	case 0:
-		return hm_mean_or(b, add_protocol(b, HM_GUARD_IP, number),
-				  add_protocol(b, HM_GUARD_IP6, number));
+		return add_protocol(b, HM_GUARD_ALL, number);
 	case TOKEN_IP:
 		return add_protocol(b, HM_GUARD_IP, number);
 	case TOKEN_IP6:

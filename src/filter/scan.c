@@ -47,6 +47,7 @@ static size_t lay_out(struct hm_scanner *s, uint8_t *base, const struct hm_filte
 	s->stamps = take(base, &at, (x->dag.n_nodes + 1) * sizeof(*s->stamps));
 	s->queue = take(base, &at, (x->dag.level_start[levels] + 1) * sizeof(*s->queue));
 	s->n_queued = take(base, &at, (levels + 1) * sizeof(*s->n_queued));
+	s->paired = take(base, &at, (x->dag.n_pairs + 1) * sizeof(*s->paired));
 	s->known = take(base, &at, slots * sizeof(*s->known));
 	s->asked = take(base, &at, slots * sizeof(*s->asked));
 	s->shared.mask = take(base, &at, slots * sizeof(*s->shared.mask));
@@ -101,36 +102,40 @@ void hm_filter_scan_begin(struct hm_filter_scan *shared)
 			s->nodes[s->queue[d->level_start[level] + i]] = 0;
 		s->n_queued[level] = 0;
 	}
+	for (uint32_t i = 0; i < s->n_paired; i++)
+		s->nodes[s->paired[i]] = 0;
 	for (uint32_t i = 0; i < s->index->n_lanes; i++)
 		s->lanes[i].values = NULL;
 	if (++s->generation == 0) {
 		memset(s->stamps, 0, d->n_nodes * sizeof(*s->stamps));
 		s->generation = 1;
 	}
-	shared->n_active = s->n_asked = 0;
+	shared->n_active = s->n_asked = s->n_paired = 0;
 	shared->ran = false;
 }
 
-/* Takes the masks of the touched entries to the predicates on their lists. */
+/* Takes the masks of the touched entries to the predicates on their lists. Without a branch on what
+ * is in the masks, which no processor guesses. */
 static void drain_entries(struct hm_scanner *s)
 {
-	const struct hm_lists *l = &s->index->lists;
-	uint32_t n = 0;
+	const uint32_t *start = s->index->lists.start;
+	const struct hm_ref *refs = s->index->lists.refs;
+	const uint64_t *guards = s->guards;
+	uint64_t *nodes = s->nodes;
+	uint32_t *queue = s->queue, n = 0;
 
 	for (uint32_t i = 0; i < s->n_touched; i++) {
 		uint32_t entry = s->touched[i];
 		uint64_t mask = s->entries[entry];
 
 		s->entries[entry] = 0;
-		for (uint32_t k = l->start[entry]; k < l->start[entry + 1]; k++) {
-			uint64_t hits = mask & s->guards[l->refs[k].guard];
-			uint64_t before = s->nodes[l->refs[k].node];
+		for (uint32_t k = start[entry]; k < start[entry + 1]; k++) {
+			uint64_t before = nodes[refs[k].node];
+			uint64_t after = before | (mask & guards[refs[k].guard]);
 
-			if (hits == 0)
-				continue;
-			s->nodes[l->refs[k].node] = before | hits;
-			s->queue[n] = l->refs[k].node;
-			n += before == 0;
+			nodes[refs[k].node] = after;
+			queue[n] = refs[k].node;
+			n += (before == 0) & (after != 0);
 		}
 	}
 	s->n_touched = 0;
@@ -199,33 +204,61 @@ static uint64_t confirm(struct hm_scanner *s, const struct hm_batch *b,
 				  hm_bpf_run(s->index->by_slot[suspect->slot]->bpf, b, cut);
 }
 
-/* A node is not false: it may be filters, and others wait for it. */
-static inline void announce(struct hm_scanner *s, const struct hm_batch *b, uint32_t number,
-			    uint64_t mask)
+static void match_carefully(struct hm_scanner *s, const struct hm_batch *b,
+			    const struct hm_suspect *suspect, uint64_t mask)
+{
+	uint64_t matches = confirm(s, b, suspect, mask);
+
+	s->shared.mask[suspect->slot] = matches;
+	s->shared.active[s->shared.n_active] = suspect->slot;
+	s->shared.n_active += matches != 0;
+}
+
+/* The filters that a node is match the packets of `mask`. Hardly ever more than one. */
+static inline void announce_roots(struct hm_scanner *s, const struct hm_batch *b,
+				  const struct hm_wakes *w, uint64_t mask)
+{
+	for (uint32_t i = w->roots; i < w->roots + w->n_roots; i++) {
+		uint32_t slot = s->index->root_slots[i];
+
+		if (s->cut != 0 || slot == HM_CAREFUL) {
+			match_carefully(s, b, &s->index->suspects[s->index->dag.roots[i]], mask);
+			continue;
+		}
+		s->shared.mask[slot] = mask;
+		s->shared.active[s->shared.n_active++] = slot;
+	}
+}
+
+/* Nodes on higher levels wait for one that is not false. */
+static inline void wake(struct hm_scanner *s, const struct hm_wakes *w)
 {
 	const struct hm_dag *d = &s->index->dag;
-	const struct hm_wakes *w = &d->wakes[number];
 
-	for (uint32_t i = 0; i < w->n_roots; i++) {
-		const struct hm_suspect *suspect = &s->index->suspects[d->roots[w->roots + i]];
-		uint64_t matches = mask;
+	for (uint32_t i = w->nodes; i < w->nodes + w->n_nodes; i++) {
+		uint32_t waiting = d->links[i], level = d->nodes[waiting].level;
 
-		if (s->cut != 0 || suspect->n_lanes > 0)
-			matches = confirm(s, b, suspect, mask);
-		if (matches == 0)
-			continue;
-		s->shared.mask[suspect->slot] = matches;
-		s->shared.active[s->shared.n_active++] = suspect->slot;
-	}
-	for (uint32_t i = 0; i < w->n_nodes; i++) {
-		uint32_t waiting = d->links[w->nodes + i];
-		uint32_t level = d->nodes[waiting].level;
-
-		if (s->stamps[waiting] == s->generation)
-			continue;
+		s->queue[d->level_start[level] + s->n_queued[level]] = waiting;
+		s->n_queued[level] += s->stamps[waiting] != s->generation;
 		s->stamps[waiting] = s->generation;
-		s->queue[d->level_start[level] + s->n_queued[level]++] = waiting;
 	}
+}
+
+/* Evaluates the pairs that wait for a predicate. */
+static inline void wake_pairs(struct hm_scanner *s, const struct hm_wakes *w, uint64_t mask)
+{
+	const struct hm_pair *pairs = s->index->dag.pairs;
+	uint64_t *nodes = s->nodes;
+	uint32_t n = s->n_paired;
+
+	for (uint32_t i = w->pairs; i < w->pairs + w->n_pairs; i++) {
+		uint64_t other = nodes[pairs[i].other >> 1] ^ -(uint64_t)(pairs[i].other & 1);
+
+		nodes[pairs[i].node] = mask & other;
+		s->paired[n] = pairs[i].node;
+		n += (mask & other) != 0;
+	}
+	s->n_paired = n;
 }
 
 void hm_filter_scan_run(struct hm_filter_scan *shared, const struct hm_batch *b)
@@ -238,21 +271,37 @@ void hm_filter_scan_run(struct hm_filter_scan *shared, const struct hm_batch *b)
 	for (uint32_t v = 0; v < s->index->n_views; v++)
 		hm_scan_see(s, b, v);
 	drain_entries(s);
-	for (uint32_t level = 0; level < d->n_levels; level++) {
+	for (uint32_t i = 0; d->n_levels > 0 && i < s->n_queued[0]; i++) {
+		const struct hm_wakes *w = &d->wakes[s->queue[i]];
+		uint64_t mask = s->nodes[s->queue[i]];
+
+		announce_roots(s, b, w, mask);
+		wake_pairs(s, w, mask);
+		wake(s, w);
+	}
+	for (uint32_t i = 0; i < s->n_paired; i++) {
+		const struct hm_wakes *w = &d->wakes[s->paired[i]];
+
+		announce_roots(s, b, w, s->nodes[s->paired[i]]);
+		wake(s, w);
+	}
+	for (uint32_t level = 1; level < d->n_levels; level++) {
 		for (uint32_t i = 0; i < s->n_queued[level]; i++) {
 			uint32_t number = s->queue[d->level_start[level] + i];
+			uint64_t mask = evaluate(s, b, number);
 
-			if (level > 0)
-				s->nodes[number] = evaluate(s, b, number);
-			if (s->nodes[number] != 0)
-				announce(s, b, number, s->nodes[number]);
+			s->nodes[number] = mask;
+			if (mask == 0)
+				continue;
+			announce_roots(s, b, &d->wakes[number], mask);
+			wake(s, &d->wakes[number]);
 		}
 	}
 	for (uint32_t i = 0; i < d->n_always; i++) {
 		uint64_t mask = value_of(s, b, d->always[i]);
 
 		if (mask != 0)
-			announce(s, b, d->always[i], mask);
+			announce_roots(s, b, &d->wakes[d->always[i]], mask);
 	}
 	shared->ran = true;
 }

@@ -33,6 +33,8 @@ struct hm_scanner {
 	uint32_t generation;
 	uint32_t *queue;    // woken nodes, level by level as the dag's level_start says
 	uint32_t *n_queued; // by level
+	uint32_t *paired;   // pairs that are not false
+	uint32_t n_paired;
 
 	// what is asked of libpcap's program
 	uint64_t *known; // by slot: packets that it was run on

@@ -60,20 +60,13 @@ static inline enum hm_guard ports_of(uint8_t protocol)
 				  : HM_GUARD_ALL;
 }
 
-static enum hm_guard by_ethertype(uint32_t type)
+static inline enum hm_guard by_ethertype(uint32_t type)
 {
-	switch (type) {
-	case 0x0800:
+	if (type == 0x0800)
 		return HM_GUARD_IP;
-	case 0x86dd:
+	if (type == 0x86dd)
 		return HM_GUARD_IP6;
-	case 0x0806:
-		return HM_GUARD_ARP;
-	case 0x8035:
-		return HM_GUARD_RARP;
-	default:
-		return HM_GUARD_ALL;
-	}
+	return type == 0x0806 ? HM_GUARD_ARP : type == 0x8035 ? HM_GUARD_RARP : HM_GUARD_ALL;
 }
 
 /* libpcap maps the numbers of the two IPs and compares with the ethertypes of the others. */
@@ -207,20 +200,26 @@ static inline bool see(const struct hm_view *v, const uint8_t *data, uint32_t n,
 	return see_arp(network, n, s);
 }
 
-static inline void touch(struct hm_scanner *s, uint32_t entry, uint64_t bit)
-{
-	uint64_t before = s->entries[entry];
+/* The entries of the scanner, kept in registers. */
+struct toucher {
+	uint64_t *entries;
+	uint32_t *touched, n;
+};
 
-	s->entries[entry] = before | bit;
-	s->touched[s->n_touched] = entry;
-	s->n_touched += before == 0;
+static inline void touch(struct toucher *t, uint32_t entry, uint64_t bit)
+{
+	uint64_t before = t->entries[entry];
+
+	t->entries[entry] = before | bit;
+	t->touched[t->n] = entry;
+	t->n += before == 0;
 }
 
-static inline void touch_both(struct hm_scanner *s, const struct hm_field *f, uint32_t source,
+static inline void touch_both(struct toucher *t, const struct hm_field *f, uint32_t source,
 			      uint32_t destination, uint64_t bit)
 {
-	touch(s, f->source + source, bit);
-	touch(s, f->destination + destination, bit);
+	touch(t, f->source + source, bit);
+	touch(t, f->destination + destination, bit);
 }
 
 static inline uint32_t find_long(const struct hm_prefixes *p, const uint8_t *address)
@@ -237,34 +236,33 @@ static uint32_t find_mac(const struct hm_prefixes *p, const uint8_t *mac)
 	return hm_prefixes_find(p, key);
 }
 
-static inline void look_up(struct hm_scanner *s, const struct hm_index_view *v,
-			   const struct sight *at, uint64_t bit)
+static inline void look_up(struct toucher *t, const struct hm_index_view *v, const struct sight *at,
+			   uint64_t bit)
 {
 	if (at->network == HM_GUARD_IP6) {
 		if (v->ipv6.field.source != HM_NO_FIELD)
-			touch_both(s, &v->ipv6.field, find_long(&v->ipv6, at->source),
+			touch_both(t, &v->ipv6.field, find_long(&v->ipv6, at->source),
 				   find_long(&v->ipv6, at->destination), bit);
 	} else if (v->ipv4.field.source != HM_NO_FIELD) {
-		touch_both(s, &v->ipv4.field, hm_trie_find(&v->ipv4, be32(at->source)),
+		touch_both(t, &v->ipv4.field, hm_trie_find(&v->ipv4, be32(at->source)),
 			   hm_trie_find(&v->ipv4, be32(at->destination)), bit);
 	}
 	if (at->ports != HM_GUARD_ALL && v->ports.field.source != HM_NO_FIELD)
-		touch_both(s, &v->ports.field, v->ports.class_of[at->source_port],
+		touch_both(t, &v->ports.field, v->ports.class_of[at->source_port],
 			   v->ports.class_of[at->destination_port], bit);
 	if (v->protocols == HM_NO_FIELD || at->network > HM_GUARD_IP6)
 		return;
 	uint32_t first = v->protocols + (at->network == HM_GUARD_IP6 ? 256 : 0);
-	touch(s, first + at->protocol, bit);
+	touch(t, first + at->protocol, bit);
 	if (at->behind_fragment >= 0)
-		touch(s, first + (uint32_t)at->behind_fragment, bit);
+		touch(t, first + (uint32_t)at->behind_fragment, bit);
 }
 
 void hm_scan_see(struct hm_scanner *s, const struct hm_batch *b, uint32_t view)
 {
 	const struct hm_index_view *v = &s->index->views[view];
-	uint64_t *guards = s->guards + v->guards;
-
-	memset(guards, 0, HM_GUARDS * sizeof(*guards));
+	struct toucher t = {s->entries, s->touched, s->n_touched};
+	uint64_t guards[HM_GUARDS] = {0};
 	for (uint32_t i = 0; i < b->n; i++) {
 		uint64_t bit = UINT64_C(1) << i;
 		const uint8_t *data = b->data[i];
@@ -286,10 +284,12 @@ void hm_scan_see(struct hm_scanner *s, const struct hm_batch *b, uint32_t view)
 		guards[HM_GUARD_FIRST] |= (uint64_t)at.first << i;
 		s->protocols[view][i] = at.protocol;
 		if (at.network != HM_GUARD_ALL)
-			look_up(s, v, &at, bit);
+			look_up(&t, v, &at, bit);
 		if (v->mac.field.source != HM_NO_FIELD)
-			touch_both(s, &v->mac.field, find_mac(&v->mac, data + 6),
+			touch_both(&t, &v->mac.field, find_mac(&v->mac, data + 6),
 				   find_mac(&v->mac, data), bit);
 	}
 	guards[HM_GUARD_ALL] = b->all;
+	memcpy(s->guards + v->guards, guards, sizeof(guards));
+	s->n_touched = t.n;
 }

@@ -47,7 +47,7 @@ enum hm_direction { HM_SRC = 1, HM_DST = 2, HM_EITHER = 3 };
 
 enum hm_predicate_kind {
 	HM_IS_GUARD,   // .guard itself
-	HM_IS_PROTO,   // IP protocol .low, of IPv4 (.guard IP) or IPv6 (IP6)
+	HM_IS_PROTO,   // IP protocol .low of what .guard says: IP, IP6, ALL for both
 	HM_IS_ADDR4,   // .low / .bits, in IPv4, ARP, RARP as .guard says
 	HM_IS_ADDR6,   // .address / .bits
 	HM_IS_PORT,    // .low to .high
