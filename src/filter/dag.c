@@ -300,7 +300,7 @@ static bool link_wakers(struct hm_dag *d, uint32_t n_links)
 			if (other != NONE)
 				d->pairs[w->pairs + w->n_pairs++] = (struct hm_pair){other, i};
 			else
-				d->links[w->nodes + w->n_nodes++] = i;
+				d->links[w->nodes + w->n_nodes++] = 2 * i + (n->op == HM_OR);
 		}
 	}
 	d->n_links = at;

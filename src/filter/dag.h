@@ -32,7 +32,7 @@ struct hm_pair {
 /* What a node that is not false starts. */
 struct hm_wakes {
 	uint32_t pairs, n_pairs; // in pairs[]
-	uint32_t nodes, n_nodes; // in links[]
+	uint32_t nodes, n_nodes; // in links[]: 2 * node, + 1 if it is an `or`
 	uint32_t roots, n_roots; // in roots[]: filters that the node is
 };
 

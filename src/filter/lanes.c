@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lanes: one number of each packet, and comparing 64 of them with a constant. */
-#include <smmintrin.h>
 #include <string.h>
 
+#include "core/kernels.h"
 #include "filter/scan_private.h"
 
 /* `size` bytes at `at`, big-endian; those that are not captured are 0. */
@@ -71,21 +71,23 @@ const struct hm_lane_values *hm_scan_lane(struct hm_scanner *s, const struct hm_
 
 uint64_t hm_scan_compare(const struct hm_lane_values *l, const struct hm_question *q)
 {
-	const __m128i mask = _mm_set1_epi32((int)q->mask), number = _mm_set1_epi32((int)q->number);
-	const bool equal = q->compare == HM_EQUAL || q->compare == HM_NOT_EQUAL;
-	const bool at_least = q->compare == HM_GREATER_EQUAL || q->compare == HM_LESS;
-	uint64_t out = 0;
+	uint64_t out;
 
-	// value == number; max(value, number) == value; max(value, number) == number: at most
-	for (unsigned i = 0; i < HM_BATCH_MAX; i += 4) {
-		__m128i value = _mm_loadu_si128((const __m128i *)&l->values[i]), same;
-
-		value = _mm_and_si128(value, mask);
-		same = _mm_cmpeq_epi32(equal ? value : _mm_max_epu32(value, number),
-				       at_least ? value : number);
-		out |= (uint64_t)(uint32_t)_mm_movemask_ps(_mm_castsi128_ps(same)) << i;
+	switch (q->compare) {
+	case HM_EQUAL:
+	case HM_NOT_EQUAL:
+		out = hm_kernels.equal_u32(l->values, q->mask, q->number);
+		break;
+	case HM_GREATER:
+	case HM_LESS_EQUAL:
+		out = hm_kernels.at_most_u32(l->values, q->mask, q->number);
+		break;
+	default: // below 0 is nothing
+		out = q->number > 0 ? hm_kernels.at_most_u32(l->values, q->mask, q->number - 1) : 0;
+		break;
 	}
-	if (q->compare == HM_GREATER || q->compare == HM_LESS || q->compare == HM_NOT_EQUAL)
+	if (q->compare == HM_GREATER || q->compare == HM_GREATER_EQUAL ||
+	    q->compare == HM_NOT_EQUAL)
 		out = ~out;
 	return out & l->valid;
 }

@@ -230,14 +230,15 @@ static inline void announce_roots(struct hm_scanner *s, const struct hm_batch *b
 	}
 }
 
-/* Nodes on higher levels wait for one that is not false. */
-static inline void wake(struct hm_scanner *s, const struct hm_wakes *w)
+/* Nodes on higher levels wait for one that is not false. An `or` gathers what wakes it. */
+static inline void wake(struct hm_scanner *s, const struct hm_wakes *w, uint64_t mask)
 {
 	const struct hm_dag *d = &s->index->dag;
 
 	for (uint32_t i = w->nodes; i < w->nodes + w->n_nodes; i++) {
-		uint32_t waiting = d->links[i], level = d->nodes[waiting].level;
+		uint32_t waiting = d->links[i] >> 1, level = d->nodes[waiting].level;
 
+		s->nodes[waiting] |= mask & -(uint64_t)(d->links[i] & 1);
 		s->queue[d->level_start[level] + s->n_queued[level]] = waiting;
 		s->n_queued[level] += s->stamps[waiting] != s->generation;
 		s->stamps[waiting] = s->generation;
@@ -277,24 +278,26 @@ void hm_filter_scan_run(struct hm_filter_scan *shared, const struct hm_batch *b)
 
 		announce_roots(s, b, w, mask);
 		wake_pairs(s, w, mask);
-		wake(s, w);
+		wake(s, w, mask);
 	}
 	for (uint32_t i = 0; i < s->n_paired; i++) {
 		const struct hm_wakes *w = &d->wakes[s->paired[i]];
+		uint64_t mask = s->nodes[s->paired[i]];
 
-		announce_roots(s, b, w, s->nodes[s->paired[i]]);
-		wake(s, w);
+		announce_roots(s, b, w, mask);
+		wake(s, w, mask);
 	}
 	for (uint32_t level = 1; level < d->n_levels; level++) {
 		for (uint32_t i = 0; i < s->n_queued[level]; i++) {
 			uint32_t number = s->queue[d->level_start[level] + i];
-			uint64_t mask = evaluate(s, b, number);
+			uint64_t mask = d->nodes[number].op == HM_OR ? s->nodes[number]
+								     : evaluate(s, b, number);
 
 			s->nodes[number] = mask;
 			if (mask == 0)
 				continue;
 			announce_roots(s, b, &d->wakes[number], mask);
-			wake(s, &d->wakes[number]);
+			wake(s, &d->wakes[number], mask);
 		}
 	}
 	for (uint32_t i = 0; i < d->n_always; i++) {

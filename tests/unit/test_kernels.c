@@ -39,6 +39,27 @@ static void test_kernels_on_random_lanes_equal_reference(void **state)
 		}
 }
 
+/* Numbers near each other and far apart, so that each comparison goes both ways. */
+static void test_kernels_comparisons_equal_reference(void **state)
+{
+	(void)state;
+	for (const struct hm_kernels *const *k = hm_kernels_all(); *k; k++)
+		for (int round = 0; round < 2000; round++) {
+			uint32_t v[64], mask = round % 3 ? UINT32_MAX : (uint32_t)random64();
+			uint32_t range = round % 2 ? 8 : UINT32_MAX,
+				 number = (uint32_t)random64() % range;
+			uint64_t equal = 0, at_most = 0;
+
+			for (int i = 0; i < 64; i++) {
+				v[i] = (uint32_t)random64() % range;
+				equal |= (uint64_t)((v[i] & mask) == number) << i;
+				at_most |= (uint64_t)((v[i] & mask) <= number) << i;
+			}
+			assert_true((*k)->equal_u32(v, mask, number) == equal);
+			assert_true((*k)->at_most_u32(v, mask, number) == at_most);
+		}
+}
+
 static void test_kernels_chosen_is_the_last_runnable(void **state)
 {
 	const struct hm_kernels *const *k = hm_kernels_all();
@@ -55,6 +76,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kernels_on_random_lanes_equal_reference),
+		cmocka_unit_test(test_kernels_comparisons_equal_reference),
 		cmocka_unit_test(test_kernels_chosen_is_the_last_runnable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
