@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "filter/grow.h"
 #include "filter/tree.h"
 
 #define PORTS 65536
@@ -186,15 +185,13 @@ static int compare_items(const void *a, const void *b)
 	return order ? order : (x->key[1] > y->key[1]) - (x->key[1] < y->key[1]);
 }
 
-/* The node that *element points to, made if it is a class so far. NULL: no memory. Elements of
- * nodes may move: `node_of` tells where the element is, HM_NO_FIELD for the root's. */
-static bool descend(struct hm_trie *t, uint32_t owner, uint32_t at, uint32_t *node)
+/* The node that an element points to, made if the element is a class so far. The element is in node
+ * `owner`, or in the root if that is HM_NO_FIELD. */
+static uint32_t descend(struct hm_trie *t, uint32_t owner, uint32_t at)
 {
 	uint32_t value = owner == HM_NO_FIELD ? t->root[at] : t->nodes[owner][at];
 
 	if (!(value & HM_TRIE_NODE)) {
-		if (!hm_grow(&t->nodes, t->n_nodes, &t->room, sizeof(*t->nodes)))
-			return false;
 		for (unsigned i = 0; i < 256; i++)
 			t->nodes[t->n_nodes][i] = value;
 		value = HM_TRIE_NODE | t->n_nodes++;
@@ -203,34 +200,30 @@ static bool descend(struct hm_trie *t, uint32_t owner, uint32_t at, uint32_t *no
 		else
 			t->nodes[owner][at] = value;
 	}
-	*node = value & ~HM_TRIE_NODE;
-	return true;
+	return value & ~HM_TRIE_NODE;
 }
 
 /* Puts a class on all addresses of a prefix, on which no longer one has been put yet. Returns the
  * class that was there. */
-static bool insert(struct hm_trie *t, uint32_t address, uint32_t bits, uint32_t class,
-		   uint32_t *before)
+static uint32_t insert(struct hm_trie *t, uint32_t address, uint32_t bits, uint32_t class)
 {
-	uint32_t node, at = address >> 16, span = 16, *elements = t->root;
+	uint32_t node, before, at = address >> 16, span = 16, *elements = t->root;
 
 	if (bits > 16) {
-		if (!descend(t, HM_NO_FIELD, at, &node))
-			return false;
+		node = descend(t, HM_NO_FIELD, at);
 		at = address >> 8 & 0xff;
 		span = 24;
 		if (bits > 24) {
-			if (!descend(t, node, at, &node))
-				return false;
+			node = descend(t, node, at);
 			at = address & 0xff;
 			span = 32;
 		}
 		elements = t->nodes[node];
 	}
-	*before = elements[at];
+	before = elements[at];
 	for (uint32_t i = 0; i < UINT32_C(1) << (span - bits); i++)
 		elements[at + i] = class;
-	return true;
+	return before;
 }
 
 bool hm_trie_build(struct hm_trie *t, struct hm_item *items, uint32_t n, struct hm_lists *l)
@@ -244,8 +237,12 @@ bool hm_trie_build(struct hm_trie *t, struct hm_item *items, uint32_t n, struct 
 	t->root = calloc(1 << 16, sizeof(*t->root));
 	qsort(items, n, sizeof(*items), compare_items);
 	good = t->root && make_classes(&p, items, n);
+	if (good) { // two nodes for each prefix is the most; what is not used costs no memory
+		t->nodes = malloc(2 * p.n * sizeof(*t->nodes));
+		good = t->nodes != NULL;
+	}
 	for (uint32_t c = 1; good && c < p.n; c++)
-		good = insert(t, items[p.first[c]].low, items[p.first[c]].bits, c, &p.parent[c]);
+		p.parent[c] = insert(t, items[p.first[c]].low, items[p.first[c]].bits, c);
 	if (good) {
 		t->field = take_entries(l, p.n);
 		good = add_inherited(l, &t->field, &p, items);

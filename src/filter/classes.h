@@ -60,7 +60,7 @@ struct hm_trie {
 	struct hm_field field;
 	uint32_t *root;
 	uint32_t (*nodes)[256];
-	uint32_t n_nodes, room;
+	uint32_t n_nodes;
 };
 
 /* Long prefixes, by hash for each length in use, longest first. */

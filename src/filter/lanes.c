@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* lanes: one number of each packet, and comparing 64 of them with a constant. */
+#include <emmintrin.h>
 #include <string.h>
 
 #include "core/kernels.h"
@@ -23,32 +24,40 @@ static inline uint32_t read_bytes(const uint8_t *data, uint32_t caplen, uint32_t
 static uint64_t select_packets(const struct hm_scanner *s, const struct hm_batch *b,
 			       const struct hm_index_lane *l)
 {
-	const struct hm_index_view *v = &s->index->views[l->view];
-	uint64_t in = s->guards[v->guards + l->lane.guard], out = 0;
+	uint64_t in = b->all & s->guards[s->index->views[l->view].guards + l->lane.guard], out = 0;
+	const __m128i *protocols = (const __m128i *)s->protocols[l->view];
 
 	if (l->lane.base == HM_LANE_PACKET && l->lane.proto == 0)
-		return in & b->all;
-	hm_mask_foreach (i, in)
-		out |= (uint64_t)(s->protocols[l->view][i] == l->lane.proto) << i;
-	return out;
+		return in;
+	for (unsigned i = 0; i < HM_BATCH_MAX / 16; i++) {
+		__m128i same = _mm_cmpeq_epi8(_mm_load_si128(&protocols[i]),
+					      _mm_set1_epi8((char)l->lane.proto));
+
+		out |= (uint64_t)(uint32_t)_mm_movemask_epi8(same) << (16 * i);
+	}
+	return in & out;
 }
 
+/* Of all packets: it costs less to read a few in vain than to look for those that are valid. */
 static void read_lane(const struct hm_scanner *s, const struct hm_batch *b,
 		      const struct hm_index_lane *l, struct hm_lane_values *to)
 {
-	uint32_t network_at = s->index->views[l->view].view.network_at;
+	uint32_t network_at = s->index->views[l->view].view.network_at, size = l->lane.size;
+	bool transport = l->lane.base == HM_LANE_TRANSPORT;
+	uint64_t cut = 0;
 
-	to->values = to->own;
-	to->valid = select_packets(s, b, l);
-	to->cut = 0;
-	hm_mask_foreach (i, to->valid) {
+	for (uint32_t i = 0; i < b->n; i++) {
 		uint32_t at = l->lane.at, n = b->caplen[i];
 
-		if (l->lane.base == HM_LANE_TRANSPORT)
-			at += network_at + 4 * (read_bytes(b->data[i], n, network_at, 1) & 15);
-		to->own[i] = read_bytes(b->data[i], n, at, l->lane.size);
-		to->cut |= (uint64_t)(at + l->lane.size > n) << i;
+		if (transport)
+			at += network_at +
+			      (network_at < n ? 4 * (b->data[i][network_at] & 15u) : 0);
+		to->own[i] = read_bytes(b->data[i], n, at, size);
+		cut |= (uint64_t)(at + size > n) << i;
 	}
+	to->values = to->own;
+	to->valid = select_packets(s, b, l);
+	to->cut = cut & to->valid;
 }
 
 const struct hm_lane_values *hm_scan_lane(struct hm_scanner *s, const struct hm_batch *b,
