@@ -53,6 +53,25 @@ static uint64_t run_plain(const struct hm_filter *f, const struct hm_batch *b, u
 	return out;
 }
 
+/* Whether active[] has each filter that matches, once, if it is not lazy. */
+static bool active_is_right(const struct filter_oracle *o)
+{
+	uint8_t *active = calloc(o->scan->n_slots + 1, 1);
+	bool right = active != NULL;
+
+	for (uint32_t i = 0; right && i < o->scan->n_active; i++)
+		right = active[o->scan->active[i]]++ == 0;
+	for (uint32_t i = 0; right && i < o->n; i++) {
+		uint32_t slot = hm_filter_slot(o->filters[i]);
+
+		right = hm_filter_is_lazy(o->filters[i])
+				? active[slot] == 0
+				: active[slot] == (o->scan->mask[slot] != 0);
+	}
+	free(active);
+	return right;
+}
+
 const struct hm_filter *filter_oracle_compare(struct filter_oracle *o, struct hm_batch *b,
 					      uint64_t *wrong)
 {
@@ -72,18 +91,8 @@ const struct hm_filter *filter_oracle_compare(struct filter_oracle *o, struct hm
 			return o->filters[i];
 		o->faults += hm_mask_count(*wrong);
 	}
-	// active[] has each filter that matches once, if it is not lazy
-	uint32_t active = 0;
-	for (uint32_t i = 0; i < o->n; i++) {
-		bool first = true;
-
-		for (uint32_t k = 0; k < i && first; k++)
-			first = o->filters[k] != o->filters[i];
-		active += first && !hm_filter_is_lazy(o->filters[i]) &&
-			  o->scan->mask[hm_filter_slot(o->filters[i])] != 0;
-	}
 	*wrong = 0;
-	return active == o->scan->n_active ? NULL : o->filters[0];
+	return active_is_right(o) ? NULL : o->filters[0];
 }
 
 void filter_oracle_end(struct filter_oracle *o)

@@ -36,13 +36,31 @@ static void read_filters(enum hm_link link)
 	free(line);
 }
 
-static void run_filters(struct hm_batch *b)
+/* All filters as one index, as the daemon runs them. */
+static struct hm_filter_scan *make_scan(void)
+{
+	struct hm_filter *all[FILTERS_MAX];
+	struct hm_filter_index *index;
+	struct hm_filter_scan *scan;
+
+	for (unsigned i = 0; i < n_filters; i++)
+		all[i] = filters[i].filter;
+	index = hm_filter_index_create(all, n_filters, NULL);
+	scan = index ? hm_filter_scan_create(index, -1) : NULL;
+	hm_filter_index_unref(index);
+	if (!scan)
+		abort();
+	return scan;
+}
+
+static void run_filters(struct hm_filter_scan *scan, struct hm_batch *b)
 {
 	b->all = hm_mask_first(b->n);
+	hm_filter_scan_begin(scan);
 	for (unsigned i = 0; i < n_filters; i++)
 		if (filters[i].filter)
-			filters[i].count +=
-				hm_mask_count(hm_filter_run(filters[i].filter, b, b->all));
+			filters[i].count += hm_mask_count(
+				hm_filter_hits(scan, b, b->all, hm_filter_slot(filters[i].filter)));
 	for (unsigned i = 0; i < b->n; i++)
 		free((void *)(uintptr_t)b->data[i]);
 	b->n = 0;
@@ -66,6 +84,7 @@ int main(int argc, char **argv)
 	static struct hm_batch b;
 	unsigned size = argc > 2 ? (unsigned)atoi(argv[2]) : HM_BATCH_MAX;
 	struct hm_trace_reader *reader;
+	struct hm_filter_scan *scan;
 	struct hm_trace_packet p;
 	struct hm_error err;
 	int more;
@@ -80,12 +99,13 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	read_filters(hm_trace_link(reader));
+	scan = make_scan();
 	while ((more = hm_trace_next(reader, &p, &err)) == 1) {
 		add_packet(&b, &p);
 		if (b.n == size)
-			run_filters(&b);
+			run_filters(scan, &b);
 	}
-	run_filters(&b);
+	run_filters(scan, &b);
 	for (unsigned i = 0; i < n_filters; i++) {
 		if (filters[i].filter)
 			printf("%" PRIu64 "\n", filters[i].count);
@@ -93,6 +113,7 @@ int main(int argc, char **argv)
 			printf("error %s\n", filters[i].err.text);
 		hm_filter_destroy(filters[i].filter);
 	}
+	hm_filter_scan_destroy(scan);
 	hm_trace_close(reader);
 	if (more < 0)
 		fprintf(stderr, "filter_count: %s\n", err.text);
