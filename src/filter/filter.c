@@ -3,6 +3,7 @@
 #include "filter/filter.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,20 @@ static bool make_tree(struct hm_filter *f)
 	return result != HM_NO_MEMORY;
 }
 
+/* libpcap says what is wrong but not where; our parser stopped there. */
+static void add_place(const char *expression, enum hm_link link, struct hm_error *err)
+{
+	struct hm_tree tree = {0};
+	const char *at;
+
+	if (err && hm_tree_parse(expression, link, &tree, &at) == HM_SYNTAX) {
+		size_t n = strlen(err->text);
+
+		snprintf(err->text + n, sizeof(err->text) - n, " at byte %td", at - expression);
+	}
+	hm_tree_free(&tree);
+}
+
 struct hm_filter *hm_filter_create(const char *expression, enum hm_link link, uint32_t snaplen,
 				   struct hm_error *err)
 {
@@ -177,6 +192,7 @@ struct hm_filter *hm_filter_create(const char *expression, enum hm_link link, ui
 	}
 	f->bpf = hm_bpf_compile(f->canonical, link, snaplen, err);
 	if (!f->bpf) {
+		add_place(expression, link, err);
 		free_filter(f);
 		return NULL;
 	}

@@ -160,6 +160,11 @@ static void take_word(struct hm_token *t)
 		t->length = (size_t)(colon - t->at);
 	while (t->length > 0 && (t->at[t->length - 1] == '-' || t->at[t->length - 1] == '_'))
 		t->length--;
+	if (t->length == 0) { // colons that begin no address
+		t->kind = ':';
+		t->length = 1;
+		return;
+	}
 	numbers = count_numbers(t);
 	if (numbers == 1)
 		t->kind = read_number(t, &t->number) ? TOKEN_NUMBER : TOKEN_BAD;

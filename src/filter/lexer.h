@@ -53,8 +53,8 @@ enum hm_token_kind {
 	TOKEN_PROTO,
 	TOKEN_PROTOCHAIN,
 	TOKEN_GATEWAY,
-	// primitives
 	TOKEN_LEN,
+	// primitives without qualifiers behind them
 	TOKEN_LESS,
 	TOKEN_GREATER,
 	TOKEN_BROADCAST,

@@ -429,10 +429,8 @@ static uint32_t parse_other_primitive(struct parser *p)
 		return hm_mean_mpls(b, parse_optional_number(p));
 	case TOKEN_PPPOED:
 		return hm_mean_pppoed(b);
-	case TOKEN_PPPOES:
-		return hm_mean_pppoes(b, parse_optional_number(p));
 	default:
-		return hm_give_up(b, HM_SYNTAX);
+		return hm_mean_pppoes(b, parse_optional_number(p));
 	}
 }
 
@@ -492,7 +490,8 @@ static uint32_t parse_term(struct parser *p)
 	case TOKEN_GATEWAY:
 		return hm_give_up(&p->builder, HM_NOT_COVERED);
 	default:
-		return parse_other_primitive(p);
+		return kind >= TOKEN_LESS && kind <= TOKEN_PPPOES ? parse_other_primitive(p)
+								  : wrong(p);
 	}
 }
 
