@@ -61,7 +61,18 @@ struct hm_suspect {
 	uint32_t lanes, n_lanes; // in suspect_lanes[]
 };
 
-#define HM_CAREFUL UINT32_MAX
+/* How to say that a node is a filter: without looking at the node. */
+struct hm_match {
+	uint32_t slot;  // of its only filter, n_slots if it is none
+	uint32_t plain; // 1 if it is one, 0 if not
+	uint32_t more;  // roots that need a longer look: several filters, or one with lanes
+};
+
+/* A comparison that is one filter: evaluated each batch. */
+struct hm_always {
+	struct hm_question question;
+	uint32_t slot, root;
+};
 
 struct hm_filter_index {
 	uint32_t refs, n, n_slots;
@@ -75,7 +86,10 @@ struct hm_filter_index {
 	struct hm_question *questions; // by predicate
 	struct hm_suspect *suspects;   // by root
 	uint32_t *suspect_lanes;
-	uint32_t *root_slots; // as dag.roots: the filter's slot, or HM_CAREFUL if it has lanes
+	struct hm_match *matches; // by node
+	uint32_t n_compares, n_always;
+	struct hm_always *compares; // those of dag.always that are comparisons and one filter
+	uint32_t *always;           // the others
 	struct hm_lists lists;
 	struct hm_dag dag;
 	uint64_t bytes;

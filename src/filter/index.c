@@ -191,39 +191,73 @@ static bool fill_suspect(struct hm_filter_index *x, const struct hm_filter *f, s
 	return true;
 }
 
+static void fill_matches(struct hm_filter_index *x)
+{
+	for (uint32_t i = 0; i < x->dag.n_nodes; i++) {
+		const struct hm_wakes *w = &x->dag.wakes[i];
+		const struct hm_suspect *s =
+			w->n_roots > 0 ? &x->suspects[x->dag.roots[w->roots]] : NULL;
+
+		x->matches[i] = (struct hm_match){.slot = x->n_slots};
+		if (w->n_roots == 1 && s->n_lanes == 0)
+			x->matches[i] = (struct hm_match){.slot = s->slot, .plain = 1};
+		else
+			x->matches[i].more = w->n_roots;
+	}
+}
+
+static void sort_always(struct hm_filter_index *x)
+{
+	for (uint32_t i = 0; i < x->dag.n_always; i++) {
+		uint32_t node = x->dag.always[i];
+		const struct hm_node *n = &x->dag.nodes[node];
+		const struct hm_wakes *w = &x->dag.wakes[node];
+		uint32_t root = x->dag.roots[w->roots];
+
+		if (n->op == HM_LEAF && x->questions[n->children].kind == HM_IS_COMPARE &&
+		    w->n_roots == 1)
+			x->compares[x->n_compares++] = (struct hm_always){
+				x->questions[n->children], x->suspects[root].slot, root};
+		else
+			x->always[x->n_always++] = node;
+	}
+}
+
 static bool build(struct hm_filter_index *x)
 {
 	x->suspects = calloc(x->n + 1, sizeof(*x->suspects));
-	x->root_slots = calloc(x->n + 1, sizeof(*x->root_slots));
-	if (!x->suspects || !x->root_slots)
+	if (!x->suspects)
 		return false;
 	for (uint32_t i = 0; i < x->n; i++)
 		if (!hm_filter_is_lazy(x->filters[i]) && !hm_dag_add(&x->dag, &x->filters[i]->tree))
 			return false;
 	if (!hm_dag_finish(&x->dag) || !fill_questions(x) || !build_fields(x))
 		return false;
+	x->matches = calloc(x->dag.n_nodes + 1, sizeof(*x->matches));
+	x->compares = calloc(x->dag.n_always + 1, sizeof(*x->compares));
+	x->always = calloc(x->dag.n_always + 1, sizeof(*x->always));
+	if (!x->matches || !x->compares || !x->always)
+		return false;
 	for (uint32_t i = 0, root = 0; i < x->n; i++)
 		if (!hm_filter_is_lazy(x->filters[i]) &&
 		    !fill_suspect(x, x->filters[i], &x->suspects[root++]))
 			return false;
-	for (uint32_t i = 0; i < x->dag.n_roots; i++) {
-		const struct hm_suspect *s = &x->suspects[x->dag.roots[i]];
-
-		x->root_slots[i] = s->n_lanes > 0 ? HM_CAREFUL : s->slot;
-	}
+	fill_matches(x);
+	sort_always(x);
 	return true;
 }
 
 static uint64_t count_bytes(const struct hm_filter_index *x)
 {
-	uint64_t bytes =
-		sizeof(*x) +
-		x->n * (sizeof(*x->filters) + sizeof(*x->suspects) + sizeof(*x->root_slots)) +
-		x->n_slots * (sizeof(*x->by_slot) + sizeof(*x->asked)) +
-		x->n_lanes * sizeof(*x->lanes) + x->dag.n_predicates * sizeof(*x->questions) +
-		x->n_suspect_lanes * sizeof(*x->suspect_lanes) +
-		x->lists.n_entries * sizeof(*x->lists.start) +
-		x->lists.n_refs * sizeof(*x->lists.refs) + hm_dag_bytes(&x->dag);
+	uint64_t bytes = sizeof(*x) + x->n * (sizeof(*x->filters) + sizeof(*x->suspects)) +
+			 x->dag.n_nodes * sizeof(*x->matches) +
+			 x->n_compares * sizeof(*x->compares) + x->n_always * sizeof(*x->always) +
+			 x->n_slots * (sizeof(*x->by_slot) + sizeof(*x->asked)) +
+			 x->n_lanes * sizeof(*x->lanes) +
+			 x->dag.n_predicates * sizeof(*x->questions) +
+			 x->n_suspect_lanes * sizeof(*x->suspect_lanes) +
+			 x->lists.n_entries * sizeof(*x->lists.start) +
+			 x->lists.n_refs * sizeof(*x->lists.refs) + hm_dag_bytes(&x->dag);
 
 	for (uint32_t i = 0; i < x->n_views; i++) {
 		const struct hm_index_view *v = &x->views[i];
@@ -276,7 +310,9 @@ void hm_filter_index_unref(struct hm_filter_index *index)
 	free(index->lanes);
 	free(index->questions);
 	free(index->suspects);
-	free(index->root_slots);
+	free(index->matches);
+	free(index->compares);
+	free(index->always);
 	free(index->suspect_lanes);
 	free(index->filters);
 	free(index->by_slot);

@@ -214,19 +214,45 @@ static void match_carefully(struct hm_scanner *s, const struct hm_batch *b,
 	s->shared.n_active += matches != 0;
 }
 
-/* The filters that a node is match the packets of `mask`. Hardly ever more than one. */
-static inline void announce_roots(struct hm_scanner *s, const struct hm_batch *b,
-				  const struct hm_wakes *w, uint64_t mask)
+static void match_each(struct hm_scanner *s, const struct hm_batch *b, uint32_t node, uint64_t mask)
 {
-	for (uint32_t i = w->roots; i < w->roots + w->n_roots; i++) {
-		uint32_t slot = s->index->root_slots[i];
+	const struct hm_wakes *w = &s->index->dag.wakes[node];
 
-		if (s->cut != 0 || slot == HM_CAREFUL) {
-			match_carefully(s, b, &s->index->suspects[s->index->dag.roots[i]], mask);
+	for (uint32_t i = w->roots; i < w->roots + w->n_roots; i++)
+		match_carefully(s, b, &s->index->suspects[s->index->dag.roots[i]], mask);
+}
+
+/* The filter that a node may be matches the packets of `mask`. Again without branches on what cannot
+ * be guessed: what is no filter is noted in a place that nobody reads. */
+static inline void announce(struct hm_scanner *s, const struct hm_batch *b, uint32_t node,
+			    uint64_t mask)
+{
+	const struct hm_match *m = &s->index->matches[node];
+
+	if (s->cut != 0 || m->more > 0) {
+		match_each(s, b, node, mask);
+		return;
+	}
+	s->shared.mask[m->slot] = mask;
+	s->shared.active[s->shared.n_active] = m->slot;
+	s->shared.n_active += m->plain;
+}
+
+/* Filters that are one comparison. */
+static void compare_always(struct hm_scanner *s, const struct hm_batch *b)
+{
+	for (uint32_t i = 0; i < s->index->n_compares; i++) {
+		const struct hm_always *a = &s->index->compares[i];
+		const struct hm_lane_values *l = hm_scan_lane(s, b, a->question.at);
+		uint64_t mask = hm_scan_compare(l, &a->question);
+
+		if ((s->cut | l->cut) & mask) {
+			match_carefully(s, b, &s->index->suspects[a->root], mask);
 			continue;
 		}
-		s->shared.mask[slot] = mask;
-		s->shared.active[s->shared.n_active++] = slot;
+		s->shared.mask[a->slot] = mask;
+		s->shared.active[s->shared.n_active] = a->slot;
+		s->shared.n_active += mask != 0;
 	}
 }
 
@@ -276,7 +302,7 @@ void hm_filter_scan_run(struct hm_filter_scan *shared, const struct hm_batch *b)
 		const struct hm_wakes *w = &d->wakes[s->queue[i]];
 		uint64_t mask = s->nodes[s->queue[i]];
 
-		announce_roots(s, b, w, mask);
+		announce(s, b, s->queue[i], mask);
 		wake_pairs(s, w, mask);
 		wake(s, w, mask);
 	}
@@ -284,7 +310,7 @@ void hm_filter_scan_run(struct hm_filter_scan *shared, const struct hm_batch *b)
 		const struct hm_wakes *w = &d->wakes[s->paired[i]];
 		uint64_t mask = s->nodes[s->paired[i]];
 
-		announce_roots(s, b, w, mask);
+		announce(s, b, s->paired[i], mask);
 		wake(s, w, mask);
 	}
 	for (uint32_t level = 1; level < d->n_levels; level++) {
@@ -296,15 +322,16 @@ void hm_filter_scan_run(struct hm_filter_scan *shared, const struct hm_batch *b)
 			s->nodes[number] = mask;
 			if (mask == 0)
 				continue;
-			announce_roots(s, b, &d->wakes[number], mask);
+			announce(s, b, number, mask);
 			wake(s, &d->wakes[number], mask);
 		}
 	}
-	for (uint32_t i = 0; i < d->n_always; i++) {
-		uint64_t mask = value_of(s, b, d->always[i]);
+	compare_always(s, b);
+	for (uint32_t i = 0; i < s->index->n_always; i++) {
+		uint64_t mask = value_of(s, b, s->index->always[i]);
 
 		if (mask != 0)
-			announce_roots(s, b, &d->wakes[d->always[i]], mask);
+			announce(s, b, s->index->always[i], mask);
 	}
 	shared->ran = true;
 }

@@ -52,13 +52,9 @@ static inline uint64_t be64(const uint8_t *p)
 	return be64toh(v);
 }
 
-static inline enum hm_guard ports_of(uint8_t protocol)
-{
-	return protocol == TCP    ? HM_GUARD_TCP
-	       : protocol == UDP  ? HM_GUARD_UDP
-	       : protocol == SCTP ? HM_GUARD_SCTP
-				  : HM_GUARD_ALL;
-}
+/* Not by comparing: which one it is, no processor guesses. */
+static const uint8_t ports_of[256] = {
+	[TCP] = HM_GUARD_TCP, [UDP] = HM_GUARD_UDP, [SCTP] = HM_GUARD_SCTP};
 
 static inline enum hm_guard by_ethertype(uint32_t type)
 {
@@ -140,7 +136,7 @@ static inline bool see_ipv4(const uint8_t *ip, uint32_t n, struct sight *s)
 	s->first = (be16(ip + 6) & 0x1fff) == 0;
 	s->source = ip + 12;
 	s->destination = ip + 16;
-	s->ports = s->first ? ports_of(s->protocol) : HM_GUARD_ALL;
+	s->ports = s->first ? ports_of[s->protocol] : HM_GUARD_ALL;
 	if (s->ports == HM_GUARD_ALL)
 		return true;
 	transport = ip + 4 * (ip[0] & 15u);
@@ -158,7 +154,7 @@ static inline bool see_ipv6(const uint8_t *ip, uint32_t n, struct sight *s)
 	s->protocol = ip[6];
 	s->source = ip + 8;
 	s->destination = ip + 24;
-	s->ports = ports_of(s->protocol);
+	s->ports = ports_of[s->protocol];
 	if (s->protocol == FRAGMENT) {
 		if (n < 41)
 			return false;
