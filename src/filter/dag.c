@@ -146,9 +146,9 @@ static uint32_t add_node(struct hm_dag *d, const struct hm_tree *t, uint32_t i)
 		return intern(d, HM_LEAF, &t->predicates[n->a], sizeof(t->predicates[0]));
 	if (n->op != HM_NOT)
 		return add_chain(d, t, i);
+	if (t->nodes[n->a].op == HM_NOT)
+		return add_node(d, t, t->nodes[n->a].a);
 	child = add_node(d, t, n->a);
-	if (child != NONE && d->nodes[child].op == HM_NOT)
-		return d->links[d->nodes[child].children];
 	return child == NONE ? NONE : intern(d, HM_NOT, &child, sizeof(child));
 }
 

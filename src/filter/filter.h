@@ -37,7 +37,8 @@ void hm_filter_destroy(struct hm_filter *f);
 uint32_t hm_filter_slot(const struct hm_filter *f);
 /* The expression as filters are told apart, white space made equal. Lives as long as the filter. */
 const char *hm_filter_canonical(const struct hm_filter *f);
-/* What evaluates it: "index", "index+bpf" or "bpf", for EXPLAIN. */
+/* What evaluates it: "index", or "bpf" if there is something in it that the index does not cover; for
+ * EXPLAIN. */
 const char *hm_filter_engine(const struct hm_filter *f);
 /* Never in active[] of a scan: asks for each packet when it is asked for. */
 bool hm_filter_is_lazy(const struct hm_filter *f);

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "filter/meaning.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <pcap/pcap.h>
 
 #include <pcap/namedb.h>
-
-#include "filter/grow.h"
 
 enum {
 	ETHERTYPE_IP = 0x0800,
@@ -28,62 +25,7 @@ enum {
 };
 
 #define LANE_AT_MAX    4096 // largest offset of a byte test that the index takes
-#define NETWORK_AT_MAX 160  // and of a network header
-
-/* --- trees --- */
-
-uint32_t hm_give_up(struct hm_builder *b, enum hm_parse_result result)
-{
-	if (b->result == HM_PARSED)
-		b->result = result;
-	return 0;
-}
-
-static uint32_t add_node(struct hm_builder *b, enum hm_op op, uint32_t left, uint32_t right)
-{
-	struct hm_tree *t = b->tree;
-
-	if (b->result != HM_PARSED)
-		return 0;
-	if (!hm_grow(&t->nodes, t->n_nodes, &b->room_nodes, sizeof(*t->nodes)))
-		return hm_give_up(b, HM_NO_MEMORY);
-	t->nodes[t->n_nodes] = (struct hm_tree_node){op, left, right};
-	return t->n_nodes++;
-}
-
-static uint32_t add_leaf(struct hm_builder *b, const struct hm_predicate *predicate)
-{
-	struct hm_tree *t = b->tree;
-
-	if (b->result != HM_PARSED)
-		return 0;
-	if (!hm_grow(&t->predicates, t->n_predicates, &b->room_predicates, sizeof(*t->predicates)))
-		return hm_give_up(b, HM_NO_MEMORY);
-	t->predicates[t->n_predicates] = *predicate;
-	return add_node(b, HM_LEAF, t->n_predicates++, 0);
-}
-
-void hm_tree_free(struct hm_tree *tree)
-{
-	free(tree->nodes);
-	free(tree->predicates);
-	memset(tree, 0, sizeof(*tree));
-}
-
-uint32_t hm_mean_not(struct hm_builder *b, uint32_t node)
-{
-	return add_node(b, HM_NOT, node, 0);
-}
-
-uint32_t hm_mean_and(struct hm_builder *b, uint32_t left, uint32_t right)
-{
-	return add_node(b, HM_AND, left, right);
-}
-
-uint32_t hm_mean_or(struct hm_builder *b, uint32_t left, uint32_t right)
-{
-	return add_node(b, HM_OR, left, right);
-}
+#define NETWORK_AT_MAX 64   // and of a network header: each tag makes a view of its own
 
 /* --- views --- */
 
@@ -124,7 +66,7 @@ static uint32_t add_guard(struct hm_builder *b, enum hm_guard guard)
 	struct hm_predicate p = {
 		.kind = HM_IS_GUARD, .guard = (uint8_t)guard, .lane.view = b->view};
 
-	return add_leaf(b, &p);
+	return hm_mean_predicate(b, &p);
 }
 
 /* Whether the type field says `type`, an ethertype. */
@@ -227,12 +169,12 @@ static uint32_t add_directed(struct hm_builder *b, struct hm_predicate *p,
 
 	if (direction == Q_SRC_AND_DST) {
 		p->direction = HM_SRC;
-		source = add_leaf(b, p);
+		source = hm_mean_predicate(b, p);
 		p->direction = HM_DST;
-		return hm_mean_and(b, source, add_leaf(b, p));
+		return hm_mean_and(b, source, hm_mean_predicate(b, p));
 	}
 	p->direction = direction == Q_SRC ? HM_SRC : direction == Q_DST ? HM_DST : HM_EITHER;
-	return add_leaf(b, p);
+	return hm_mean_predicate(b, p);
 }
 
 static uint32_t mean_ipv4(struct hm_builder *b, const struct hm_qualifiers *q, uint32_t address,
@@ -436,7 +378,7 @@ static uint32_t add_protocol(struct hm_builder *b, enum hm_guard guard, uint32_t
 	struct hm_predicate p = {
 		.kind = HM_IS_PROTO, .guard = (uint8_t)guard, .low = number, .lane.view = b->view};
 
-	return number <= UINT8_MAX ? add_leaf(b, &p) : hm_give_up(b, HM_NOT_COVERED);
+	return number <= UINT8_MAX ? hm_mean_predicate(b, &p) : hm_give_up(b, HM_NOT_COVERED);
 }
 
 static uint32_t mean_proto_number(struct hm_builder *b, int proto, uint32_t number)
@@ -618,5 +560,5 @@ uint32_t hm_mean_compare(struct hm_builder *b, const struct hm_lane *lane, uint3
 				 .high = mask,
 				 .lane = *lane};
 
-	return add_leaf(b, &p);
+	return hm_mean_predicate(b, &p);
 }

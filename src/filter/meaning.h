@@ -29,6 +29,7 @@ struct hm_qualifiers {
 void hm_builder_init(struct hm_builder *b, struct hm_tree *tree, enum hm_link link);
 uint32_t hm_give_up(struct hm_builder *b, enum hm_parse_result result);
 
+uint32_t hm_mean_predicate(struct hm_builder *b, const struct hm_predicate *predicate);
 uint32_t hm_mean_not(struct hm_builder *b, uint32_t node);
 uint32_t hm_mean_and(struct hm_builder *b, uint32_t left, uint32_t right);
 uint32_t hm_mean_or(struct hm_builder *b, uint32_t left, uint32_t right);

@@ -18,7 +18,7 @@
 
 #include "core/parse.h"
 #include "filter/check.h"
-#include "filter/filter.h"
+#include "filter/filter_private.h"
 
 // libpcap finds these before libc's: whoever asks for a name is counted
 static unsigned lookups;
@@ -427,6 +427,55 @@ static void test_filter_scan_answers_for_the_packets_asked(void **state)
 		hm_filter_destroy(f[i]);
 }
 
+static void expect_engine(const char *expression, const char *engine)
+{
+	struct hm_filter *f = create(expression);
+
+	if (!f)
+		fail_msg("%s", err.text);
+	if (strcmp(hm_filter_engine(f), engine) != 0)
+		fail_msg("%s: %s", expression, hm_filter_engine(f));
+	assert_int_equal(hm_filter_is_lazy(f), strcmp(engine, "bpf") == 0);
+	hm_filter_destroy(f);
+}
+
+static void test_filter_what_people_write_is_indexed(void **state)
+{
+	static const char *const uncovered[] = {"ip protochain 6",
+						"tcp[(tcp[12] & 0xf0) >> 2] = 71",
+						"ip[0] > ip[8]",
+						"net 10.0.0.1 mask 255.0.0.255",
+						"llc",
+						"stp",
+						"geneve",
+						"5 > 3",
+						"port 80 and ether proto 0x42",
+						"ip[8] * 2 = 4"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (strcmp(good[i], "0x7f000001 > 5") != 0)
+			expect_engine(good[i], "index");
+	for (size_t i = 0; i < sizeof(uncovered) / sizeof(uncovered[0]); i++)
+		expect_engine(uncovered[i], "bpf");
+}
+
+/* The same predicate or expression in two filters is one; chains of `and` have no order. */
+static void test_filter_common_expressions_are_one(void **state)
+{
+	struct hm_filter *f[] = {create("host 10.0.0.1 and port 80 and tcp"),
+				 create("tcp and (port 80 and host 10.0.0.1)"),
+				 create("not not (port 80 and tcp and host 10.0.0.1)"),
+				 create("port 80 or udp"), create("udp or port 80 or udp")};
+	struct hm_filter_index *x = hm_filter_index_create(f, 5, &err);
+	(void)state;
+	assert_non_null(x);
+	assert_int_equal(x->dag.n_predicates, 4); // host, port, tcp, udp
+	assert_int_equal(x->dag.n_nodes, 6);      // and one `and`, one `or`
+	hm_filter_index_unref(x);
+	for (unsigned i = 0; i < 5; i++)
+		hm_filter_destroy(f[i]);
+}
+
 /* Any sequence of any words: libpcap may call it nonsense, but nobody is ever asked for a name. */
 static void test_filter_random_expressions_never_reach_a_resolver(void **state)
 {
@@ -491,6 +540,8 @@ int main(void)
 		cmocka_unit_test(test_filter_many_filters_have_slots_of_their_own),
 		cmocka_unit_test(test_filter_index_knows_its_filters),
 		cmocka_unit_test(test_filter_scan_answers_for_the_packets_asked),
+		cmocka_unit_test(test_filter_what_people_write_is_indexed),
+		cmocka_unit_test(test_filter_common_expressions_are_one),
 		cmocka_unit_test(test_filter_random_expressions_never_reach_a_resolver),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
