@@ -117,6 +117,11 @@ static void memory(struct hm_call *c, const json_t *params)
 				    resident_bytes()));
 }
 
+static void search_stats(struct hm_call *c, const json_t *params)
+{
+	hm_call_result(c, hm_search_stats(c->peer->control->engine));
+}
+
 static void config_reload(struct hm_call *c, const json_t *params)
 {
 	hm_control_reload(c->peer->control, c);
@@ -200,6 +205,8 @@ const struct hm_method hm_methods_daemon[] = {
 	{"netflow.stats", HM_ROLE_READER, no_params, netflow_stats,
 	 "every FLOW_REPORT with its cache and exporters"},
 	{"memory", HM_ROLE_READER, no_params, memory, "what the daemon has allocated"},
+	{"search.stats", HM_ROLE_READER, no_params, search_stats,
+	 "what is searched on each device, and what the cache of compiled patterns did"},
 	{"config.reload", HM_ROLE_ADMINISTRATOR, no_params, config_reload,
 	 "loads the configuration file again: flows, netflow, users and limits"},
 	{"log.level", HM_ROLE_ADMINISTRATOR, log_params, log_level,

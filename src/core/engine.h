@@ -99,3 +99,6 @@ int hm_flow_pktring_fd(struct hm_flow *f, const json_t *which, struct hm_error *
 /* --- the ledger --- */
 json_t *hm_ledger(struct hm_engine *e);        // docs/ledger.md
 json_t *hm_netflow_stats(struct hm_engine *e); // every FLOW_REPORT with its exporters
+
+/* What is searched, and what was compiled for that: docs/protocol.md, search.stats. */
+json_t *hm_search_stats(const struct hm_engine *e);

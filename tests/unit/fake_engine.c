@@ -490,6 +490,12 @@ json_t *hm_ledger(struct hm_engine *e)
 			 "queued", 4, "lost", "send_failed", 1, "balanced", 1);
 }
 
+json_t *hm_search_stats(const struct hm_engine *e)
+{
+	(void)e;
+	return json_object();
+}
+
 json_t *hm_netflow_stats(struct hm_engine *e)
 {
 	return json_pack("[{s:i, s:s, s:i, s:i, s:i, s:[{s:s, s:s, s:s, s:i, s:i, s:i}]}]", "flow",

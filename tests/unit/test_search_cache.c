@@ -205,12 +205,14 @@ static void test_cache_memory_keeps_the_latest(void **state)
 static void test_cache_what_is_compiled_at_once_is_not_worth_a_file(void **state)
 {
 	struct hm_search_cache *cache = open_cache(64 * MB);
-	struct hm_pattern_set *set = make_set('a', 1);
+	const struct hm_pattern *p = hm_pattern_literal("lobster", 0, 0, &err);
+	struct hm_pattern_set *set = hm_pattern_set_create(&p, 1);
 	char path[512];
 	unsigned n;
 	(void)state;
 	hm_search_part_unref(hm_search_part_compile(set, cache, &err));
 	assert_false(find_file(".hmsearch", path, &n));
+	hm_pattern_release((struct hm_pattern *)(uintptr_t)p);
 	hm_pattern_set_destroy(set);
 	hm_search_cache_destroy(cache);
 }
