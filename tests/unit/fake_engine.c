@@ -493,7 +493,8 @@ json_t *hm_ledger(struct hm_engine *e)
 json_t *hm_search_stats(const struct hm_engine *e)
 {
 	(void)e;
-	return json_object();
+	return json_pack("{s:[], s:{s:i, s:i, s:i}}", "devices", "cache", "memory_hits", 0,
+			 "misses", 0, "disk_hits", 0);
 }
 
 json_t *hm_netflow_stats(struct hm_engine *e)
