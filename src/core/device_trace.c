@@ -41,7 +41,7 @@ int hm_device_trace_add(struct hm_device *d, char *vdev_args, size_t size, struc
 		return hm_error_set(err, ret, 6155, "%s", cause.text);
 	dag_sim_card_status(card_name(d), &status);
 	d->link = status.link;
-	snprintf(vdev_args, size, "lib=libdag_sim.so,card=%s,fcs=0,flush=0", card_name(d));
+	snprintf(vdev_args, size, "lib=libdag_sim.so,card=%s,fcs=0,flush=0,sequence=card", card_name(d));
 	return 0;
 }
 

@@ -37,13 +37,36 @@ bad_value(const char *key, const char *value, const char *want)
 }
 
 static int
+parse_path(const char *key, const char *value, char *path)
+{
+	if (value == NULL || value[0] == '\0' || strlcpy(path, value, DAG_LIB_NAME) >= DAG_LIB_NAME)
+		return bad_value(key, value, "a library's file name or absolute path");
+	return 0;
+}
+
+static int
 parse_lib(const char *key, const char *value, void *opaque)
 {
-	struct dag_args *args = opaque;
+	return parse_path(key, value, ((struct dag_args *)opaque)->lib);
+}
 
-	if (value == NULL || value[0] == '\0' ||
-	    strlcpy(args->lib, value, sizeof(args->lib)) >= sizeof(args->lib))
-		return bad_value(key, value, "a library's file name or absolute path");
+static int
+parse_conf_lib(const char *key, const char *value, void *opaque)
+{
+	return parse_path(key, value, ((struct dag_args *)opaque)->conf_lib);
+}
+
+static int
+parse_drop_attr(const char *key, const char *value, void *opaque)
+{
+	struct dag_args *args = opaque;
+	const char *end;
+	unsigned long code;
+
+	if (value == NULL || parse_number(value, UINT32_MAX, "", &end, &code) < 0)
+		return bad_value(key, value, "the attribute's code, 0-4294967295");
+	args->drop_attr = (uint32_t)code;
+	args->drop_counter = true;
 	return 0;
 }
 
@@ -170,40 +193,69 @@ parse_timestamp(const char *key, const char *value, void *opaque)
 	return parse_word(key, value, "ns", "erf", &((struct dag_args *)opaque)->raw_timestamp);
 }
 
+static int
+parse_sequence(const char *key, const char *value, void *opaque)
+{
+	return parse_word(key, value, "queue", "card", &((struct dag_args *)opaque)->card_sequence);
+}
+
+static int
+parse_ids(const char *key, const char *value, void *opaque)
+{
+	return parse_word(key, value, "0", "1", &((struct dag_args *)opaque)->ids);
+}
+
+static int
+parse_mark(const char *key, const char *value, void *opaque)
+{
+	return parse_word(key, value, "0", "1", &((struct dag_args *)opaque)->mark);
+}
+
 static const struct {
 	const char *key;
 	arg_handler_t parse;
 } keys[] = {
-	{"lib", parse_lib},     {"card", parse_card},           {"streams", parse_streams},
-	{"fcs", parse_fcs},     {"keep_fcs", parse_keep_fcs},   {"rxerror", parse_rxerror},
-	{"flush", parse_flush}, {"zero_copy", parse_zero_copy}, {"timestamp", parse_timestamp},
+	{"lib", parse_lib},
+	{"card", parse_card},
+	{"streams", parse_streams},
+	{"fcs", parse_fcs},
+	{"keep_fcs", parse_keep_fcs},
+	{"rxerror", parse_rxerror},
+	{"flush", parse_flush},
+	{"zero_copy", parse_zero_copy},
+	{"timestamp", parse_timestamp},
+	{"sequence", parse_sequence},
+	{"ids", parse_ids},
+	{"mark", parse_mark},
+	{"drop_attr", parse_drop_attr},
+	{"conf_lib", parse_conf_lib},
 	{"speed", parse_speed},
-};
-
-static const char *const valid_keys[] = {
-	"lib",   "card",      "streams",   "fcs",   "keep_fcs", "rxerror",
-	"flush", "zero_copy", "timestamp", "speed", NULL,
 };
 
 int
 dag_args_parse(const char *params, struct dag_args *args)
 {
+	const char *valid_keys[RTE_DIM(keys) + 1] = {NULL};
 	struct rte_kvargs *list;
 	unsigned int i;
 	int ret = 0;
 
 	*args = (struct dag_args){
 		.lib = "libdag.so",
+		.conf_lib = "libdagconf.so",
 		.fcs = HM_ERF_FCS,
 		.flush = true,
 		.zero_copy = true,
 		.speed = RTE_ETH_SPEED_NUM_UNKNOWN,
 	};
+	for (i = 0; i < RTE_DIM(keys); i++)
+		valid_keys[i] = keys[i].key;
 	list = rte_kvargs_parse(params != NULL ? params : "", valid_keys);
 	if (list == NULL) {
 		DAG_LOG(ERR,
 			"\"%s\": unknown key or bad form; keys: lib card streams fcs keep_fcs "
-			"rxerror flush zero_copy timestamp speed",
+			"rxerror flush zero_copy timestamp sequence ids mark drop_attr conf_lib "
+			"speed",
 			params);
 		return -EINVAL;
 	}

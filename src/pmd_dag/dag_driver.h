@@ -8,8 +8,8 @@
  *
  * Space can only be given back in record order. Each record handed out in zero copy therefore has
  * a slot that remembers where it starts; whoever frees the mbuf marks the slot, and the poller
- *moves `released` up to the start of the oldest slot that is not marked (to `cur` if there is
- *none).
+ * moves `released` up to the start of the oldest slot that is not marked (to `cur` if there is
+ * none).
  */
 #ifndef DAG_DRIVER_H
 #define DAG_DRIVER_H
@@ -25,19 +25,20 @@
 #include "dag_lib.h"
 #include "dag_logs.h"
 
-#define DAG_STREAMS_MAX  32 /* receive streams of a card */
-#define DAG_CARD_NAME    64
-#define DAG_LIB_NAME     1024
-#define DAG_SLOTS_MIN    64
-#define DAG_SLOTS_MAX    32768
-#define DAG_SLOTS_DEF    4096
-#define DAG_CHUNK        64  /* records looked at before mbufs are allocated */
-#define DAG_SKIPS_MAX    512 /* records per burst that are no packets: bounds its work */
-#define DAG_STRIKES_MAX  3   /* corrupt in a row: the stream is given up */
-#define DAG_ERF_TYPES    49  /* 0-48 are legal */
-#define DAG_DRAIN_MS     1000
-#define DAG_RX_PKTLEN    65535
-#define DAG_PARTIAL_ROOM (64 * 1024)
+#define DAG_STREAMS_MAX   32 /* receive streams of a card */
+#define DAG_CARD_NAME     64
+#define DAG_LIB_NAME      1024
+#define DAG_SLOTS_MIN     64
+#define DAG_SLOTS_MAX     32768
+#define DAG_SLOTS_DEF     4096
+#define DAG_CHUNK         64  /* records looked at before mbufs are allocated */
+#define DAG_SKIPS_MAX     512 /* records per burst that are no packets: bounds its work */
+#define DAG_STRIKES_MAX   3   /* corrupt in a row: the stream is given up */
+#define DAG_ERF_TYPES     49  /* 0-48 are legal */
+#define DAG_DRAIN_MS      1000
+#define DAG_RX_PKTLEN     65535
+#define DAG_PARTIAL_ROOM  (64 * 1024)
+#define DAG_SEQUENCE_STEP (UINT64_C(1) << 28)
 
 struct dag_args {
 	char lib[DAG_LIB_NAME];
@@ -50,15 +51,24 @@ struct dag_args {
 	bool flush;
 	bool zero_copy;
 	bool raw_timestamp;
+	bool card_sequence; /* extension header 3 orders packets across the streams */
+	bool ids;           /* deliver source and host IDs */
+	bool mark;          /* deliver colors as mbuf marks */
+	bool drop_counter;  /* drop_attr is given */
+	uint32_t drop_attr; /* code of the stream drop attribute */
+	char conf_lib[DAG_LIB_NAME];
 	uint32_t speed; /* Mbit/s */
 };
 
 /* An open card: shared by the port and by queues that outlive it. */
+struct dag_conf;
+
 struct dag_card {
 	struct dag_lib *lib;
 	int fd;
 	unsigned int refs;
-	pthread_mutex_t lock; /* attach, start, stop, detach */
+	pthread_mutex_t lock;  /* attach, start, stop, detach, the drop counters */
+	struct dag_conf *conf; /* where the drop counters are, NULL: not wanted */
 };
 
 #define DAG_SLOT_FREE UINT64_MAX
@@ -74,13 +84,23 @@ struct dag_slot {
 struct dag_layout {
 	uint64_t rearm; /* refcnt, nb_segs, port; data_off 0 */
 	uint64_t ol_flags;
+	uint64_t sequence_flag; /* 0: the card's own numbers are not used */
 	int timestamp_offset;
 	int capture_offset;
-	uint16_t strip; /* bytes of FCS to take off */
+	int sequence_offset;
+	int source_offset; /* -1: not wanted */
+	uint16_t strip;    /* bytes of FCS to take off */
 	bool raw_timestamp;
+	bool mark;
 };
 
-/* Written by the polling thread only. */
+/* A running counter of the card: of 64 bits, or of 32 that wrap. */
+struct dag_counter {
+	uint64_t last;
+	bool known;
+};
+
+/* Written by the polling thread only, but for what is said otherwise. */
 struct dag_rx_stats {
 	uint64_t packets;
 	uint64_t bytes;
@@ -105,6 +125,13 @@ struct dag_rx_stats {
 	uint64_t fallbacks; /* times that too many held records forced copying */
 	uint64_t stale_bytes;
 	uint64_t advances;
+	uint64_t meta_drops; /* as META records say; until the first one does, lctr_drops */
+	uint64_t meta_malformed;
+	uint64_t counter_drops; /* as the card's own counter says; by the control path */
+	uint64_t counter_resets;
+	uint64_t clock_state; /* these three: as last told, not counted */
+	uint64_t clock_phase_error;
+	uint64_t meta_tsc;
 	uint64_t types[DAG_ERF_TYPES];
 };
 
@@ -136,7 +163,10 @@ struct dag_rx_queue {
 	bool zero_copy;
 	bool deliver_errors;
 	uint8_t strikes;
-	uint8_t lctr_seen; /* interfaces whose first record has been seen */
+	uint8_t lctr_seen;      /* interfaces whose first record has been seen */
+	uint64_t sequence;      /* of the next packet, unless the card says it */
+	uint64_t sequence_near; /* the card's: somewhere near what comes next */
+	uint64_t *port_sequence;
 
 	struct dag_rx_stats stats __rte_cache_aligned;
 
@@ -151,7 +181,10 @@ struct dag_rx_queue {
 	uint16_t queue_id;
 	bool flush;
 	enum dag_queue_state state;
-	struct dag_rx_stats stats_base; /* what stats_reset() subtracts */
+	struct dag_counter meta_counter; /* the polling thread's */
+	struct dag_counter drop_counter; /* the control path's */
+	uint64_t drop_uuid;              /* of the drop attribute, 0: none */
+	struct dag_rx_stats stats_base;  /* what stats_reset() subtracts */
 };
 
 /* dev_private */
@@ -162,7 +195,12 @@ struct dag_port {
 	uint64_t tx_dropped[RTE_ETHDEV_QUEUE_STAT_CNTRS];
 	int timestamp_offset;
 	int capture_offset;
+	int sequence_offset;
+	int source_offset;
 	uint64_t timestamp_flag;
+	uint64_t sequence_flag;
+	/* card sequence: the largest of all queues, up to DAG_SEQUENCE_STEP */
+	uint64_t sequence __rte_cache_aligned;
 	uint32_t removed; /* 1 once a stream has failed; set by whichever poller is first */
 };
 
@@ -189,6 +227,14 @@ dag_held(const struct dag_rx_queue *q)
 {
 	return q->head - q->tail;
 }
+
+/* dag_drops.c */
+int dag_drops_open(struct dag_card *card, const struct dag_args *args);
+void dag_drops_close(struct dag_card *card);
+void dag_drops_start(struct dag_rx_queue *q);
+void dag_drops_sample(struct dag_rx_queue *q);
+/* What `now` is more than the last value, 0 for the first one; *reset: it has begun again. */
+uint64_t dag_counter_add(struct dag_counter *c, uint64_t now, bool *reset);
 
 /* dag_stats.c */
 int dag_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats);

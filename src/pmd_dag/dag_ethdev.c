@@ -220,6 +220,14 @@ dag_burst_mode_get(struct rte_eth_dev *dev, uint16_t queue_id, struct rte_eth_bu
 	return 0;
 }
 
+static const uint32_t *
+dag_ptypes_get(struct rte_eth_dev *dev __rte_unused)
+{
+	static const uint32_t none[] = {RTE_PTYPE_UNKNOWN};
+
+	return none; /* frames are not looked into */
+}
+
 static const struct eth_dev_ops dag_ops = {
 	.dev_configure = dag_dev_configure,
 	.dev_start = dag_dev_start,
@@ -245,6 +253,7 @@ static const struct eth_dev_ops dag_ops = {
 	.xstats_reset = dag_stats_reset,
 	.rxq_info_get = dag_rxq_info_get,
 	.rx_burst_mode_get = dag_burst_mode_get,
+	.dev_supported_ptypes_get = dag_ptypes_get,
 };
 
 /* The driver is bound to DPDK's internal symbols, which carry no ABI promise at all. */
@@ -263,24 +272,45 @@ check_version(void)
 }
 
 static int
+register_field(const char *name, size_t size, int *offset)
+{
+	struct rte_mbuf_dynfield field = {.size = size, .align = 8};
+
+	strlcpy(field.name, name, sizeof(field.name));
+	*offset = rte_mbuf_dynfield_register(&field);
+	if (*offset >= 0)
+		return 0;
+	DAG_LOG(ERR, "no room for %s in mbufs: %s", name, rte_strerror(rte_errno));
+	return -rte_errno;
+}
+
+static int
 register_fields(struct dag_port *port)
 {
-	static const struct rte_mbuf_dynfield capture = {
-		.name = NET_DAG_CAPTURE_NAME,
-		.size = sizeof(struct net_dag_capture),
-		.align = __alignof__(struct net_dag_capture),
-	};
+	static const struct rte_mbuf_dynflag sequence = {.name = NET_DAG_CARD_SEQUENCE_NAME};
+	int ret, bit;
 
 	if (rte_mbuf_dyn_rx_timestamp_register(&port->timestamp_offset, &port->timestamp_flag) <
 	    0) {
 		DAG_LOG(ERR, "no room for timestamps in mbufs: %s", rte_strerror(rte_errno));
 		return -rte_errno;
 	}
-	port->capture_offset = rte_mbuf_dynfield_register(&capture);
-	if (port->capture_offset < 0) {
-		DAG_LOG(ERR, "no room for %s in mbufs: %s", capture.name, rte_strerror(rte_errno));
+	ret = register_field(NET_DAG_CAPTURE_NAME, sizeof(struct net_dag_capture),
+			     &port->capture_offset);
+	if (ret == 0)
+		ret = register_field(NET_DAG_SEQUENCE_NAME, sizeof(uint64_t),
+				     &port->sequence_offset);
+	port->source_offset = -1;
+	if (ret == 0 && port->args.ids)
+		ret = register_field(NET_DAG_SOURCE_NAME, sizeof(uint64_t), &port->source_offset);
+	if (ret < 0)
+		return ret;
+	bit = rte_mbuf_dynflag_register(&sequence);
+	if (bit < 0) {
+		DAG_LOG(ERR, "no room for %s in mbufs: %s", sequence.name, rte_strerror(rte_errno));
 		return -rte_errno;
 	}
+	port->sequence_flag = UINT64_C(1) << bit;
 	return 0;
 }
 
@@ -322,6 +352,7 @@ dag_port_init(struct rte_eth_dev *dev, const struct dag_args *args)
 	int ret;
 
 	port->args = *args;
+	port->sequence = UINT64_C(1) << 32; /* so that none is below 0 */
 	ret = register_fields(port);
 	if (ret < 0)
 		return ret;
@@ -416,4 +447,9 @@ RTE_PMD_REGISTER_PARAM_STRING(net_dag, "lib=<file> "
 				       "flush=0|1 "
 				       "zero_copy=0|1 "
 				       "timestamp=ns|erf "
+				       "sequence=queue|card "
+				       "ids=0|1 "
+				       "mark=0|1 "
+				       "drop_attr=<code> "
+				       "conf_lib=<file> "
 				       "speed=<Mbit/s>");

@@ -48,25 +48,28 @@ static pthread_mutex_t libs_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct dag_lib *libs;
 
 /* The rule that EAL has for its own plug-ins: nobody else may swap the library. */
-static int
-check_path(const char *path)
+int
+dag_lib_check_path(const char *key, const char *path)
 {
 	char real[PATH_MAX], *slash;
 	struct stat st;
 
+	if (strchr(path, '/') == NULL)
+		return 0; /* found as dlopen() does */
 	if (path[0] != '/') {
-		DAG_LOG(ERR, "lib=%s: want a plain file name or an absolute path", path);
+		DAG_LOG(ERR, "%s=%s: want a plain file name or an absolute path", key, path);
 		return -EINVAL;
 	}
 	if (realpath(path, real) == NULL) {
-		DAG_LOG(ERR, "lib=%s: %s", path, strerror(errno));
+		DAG_LOG(ERR, "%s=%s: %s", key, path, strerror(errno));
 		return -errno;
 	}
 	do {
 		if (stat(real[0] != '\0' ? real : "/", &st) < 0)
 			return -errno;
 		if (st.st_mode & S_IWOTH) {
-			DAG_LOG(ERR, "lib=%s: %s is world-writable, refused", path, real);
+			DAG_LOG(ERR, "%s=%s: %s is world-writable, refused", key, path,
+				real[0] != '\0' ? real : "/");
 			return -EPERM;
 		}
 		slash = strrchr(real, '/');
@@ -103,10 +106,8 @@ static struct dag_lib *
 lib_open(const char *path)
 {
 	struct dag_lib *lib;
-	int ret = 0;
+	int ret = dag_lib_check_path("lib", path);
 
-	if (strchr(path, '/') != NULL)
-		ret = check_path(path);
 	lib = ret == 0 ? calloc(1, sizeof(*lib) + strlen(path) + 1) : NULL;
 	if (lib == NULL) {
 		rte_errno = ret != 0 ? -ret : ENOMEM;

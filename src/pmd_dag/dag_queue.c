@@ -45,6 +45,11 @@ dag_card_open(const struct dag_args *args)
 	}
 	pthread_mutex_init(&card->lock, NULL);
 	card->refs = 1;
+	rte_errno = -dag_drops_open(card, args);
+	if (rte_errno != 0) {
+		dag_card_put(card);
+		return NULL;
+	}
 	return card;
 }
 
@@ -53,6 +58,7 @@ dag_card_put(struct dag_card *card)
 {
 	if (__atomic_sub_fetch(&card->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
+	dag_drops_close(card);
 	card->lib->close(card->fd);
 	dag_lib_put(card->lib);
 	pthread_mutex_destroy(&card->lock);
@@ -156,7 +162,11 @@ setup_policy(struct dag_rx_queue *q, const struct dag_port *port, bool keep_crc)
 
 	q->layout.timestamp_offset = port->timestamp_offset;
 	q->layout.capture_offset = port->capture_offset;
+	q->layout.sequence_offset = port->sequence_offset;
+	q->layout.source_offset = port->source_offset;
 	q->layout.ol_flags = port->timestamp_flag;
+	q->layout.sequence_flag = args->card_sequence ? port->sequence_flag : 0;
+	q->layout.mark = args->mark;
 	q->layout.strip = args->keep_fcs || keep_crc ? 0 : args->fcs;
 	q->deliver_errors = args->deliver_errors;
 	q->layout.raw_timestamp = args->raw_timestamp;
@@ -199,6 +209,7 @@ dag_rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue_id, uint16_t nb_desc,
 		rte_free(q);
 		return -ENOMEM;
 	}
+	q->port_sequence = &port->sequence;
 	setup_policy(q, port, (offloads & RTE_ETH_RX_OFFLOAD_KEEP_CRC) != 0);
 	__atomic_add_fetch(&q->card->refs, 1, __ATOMIC_RELAXED);
 	dev->data->rx_queues[queue_id] = q;
@@ -295,6 +306,8 @@ dag_rx_queue_start(struct dag_rx_queue *q)
 	q->lctr_seen = 0;
 	q->strikes = 0;
 	q->copying = !q->zero_copy;
+	q->meta_counter.known = false;
+	dag_drops_start(q);
 
 	pthread_mutex_lock(&q->card->lock);
 	ret = attach_and_start(q);
@@ -322,6 +335,7 @@ dag_rx_queue_stop(struct dag_rx_queue *q)
 	pthread_mutex_lock(&q->card->lock);
 	q->card->lib->stop_stream(q->card->fd, q->stream);
 	pthread_mutex_unlock(&q->card->lock);
+	dag_drops_sample(q);
 	q->state = DAG_QUEUE_DRAINING;
 	if (dag_held(q) == 0)
 		detach_queue(q);

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <rte_cycles.h>
+
 #include "dag_driver.h"
 
 #define DAG_STAT(name, field)                              \
@@ -34,10 +36,37 @@ static const struct {
 	DAG_STAT("rx_copy_fallbacks", fallbacks),
 	DAG_STAT("rx_stale_bytes", stale_bytes),
 	DAG_STAT("rx_advances", advances),
+	DAG_STAT("rx_meta_drops", meta_drops),
+	DAG_STAT("rx_meta_malformed", meta_malformed),
+	DAG_STAT("rx_counter_drops", counter_drops),
+	DAG_STAT("rx_counter_resets", counter_resets),
 };
 
+/* These are states, the first queue's that has been told of them. */
+static const char *const dag_states[] = {"clk_state", "clk_phase_error", "meta_age_ms"};
+
+static uint64_t
+read_state(const struct rte_eth_dev *dev, unsigned int which)
+{
+	const struct dag_rx_queue *q;
+	uint16_t i;
+
+	for (i = 0; i < dev->data->nb_rx_queues; i++) {
+		q = dev->data->rx_queues[i];
+		if (q == NULL || q->stats.meta_tsc == 0)
+			continue;
+		if (which == 0)
+			return q->stats.clock_state;
+		if (which == 1)
+			return q->stats.clock_phase_error;
+		return (rte_get_tsc_cycles() - q->stats.meta_tsc) * 1000 / rte_get_tsc_hz();
+	}
+	return 0;
+}
+
 /* "rx_type_N_skipped" for each legal ERF type follow the table above */
-#define DAG_XSTATS (RTE_DIM(dag_xstats) + DAG_ERF_TYPES)
+#define DAG_COUNTERS (RTE_DIM(dag_xstats) + DAG_ERF_TYPES)
+#define DAG_XSTATS   (DAG_COUNTERS + RTE_DIM(dag_states))
 
 static uint64_t
 read_stat(const struct dag_rx_queue *q, size_t offset)
@@ -62,6 +91,30 @@ sum_stat(const struct rte_eth_dev *dev, size_t offset)
 
 #define SUM(dev, field) sum_stat(dev, offsetof(struct dag_rx_stats, field))
 
+/* Drops by the best source there is, never by a sum of them. */
+static uint64_t
+read_missed(const struct dag_rx_queue *q)
+{
+	if (q->drop_uuid != 0)
+		return read_stat(q, offsetof(struct dag_rx_stats, counter_drops));
+	if (q->meta_counter.known)
+		return read_stat(q, offsetof(struct dag_rx_stats, meta_drops));
+	return read_stat(q, offsetof(struct dag_rx_stats, lctr_drops));
+}
+
+/* The card is the primary's; a secondary process sees what it has sampled last. */
+static void
+sample_drops(struct rte_eth_dev *dev)
+{
+	uint16_t i;
+
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+		return;
+	for (i = 0; i < dev->data->nb_rx_queues; i++)
+		if (dev->data->rx_queues[i] != NULL)
+			dag_drops_sample(dev->data->rx_queues[i]);
+}
+
 int
 dag_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
 {
@@ -69,9 +122,12 @@ dag_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
 	const struct dag_rx_queue *q;
 	uint16_t i;
 
+	sample_drops(dev);
 	stats->ipackets = SUM(dev, packets);
 	stats->ibytes = SUM(dev, bytes);
-	stats->imissed = SUM(dev, lctr_drops);
+	for (i = 0; i < dev->data->nb_rx_queues; i++)
+		if (dev->data->rx_queues[i] != NULL)
+			stats->imissed += read_missed(dev->data->rx_queues[i]);
 	stats->rx_nombuf = SUM(dev, nombuf);
 	stats->ierrors = SUM(dev, error_drops) + SUM(dev, corrupt_records) +
 			 SUM(dev, invalid_records) + SUM(dev, empty_records) + SUM(dev, bad_rlen) +
@@ -82,7 +138,7 @@ dag_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
 			continue;
 		stats->q_ipackets[i] = read_stat(q, offsetof(struct dag_rx_stats, packets));
 		stats->q_ibytes[i] = read_stat(q, offsetof(struct dag_rx_stats, bytes));
-		stats->q_errors[i] = read_stat(q, offsetof(struct dag_rx_stats, lctr_drops));
+		stats->q_errors[i] = read_missed(q);
 	}
 	for (i = 0; i < RTE_ETHDEV_QUEUE_STAT_CNTRS; i++)
 		stats->oerrors += port->tx_dropped[i];
@@ -96,6 +152,7 @@ dag_stats_reset(struct rte_eth_dev *dev)
 	struct dag_rx_queue *q;
 	uint16_t i;
 
+	sample_drops(dev);
 	for (i = 0; i < dev->data->nb_rx_queues; i++) {
 		q = dev->data->rx_queues[i];
 		if (q != NULL)
@@ -113,7 +170,8 @@ dag_xstats_get(struct rte_eth_dev *dev, struct rte_eth_xstat *xstats, unsigned i
 
 	if (xstats == NULL || n < DAG_XSTATS)
 		return DAG_XSTATS;
-	for (i = 0; i < DAG_XSTATS; i++) {
+	sample_drops(dev);
+	for (i = 0; i < DAG_COUNTERS; i++) {
 		if (i < RTE_DIM(dag_xstats))
 			offset = dag_xstats[i].offset;
 		else
@@ -121,6 +179,10 @@ dag_xstats_get(struct rte_eth_dev *dev, struct rte_eth_xstat *xstats, unsigned i
 				 (i - RTE_DIM(dag_xstats)) * sizeof(uint64_t);
 		xstats[i].id = i;
 		xstats[i].value = sum_stat(dev, offset);
+	}
+	for (; i < DAG_XSTATS; i++) {
+		xstats[i].id = i;
+		xstats[i].value = read_state(dev, i - (unsigned int)DAG_COUNTERS);
 	}
 	return DAG_XSTATS;
 }
@@ -135,8 +197,10 @@ dag_xstats_get_names(struct rte_eth_dev *dev __rte_unused, struct rte_eth_xstat_
 		return DAG_XSTATS;
 	for (i = 0; i < RTE_DIM(dag_xstats); i++)
 		strlcpy(names[i].name, dag_xstats[i].name, sizeof(names[i].name));
-	for (; i < DAG_XSTATS; i++)
+	for (; i < DAG_COUNTERS; i++)
 		snprintf(names[i].name, sizeof(names[i].name), "rx_type_%u_skipped",
 			 i - (unsigned int)RTE_DIM(dag_xstats));
+	for (; i < DAG_XSTATS; i++)
+		strlcpy(names[i].name, dag_states[i - DAG_COUNTERS], sizeof(names[i].name));
 	return DAG_XSTATS;
 }

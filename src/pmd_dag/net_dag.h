@@ -26,7 +26,12 @@
  * port: the card numbers its records itself (ERF extension header 3; device argument
  * sequence=card). Else it counts the queue's own packets, and nothing orders packets of several
  * queues but their times. */
-#define NET_DAG_SEQUENCE_NAME "homard_dynfield_sequence"
+#define NET_DAG_SEQUENCE_NAME      "homard_dynfield_sequence"
+#define NET_DAG_CARD_SEQUENCE_NAME "homard_dynflag_card_sequence"
+
+/* Only with the device argument ids=1: who captured the packet, uint64_t, 8-byte aligned, flags 0.
+ * Source ID << 48 | host ID, from the extension headers 16 and 17; 0: none. */
+#define NET_DAG_SOURCE_NAME "homard_dynfield_source"
 
 /* 8 bytes, 8-byte aligned. An application that fills the field for ports of other drivers registers
  * it with just these parameters: size and align 8, flags 0. */

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "pmd_dag/dag_ext.h"
+#include "pmd_dag/dag_meta.h"
 #include "pmd_dag/dag_record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -23,6 +25,10 @@ static uint32_t touch(const uint8_t *p, uint32_t n)
 // What the driver reads of a frame that it delivers.
 static uint32_t deliver(const uint8_t *rec, const struct dag_record *r)
 {
+	struct dag_ext ext;
+	dag_ext_read(rec, r->offset - 2, &ext);
+	assert(ext.host >> 48 == 0);
+	assert(rec[8] & HM_ERF_MORE || !(ext.has_hash || ext.has_color || ext.has_sequence));
 	uint32_t caplen = hm_erf_caplen(r->rlen, r->offset, hm_erf_wlen(rec), HM_ERF_FCS);
 	assert(r->offset >= HM_ERF_HEADER + 2);
 	assert(r->offset <= r->rlen);
@@ -31,6 +37,15 @@ static uint32_t deliver(const uint8_t *rec, const struct dag_record *r)
 	assert(hm_erf_interface(hm_erf_flags(rec)) < 8);
 	return touch(rec + r->offset, caplen) + rec[r->offset - 2] +
 	       (uint32_t)hm_erf_ts_to_ns(hm_erf_ts(rec));
+}
+
+static uint32_t read_meta(const uint8_t *rec, uint32_t rlen)
+{
+	uint32_t offset = hm_erf_payload_offset(rec, rlen);
+	struct dag_meta meta = {0};
+	if (offset != 0)
+		dag_meta_read(rec, offset, rlen, 0, &meta);
+	return meta.clock_state + meta.phase_error + (uint32_t)meta.drops;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -44,6 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(r.rlen >= HM_ERF_HEADER && r.rlen <= (size_t)(top - cur));
 		if (verdict == DAG_RECORD_FRAME || verdict == DAG_RECORD_ERROR_FRAME)
 			sink += deliver(cur, &r);
+		else if (verdict == DAG_RECORD_META)
+			sink += read_meta(cur, r.rlen);
 		else
 			sink += touch(cur, HM_ERF_HEADER);
 		cur += r.rlen;

@@ -113,3 +113,19 @@ static inline const struct net_dag_capture *dag_port_capture(const struct rte_mb
 	assert_true(offset >= 0);
 	return RTE_MBUF_DYNFIELD(m, offset, const struct net_dag_capture *);
 }
+
+static inline uint64_t dag_port_sequence(const struct rte_mbuf *m)
+{
+	static int offset = -1;
+	if (offset < 0)
+		offset = rte_mbuf_dynfield_lookup(NET_DAG_SEQUENCE_NAME, NULL);
+	assert_true(offset >= 0);
+	return *RTE_MBUF_DYNFIELD(m, offset, const uint64_t *);
+}
+
+static inline uint64_t dag_port_card_sequence_flag(void)
+{
+	int bit = rte_mbuf_dynflag_lookup(NET_DAG_CARD_SEQUENCE_NAME, NULL);
+	assert_true(bit >= 0);
+	return UINT64_C(1) << bit;
+}

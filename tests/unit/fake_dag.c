@@ -9,7 +9,7 @@
 
 static struct {
 	struct sim_ring ring;
-	uint64_t put, released;
+	uint64_t put, released, drops;
 	unsigned violations;
 	int error, attached, started;
 } card;
@@ -43,6 +43,11 @@ uint64_t fake_dag_released(void)
 unsigned fake_dag_violations(void)
 {
 	return card.violations;
+}
+
+void fake_dag_set_drops(uint64_t drops)
+{
+	card.drops = drops;
 }
 
 static int wrong(void)
@@ -136,4 +141,32 @@ uint8_t *dag_advance_stream(int fd, int stream, uint8_t **bottom)
 	card.released += given;
 	*bottom = card.ring.mem + card.released % card.ring.size;
 	return *bottom + (card.put - card.released);
+}
+
+/* --- the configuration library --- */
+
+void *dag_config_init(const char *name)
+{
+	return strcmp(name, "dag0") == 0 ? &card : NULL;
+}
+
+void dag_config_dispose(void *ref)
+{
+	if (ref != &card)
+		wrong();
+}
+
+uint64_t dag_config_get_indexed_attribute_uuid(void *ref, uint32_t code, uint32_t index)
+{
+	if (ref != &card || index != 0)
+		wrong();
+	return code == FAKE_DAG_DROP_ATTR ? 1 : 0;
+}
+
+int dag_config_get_uint64_attribute_ex(void *ref, uint64_t uuid, uint64_t *value)
+{
+	if (ref != &card || uuid != 1)
+		return wrong();
+	*value = card.drops;
+	return 0;
 }

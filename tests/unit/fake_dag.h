@@ -15,6 +15,9 @@ void fake_dag_reset(uint64_t size);
 void fake_dag_put(const void *bytes, size_t n);
 /* From now on advance fails with this errno; 0: plugged in again. */
 void fake_dag_unplug(int error);
+/* The stream's drop attribute, of code FAKE_DAG_DROP_ATTR. */
+#define FAKE_DAG_DROP_ATTR 217
+void fake_dag_set_drops(uint64_t drops);
 uint64_t fake_dag_released(void);
 unsigned fake_dag_violations(void); // calls that a correct reader never makes
 

@@ -317,6 +317,60 @@ static void test_streams_split_flows_and_lose_nothing(void **state)
 	}
 }
 
+// Every packet of every queue once, in an order that can be told again from the sequence alone.
+static void test_sequence_orders_packets_across_streams(void **state)
+{
+	struct rte_mbuf *pkts[64];
+	(void)state;
+	for (int fed = 0; fed < 2; fed++) {
+		const uint32_t laps = 4, all = 5000 * laps;
+		uint8_t *seen = calloc(all, 1);
+		struct dag_sim_card card = variant(fed);
+		uint32_t n = 0;
+		card.streams = 3;
+		card.loop = laps;
+		add(&card);
+		uint16_t port = dag_port_open("net_dag_t", ARGS ",sequence=card", 3, 1024, pool);
+		time_t late = time(NULL) + 60;
+		for (uint16_t q = 0; n < all && time(NULL) < late; q = (uint16_t)((q + 1) % 3)) {
+			uint16_t got = rte_eth_rx_burst(port, q, pkts, 64);
+			for (uint16_t k = 0; k < got; k++) {
+				uint64_t place = dag_port_sequence(pkts[k]) - (UINT64_C(1) << 32);
+				assert_true(place < all);
+				assert_int_equal(seen[place]++, 0);
+				check_frame(pkts[k], (uint32_t)place % 5000);
+				assert_true(pkts[k]->ol_flags & dag_port_card_sequence_flag());
+			}
+			n += got;
+			rte_pktmbuf_free_bulk(pkts, got);
+		}
+		assert_int_equal(n, all);
+		for (uint32_t i = 0; i < all; i++)
+			assert_int_equal(seen[i], 1);
+		free(seen);
+		finish(port);
+	}
+}
+
+static void test_sequence_of_one_queue_counts_it(void **state)
+{
+	struct dag_sim_card card = defaults();
+	struct rte_mbuf *pkts[64];
+	uint64_t n = 0;
+	(void)state;
+	add(&card);
+	uint16_t port = dag_port_open("net_dag_t", ARGS, 1, 1024, pool);
+	while (n < 5000) {
+		uint16_t got = rte_eth_rx_burst(port, 0, pkts, 33);
+		for (uint16_t k = 0; k < got; k++, n++) {
+			assert_true(dag_port_sequence(pkts[k]) == n);
+			assert_false(pkts[k]->ol_flags & dag_port_card_sequence_flag());
+		}
+		rte_pktmbuf_free_bulk(pkts, got);
+	}
+	finish(port);
+}
+
 static void test_named_streams_become_queues(void **state)
 {
 	struct dag_sim_card card = defaults();
@@ -675,6 +729,8 @@ int main(void)
 		cmocka_unit_test(test_times_are_those_of_the_trace),
 		cmocka_unit_test(test_laps_repeat_frames_with_rising_times),
 		cmocka_unit_test(test_streams_split_flows_and_lose_nothing),
+		cmocka_unit_test(test_sequence_orders_packets_across_streams),
+		cmocka_unit_test(test_sequence_of_one_queue_counts_it),
 		cmocka_unit_test(test_named_streams_become_queues),
 		cmocka_unit_test(test_late_and_reversed_frees_harm_nothing),
 		cmocka_unit_test(test_clones_hold_their_record),

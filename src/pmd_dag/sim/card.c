@@ -105,6 +105,8 @@ struct sim_card *sim_card_create(const char *name, const struct dag_sim_card *co
 	}
 	strncpy(c->name, name, sizeof(c->name) - 1);
 	c->conf = *conf;
+	// one stream is in order by itself
+	c->form = (struct sim_record_form){conf->fcs, conf->sequence && conf->streams > 1};
 	c->n_streams = conf->streams;
 	c->started = !conf->hold;
 	for (uint32_t i = 0; i < c->n_streams; i++) {

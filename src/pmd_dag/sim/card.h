@@ -63,6 +63,7 @@ struct sim_stream {
 struct sim_card {
 	char name[16];
 	struct dag_sim_card conf; // path, fd and generator are the source's
+	struct sim_record_form form;
 	struct sim_source source;
 	struct sim_card *next;
 	uint32_t opens;

@@ -151,6 +151,12 @@ static int read_generator(struct cards_file *f, json_t *object)
 	return 0;
 }
 
+static int read_bool(struct cards_file *f, const char *key, const json_t *value, bool *out)
+{
+	*out = json_is_true(value);
+	return json_is_boolean(value) ? 0 : wrong(f, key, "true or false");
+}
+
 static int read_key(struct cards_file *f, const char *key, json_t *value)
 {
 	int ret = read_number(f, card_numbers, key, value, &f->conf);
@@ -162,15 +168,13 @@ static int read_key(struct cards_file *f, const char *key, json_t *value)
 		return read_pace(f, value);
 	if (strcmp(key, "generator") == 0)
 		return read_generator(f, value);
-	if (strcmp(key, "poison") == 0 && json_is_boolean(value)) {
-		f->conf.poison = json_is_true(value);
-		return 0;
-	}
+	if (strcmp(key, "poison") == 0)
+		return read_bool(f, key, value, &f->conf.poison);
+	if (strcmp(key, "sequence") == 0)
+		return read_bool(f, key, value, &f->conf.sequence);
 	return wrong(f, key,
-		     strcmp(key, "poison") == 0
-			     ? "true or false"
-			     : "only trace, generator, pace, loop, streams, fcs, buffer_mb, "
-			       "preload_mb, poison");
+		     "only trace, generator, pace, loop, streams, fcs, buffer_mb, preload_mb, "
+		     "sequence, poison");
 }
 
 // Every card is checked, so that a mistake does not wait for the day its card is opened.

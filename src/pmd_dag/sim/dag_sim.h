@@ -30,13 +30,15 @@ struct dag_sim_card {
 	uint32_t fcs;        // 32: an FCS is computed and appended to whole frames; 0: none
 	uint32_t buffer_mb;  // ring of each stream of a trace that is not loaded
 	uint32_t preload_mb; // traces up to this size are loaded; 0: none
-	bool poison;         // overwrite what the reader has released (fed traces)
-	bool hold;           // wait for dag_sim_card_start()
+	bool sequence; // several streams: number the records as they come (extension header 3)
+	bool poison;   // overwrite what the reader has released (fed traces)
+	bool hold;     // wait for dag_sim_card_start()
 };
 
 #define DAG_SIM_CARD_DEFAULTS                                                                      \
 	{                                                                                          \
 		.fd = -1, .loop = 1, .streams = 1, .fcs = 32, .buffer_mb = 64, .preload_mb = 1536, \
+		.sequence = true,                                                                  \
 	}
 
 enum dag_sim_state {

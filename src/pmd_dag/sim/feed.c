@@ -78,12 +78,12 @@ static bool feed_packet(struct feed *f, const struct hm_trace_packet *p, uint64_
 {
 	struct sim_card *c = f->card;
 	struct sim_stream *s = &c->streams[sim_card_split(c, p)];
-	uint32_t size = sim_record_size(p, c->conf.fcs);
+	uint32_t size = sim_record_size(p, &c->form);
 	if (!wait_for_room(f, s, size, p->ts_ns + add_ns))
 		return false;
 	// records across the end are contiguous in the mirror
 	c->cut += sim_record_write(s->ring.mem + s->filled % s->ring.size, p, p->ts_ns + add_ns,
-				   c->conf.fcs);
+				   (uint32_t)(c->read_packets - 1), &c->form);
 	s->filled += size;
 	s->offered++;
 	if (++f->pending == PUBLISH) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* libdag: the receive side of the card library's ABI, as programs in the open call it. The vendor's
- * own headers are not public and were not used.
+/* libdag and libdagconf: the receive side of the card libraries' ABI, as programs in the open call
+ * it. The vendor's own headers are not public and were not used.
  */
 #pragma once
 
@@ -30,4 +30,10 @@ uint8_t *dag_advance_stream(int fd, int stream, uint8_t **bottom);
 uint8_t *dag_rx_stream_next_record(int fd, int stream);
 int dag_get_stream_erf_types(int fd, int stream, uint8_t *types, int size);
 int dag_set_mode(int fd, int stream, uint32_t mode);
+
+/* Configuration: a card, attributes by a code of the vendor's, an index and then a handle. */
+void *dag_config_init(const char *name);
+void dag_config_dispose(void *card);
+uint64_t dag_config_get_indexed_attribute_uuid(void *card, uint32_t code, uint32_t index);
+int dag_config_get_uint64_attribute_ex(void *card, uint64_t uuid, uint64_t *value);
 #pragma GCC visibility pop

@@ -35,22 +35,17 @@ static int note_record(struct sim_stream *s, uint64_t offset)
 	return 0;
 }
 
-static void raise_time(uint8_t *rec, uint64_t add)
-{
-	uint64_t ts = htole64(hm_erf_ts(rec) + add);
-	memcpy(rec, &ts, sizeof(ts));
-}
-
 static int load_packet(struct sim_card *c, const struct hm_trace_packet *p, uint64_t *room)
 {
 	struct sim_stream *s = &c->streams[sim_card_split(c, p)];
-	uint32_t size = sim_record_size(p, c->conf.fcs);
+	uint32_t size = sim_record_size(p, &c->form);
 	if (size > *room)
 		return -EFBIG;
 	*room -= size;
 	if (note_record(s, s->filled) < 0)
 		return -ENOMEM;
-	c->cut += sim_record_write(s->ring.mem + s->filled, p, p->ts_ns, c->conf.fcs);
+	c->cut += sim_record_write(s->ring.mem + s->filled, p, p->ts_ns, (uint32_t)c->read_packets,
+				   &c->form);
 	s->filled += size;
 	return 0;
 }
@@ -88,7 +83,8 @@ static int repeat_lap(struct sim_card *c, struct sim_stream *s)
 			uint64_t offset = s->index[i] + s->filled;
 			if (note_record(s, offset) < 0)
 				return -ENOMEM;
-			raise_time(s->ring.mem + offset, k * c->lap_ts);
+			sim_record_raise(s->ring.mem + offset, k * c->lap_ts,
+					 (uint32_t)(k * c->read_packets), &c->form);
 		}
 		s->filled += bytes;
 	}
@@ -171,6 +167,8 @@ static uint64_t offer(struct sim_stream *s, uint64_t n, uint64_t reach, uint64_t
 {
 	const uint32_t *index = s->index + s->next;
 	const uint64_t add = s->again ? s->add : 0;
+	const struct sim_card *c = s->card;
+	const uint32_t add_sequence = (uint32_t)(c->copies * c->read_packets);
 	uint8_t *mem = s->ring.mem;
 	uint64_t i;
 	for (i = 0; i < n; i++) {
@@ -183,7 +181,7 @@ static uint64_t offer(struct sim_stream *s, uint64_t n, uint64_t reach, uint64_t
 		if (due != UINT64_MAX && hm_erf_ts(rec) + add > due)
 			break;
 		if (add != 0)
-			raise_time(rec, add);
+			sim_record_raise(rec, add, add_sequence, &c->form);
 	}
 	return i;
 }

@@ -113,20 +113,28 @@ uint64_t sim_source_file_size(const struct dag_sim_card *card)
 	return (uint64_t)st.st_size;
 }
 
-// Captured bytes that fit, and whether an FCS goes behind them: a snapped frame has none.
-static uint32_t captured(const struct hm_trace_packet *p, uint32_t fcs_bits, bool *fcs)
+#define EXT_CLASSIFICATION 3u
+
+static uint32_t header_size(const struct sim_record_form *form)
 {
-	const uint32_t max = SIM_RECORD_MAX - HM_ERF_HEADER - 2;
+	return HM_ERF_HEADER + (form->sequence ? HM_ERF_EXT_HEADER : 0) + 2;
+}
+
+// Captured bytes that fit, and whether an FCS goes behind them: a snapped frame has none.
+static uint32_t captured(const struct hm_trace_packet *p, const struct sim_record_form *form,
+			 bool *fcs)
+{
+	const uint32_t max = SIM_RECORD_MAX - header_size(form);
 	uint32_t caplen = p->caplen < max ? p->caplen : max;
-	*fcs = fcs_bits == 32 && caplen == p->wirelen && caplen + HM_ERF_FCS <= max;
+	*fcs = form->fcs == 32 && caplen == p->wirelen && caplen + HM_ERF_FCS <= max;
 	return caplen;
 }
 
-uint32_t sim_record_size(const struct hm_trace_packet *p, uint32_t fcs_bits)
+uint32_t sim_record_size(const struct hm_trace_packet *p, const struct sim_record_form *form)
 {
 	bool fcs;
-	uint32_t caplen = captured(p, fcs_bits, &fcs);
-	uint32_t size = HM_ERF_HEADER + 2 + caplen + (fcs ? HM_ERF_FCS : 0);
+	uint32_t caplen = captured(p, form, &fcs);
+	uint32_t size = header_size(form) + caplen + (fcs ? HM_ERF_FCS : 0);
 	// a reader could not tell padding behind a snapped frame from its data
 	return caplen < p->wirelen ? size : (size + 7) & ~7u;
 }
@@ -137,23 +145,44 @@ static void put_be16(uint8_t *p, uint32_t v)
 	p[1] = (uint8_t)v;
 }
 
+// An extension header of 8 bytes: type, flags (none), sequence number.
+static void put_sequence(uint8_t *rec, uint32_t sequence)
+{
+	uint64_t ext = htobe64((uint64_t)EXT_CLASSIFICATION << 56 | sequence);
+	memcpy(rec + HM_ERF_HEADER, &ext, sizeof(ext));
+}
+
+void sim_record_raise(uint8_t *rec, uint64_t ts, uint32_t sequence,
+		      const struct sim_record_form *form)
+{
+	uint64_t sum = htole64(hm_erf_ts(rec) + ts);
+	memcpy(rec, &sum, sizeof(sum));
+	if (form->sequence) {
+		uint32_t old;
+		memcpy(&old, rec + HM_ERF_HEADER + 4, sizeof(old));
+		put_sequence(rec, be32toh(old) + sequence);
+	}
+}
+
 bool sim_record_write(uint8_t *rec, const struct hm_trace_packet *p, uint64_t ts_ns,
-		      uint32_t fcs_bits)
+		      uint32_t sequence, const struct sim_record_form *form)
 {
 	bool fcs;
-	uint32_t caplen = captured(p, fcs_bits, &fcs), rlen = sim_record_size(p, fcs_bits);
-	uint32_t wlen = p->wirelen + (fcs_bits == 32 ? HM_ERF_FCS : 0);
+	uint32_t caplen = captured(p, form, &fcs), rlen = sim_record_size(p, form);
+	uint32_t wlen = p->wirelen + (form->fcs == 32 ? HM_ERF_FCS : 0);
 	uint64_t ts = htole64(hm_erf_ts_from_ns(ts_ns));
-	uint8_t *data = rec + HM_ERF_HEADER + 2;
+	uint8_t *data = rec + header_size(form);
 
 	memcpy(rec, &ts, sizeof(ts));
-	rec[8] = HM_ERF_ETH;
+	rec[8] = HM_ERF_ETH | (form->sequence ? HM_ERF_MORE : 0);
 	rec[9] = (uint8_t)((p->ifindex & HM_ERF_FLAG_INTERFACE) | (p->ifindex & 4) << 4 |
 			   HM_ERF_FLAG_VLEN);
 	put_be16(rec + 10, rlen);
 	put_be16(rec + 12, 0);
 	put_be16(rec + 14, wlen < UINT16_MAX ? wlen : UINT16_MAX);
-	rec[16] = rec[17] = 0;
+	if (form->sequence)
+		put_sequence(rec, sequence);
+	data[-2] = data[-1] = 0;
 	memcpy(data, p->data, caplen);
 	data += caplen;
 	if (fcs) {

@@ -42,10 +42,19 @@ uint64_t sim_source_file_size(const struct dag_sim_card *card);
 
 #define SIM_RECORD_MAX 65528u // the largest multiple of 8 that rlen can say
 
+/* How packets become records. */
+struct sim_record_form {
+	uint32_t fcs;  // 32: an FCS is computed and appended to whole frames; 0: none
+	bool sequence; // a Classification extension header numbers the card's records
+};
+
 /* Bytes of p's record: a multiple of 8, but for a snapped frame, whose end is the record's. */
-uint32_t sim_record_size(const struct hm_trace_packet *p, uint32_t fcs_bits);
+uint32_t sim_record_size(const struct hm_trace_packet *p, const struct sim_record_form *form);
 /* Writes it, type ETH: frames of every link type are carried as they are. True if p was cut. */
 bool sim_record_write(uint8_t *rec, const struct hm_trace_packet *p, uint64_t ts_ns,
-		      uint32_t fcs_bits);
+		      uint32_t sequence, const struct sim_record_form *form);
 /* Fills n bytes, at least 16, with PAD records. */
 void sim_record_pad(uint8_t *rec, uint64_t n);
+/* Raises time (2^-32 s) and sequence of a record where it is. */
+void sim_record_raise(uint8_t *rec, uint64_t ts, uint32_t sequence,
+		      const struct sim_record_form *form);
