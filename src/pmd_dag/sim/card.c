@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/mman.h>
 
-#include "core/parse.h"
+#include "trace/erf.h"
+
+#define MIN_WINDOW UINT64_C(65536) // so that the longest record is contiguous
 
 pthread_mutex_t sim_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sim_card *cards;
@@ -22,7 +25,24 @@ struct sim_card *sim_card_find(const char *name)
 	return c;
 }
 
-static int check_conf(const char *name, const struct dag_sim_card *conf, struct hm_error *err)
+static int check_feed(const char *name, const struct dag_sim_card *conf, struct hm_error *err)
+{
+	struct sim_script script;
+	struct sim_split split;
+	if (conf->rate_pps > 0 && conf->pace != 0)
+		return hm_error_set(err, -EINVAL, 0, "%s: either a rate or a pace", name);
+	if (conf->drop_bits != 32 && conf->drop_bits != 64)
+		return hm_error_set(err, -EINVAL, 0, "%s: drop_bits %u, want 32 or 64", name,
+				    conf->drop_bits);
+	int ret = sim_split_init(&split, conf->streams, conf->rules, err);
+	if (ret == 0)
+		ret = sim_script_init(&script, conf->faults, err);
+	if (ret == 0)
+		sim_script_fini(&script);
+	return ret;
+}
+
+int sim_card_check(const char *name, const struct dag_sim_card *conf, struct hm_error *err)
 {
 	unsigned number;
 	char tail;
@@ -44,7 +64,7 @@ static int check_conf(const char *name, const struct dag_sim_card *conf, struct 
 		return hm_error_set(err, -EINVAL, 0,
 				    "%s: a descriptor can be played once only, loop must be 1",
 				    name);
-	return 0;
+	return check_feed(name, conf, err);
 }
 
 // What may be loaded: the limit asked for, but never more than half of what is free.
@@ -63,37 +83,86 @@ static uint64_t load_limit(const struct dag_sim_card *conf)
 	return limit;
 }
 
-// A descriptor cannot be read twice, so it is fed; so is what has no end.
+// A descriptor cannot be read twice, so it is fed; so is what has no end, or may go wrong.
 static bool may_load(const struct dag_sim_card *conf, uint64_t limit)
 {
+	if (conf->shared || conf->lossy || conf->rate_pps > 0 || conf->faults)
+		return false;
 	if (conf->path)
 		return sim_source_file_size(conf) <= limit;
 	return conf->fd < 0 && conf->generator && conf->generator->packets > 0;
 }
 
-static int fill_card(struct sim_card *c, const struct dag_sim_card *conf, struct hm_error *err)
+// The ring's sizes come with the records.
+static int load_card(struct sim_card *c, uint64_t limit, struct hm_error *err)
 {
-	uint64_t limit = load_limit(conf);
-	int ret = sim_source_open(&c->source, conf, err);
+	int ret = sim_source_open(&c->source, &c->conf, err);
 	if (ret < 0)
 		return ret;
-	if (may_load(conf, limit)) {
-		ret = sim_card_load(c, limit, err);
+	c->form = sim_record_form_of(&c->conf);
+	ret = sim_split_init(&c->split, c->n_streams, c->conf.rules, err);
+	c->shared = aligned_alloc(alignof(struct sim_shared), sizeof(*c->shared));
+	if (!c->shared)
+		return -ENOMEM;
+	memset(c->shared, 0, sizeof(*c->shared));
+	sim_shared_init(c->shared, c->n_streams, 0);
+	c->shared->link = c->source.link;
+	c->shared->hold = c->conf.hold;
+	for (uint32_t i = 0; i < c->n_streams; i++)
+		c->streams[i].shared = &c->shared->stream[i];
+	return ret == 0 ? sim_card_load(c, limit, err) : ret;
+}
+
+static void unload_card(struct sim_card *c)
+{
+	sim_source_close(&c->source);
+	free(c->shared);
+	c->shared = NULL;
+}
+
+// A card of this process is a file in memory: the feeder's thread maps it like another process.
+static int open_file(struct sim_card *c, struct hm_error *err)
+{
+	const struct dag_sim_card *conf = &c->conf;
+	int fd = conf->shared ? -1 : memfd_create("dag_sim", MFD_CLOEXEC);
+	if (!conf->shared && fd < 0)
+		return -errno;
+	int ret = sim_shared_open(&c->file, conf->shared, fd, conf->streams,
+				  (uint64_t)conf->buffer_mb << 20, err);
+	if (ret < 0)
+		return ret;
+	c->shared = c->file.shared;
+	for (uint32_t i = 0; i < c->n_streams && ret == 0; i++) {
+		struct sim_stream *s = &c->streams[i];
+		s->shared = &c->shared->stream[i];
+		ret = sim_shared_ring(&c->file, i, &s->ring);
+	}
+	if (ret < 0)
+		return hm_error_set(err, ret, 0, "%s: cannot map a ring of %u MB: %s", c->name,
+				    conf->buffer_mb, strerror(-ret));
+	if (conf->shared)
+		return 0;
+	c->shared->hold = conf->hold;
+	c->feeder = calloc(1, sizeof(*c->feeder));
+	return c->feeder ? sim_feeder_init(c->feeder, &c->file, conf, err) : -ENOMEM;
+}
+
+static int fill_card(struct sim_card *c, struct hm_error *err)
+{
+	uint64_t limit = load_limit(&c->conf);
+	if (may_load(&c->conf, limit)) {
+		int ret = load_card(c, limit, err);
 		if (ret != -EFBIG)
 			return ret;
-		sim_source_close(&c->source);
-		ret = sim_source_open(&c->source, conf, err);
-		if (ret < 0)
-			return ret;
-		c->cut = c->read_packets = 0;
+		unload_card(c);
 	}
-	return sim_card_make_rings(c, err);
+	return open_file(c, err);
 }
 
 struct sim_card *sim_card_create(const char *name, const struct dag_sim_card *conf,
 				 struct hm_error *err)
 {
-	int ret = check_conf(name, conf, err);
+	int ret = sim_card_check(name, conf, err);
 	if (ret < 0) {
 		errno = -ret;
 		return NULL;
@@ -105,17 +174,14 @@ struct sim_card *sim_card_create(const char *name, const struct dag_sim_card *co
 	}
 	strncpy(c->name, name, sizeof(c->name) - 1);
 	c->conf = *conf;
-	// one stream is in order by itself
-	c->form = (struct sim_record_form){conf->fcs, conf->sequence && conf->streams > 1};
+	c->file.fd = -1;
 	c->n_streams = conf->streams;
-	c->started = !conf->hold;
 	for (uint32_t i = 0; i < c->n_streams; i++) {
 		c->streams[i].card = c;
 		c->streams[i].ring.fd = -1;
-		c->streams[i].reader_cpu = -1;
 		c->streams[i].attached_by = -1;
 	}
-	ret = fill_card(c, conf, err);
+	ret = fill_card(c, err);
 	for (uint32_t i = 0; i < c->n_streams; i++)
 		c->streams[i].bottom = c->streams[i].ring.mem;
 	c->next = cards;
@@ -129,69 +195,108 @@ struct sim_card *sim_card_create(const char *name, const struct dag_sim_card *co
 	return c;
 }
 
+static void *feed_main(void *arg)
+{
+	struct sim_card *c = arg;
+	pthread_setname_np(pthread_self(), "dag_sim");
+	sim_feeder_run(c->feeder, &c->error);
+	return NULL;
+}
+
+static int start_feeder(struct sim_card *c)
+{
+	if (c->feeding || !c->feeder)
+		return 0;
+	errno = pthread_create(&c->thread, NULL, feed_main, c);
+	if (errno != 0)
+		return -1;
+	c->feeding = true;
+	return 0;
+}
+
 void sim_card_destroy(struct sim_card *c)
 {
 	struct sim_card **p = &cards;
-	sim_card_feed_stop(c);
+	if (c->feeder) {
+		c->feeder->quit = true;
+		if (c->feeding)
+			pthread_join(c->thread, NULL);
+		sim_feeder_fini(c->feeder);
+		free(c->feeder);
+	}
 	while (*p != c)
 		p = &(*p)->next;
 	*p = c->next;
-	sim_source_close(&c->source);
 	for (uint32_t i = 0; i < c->n_streams; i++) {
 		sim_ring_free(&c->streams[i].ring);
 		free(c->streams[i].index);
 	}
+	if (c->shared == c->file.shared)
+		c->shared = NULL;
+	unload_card(c);
+	sim_shared_close(&c->file);
 	free(c);
+}
+
+// The position that the last reader left, of whichever process.
+static void take_position(struct sim_stream *s)
+{
+	s->released = s->shared->released;
+	s->exposed = s->shared->exposed;
+	s->position = s->released % s->ring.size;
+	s->bottom = s->ring.mem + s->position;
+}
+
+int sim_stream_attach(struct sim_stream *s, int fd, uint64_t window)
+{
+	if (s->attached_by >= 0) {
+		errno = EBUSY;
+		return -1;
+	}
+	if (sim_shared_attach(&s->card->file, (uint32_t)(s - s->card->streams)) < 0)
+		return -1;
+	errno = -sim_ring_window(&s->ring,
+				 window != 0 && window < MIN_WINDOW ? MIN_WINDOW : window);
+	if (errno != 0) {
+		sim_shared_detach(&s->card->file, (uint32_t)(s - s->card->streams));
+		return -1;
+	}
+	s->attached_by = fd;
+	s->shared->started = false; // if its last reader died
+	take_position(s);
+	return 0;
+}
+
+void sim_stream_detach(struct sim_stream *s)
+{
+	sim_stream_stop(s);
+	s->attached_by = -1;
+	sim_shared_detach(&s->card->file, (uint32_t)(s - s->card->streams));
 }
 
 int sim_stream_start(struct sim_stream *s)
 {
-	if (s->started) {
+	if (s->shared->started) {
 		errno = EINVAL;
 		return -1;
 	}
-	s->started = true;
 	s->fresh = true;
 	s->joined = false;
 	s->record = NULL;
-	if (!s->card->loaded && s->card->started)
-		return sim_card_feed_start(s->card);
-	return 0;
+	s->shared->started = true;
+	return s->card->shared->hold ? 0 : start_feeder(s->card);
 }
 
 void sim_stream_stop(struct sim_stream *s)
 {
-	s->started = false;
-}
-
-uint32_t sim_card_split(const struct sim_card *c, const struct hm_trace_packet *p)
-{
-	static const struct hm_parse_conf conf = {0};
-	static _Thread_local struct hm_batch b;
-	if (c->n_streams == 1)
-		return 0;
-	b.n = 1;
-	b.link = c->source.link;
-	b.all = 1;
-	b.data[0] = p->data;
-	b.caplen[0] = p->caplen < UINT16_MAX ? p->caplen : UINT16_MAX;
-	b.wirelen[0] = p->wirelen;
-	hm_parse(&b, &conf);
-	return b.hash[0] % c->n_streams;
-}
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	s->shared->started = false;
 }
 
 uint64_t sim_card_now_ns(struct sim_card *c)
 {
 	if (c->conf.pace == 0)
 		return UINT64_MAX;
-	uint64_t now = monotonic_ns(), none = 0;
+	uint64_t now = sim_now_ns(), none = 0;
 	// the first look of whichever thread starts the clock
 	atomic_compare_exchange_strong(&c->start_ns, &none, now);
 	uint64_t start = c->start_ns;
@@ -203,16 +308,63 @@ uint64_t sim_card_now_ns(struct sim_card *c)
 static void join_reader(struct sim_stream *s)
 {
 	s->joined = true;
-	s->reader_cpu = sched_getcpu();
+	s->shared->reader_cpu = sched_getcpu();
+}
+
+// The last record end that lies within the mirror's window, which ends at `limit`.
+static uint64_t within_window(const struct sim_stream *s, uint64_t produced, uint64_t limit)
+{
+	uint64_t at = s->exposed;
+	while (at + HM_ERF_HEADER <= produced) {
+		uint32_t rlen = hm_erf_rlen(s->bottom + (at - s->released));
+		if (rlen < HM_ERF_HEADER)
+			return limit < produced ? limit : produced;
+		if (at + rlen > produced || at + rlen > limit)
+			break;
+		at += rlen;
+	}
+	return at;
+}
+
+static void expose_fed(struct sim_stream *s)
+{
+	uint64_t produced = atomic_load_explicit(&s->shared->produced, memory_order_acquire);
+	const uint64_t limit = s->released - s->position + s->ring.size + s->ring.window;
+	if (atomic_load_explicit(&s->shared->error, memory_order_acquire) != 0 &&
+	    produced > s->shared->error_at)
+		produced = s->shared->error_at;
+	s->exposed = produced > limit ? within_window(s, produced, limit) : produced;
+}
+
+// The error that the script has put here, or a feeder that has not been heard of for too long.
+static int card_error(const struct sim_stream *s)
+{
+	const struct sim_card *c = s->card;
+	int error = atomic_load_explicit(&s->shared->error, memory_order_acquire);
+	if (error != 0 && (error == EAGAIN || s->exposed >= s->shared->error_at))
+		return error;
+	if (c->conf.unplug_ms == 0 || s->exposed != s->shared->produced)
+		return 0;
+	uint64_t beat = c->shared->heartbeat, now = sim_now_ns() / 1000000;
+	return beat != 0 && now > beat + c->conf.unplug_ms ? ENODEV : 0;
 }
 
 uint8_t *sim_stream_advance(struct sim_stream *s, uint8_t **bottom)
 {
+	const struct sim_shared *shared = s->card->shared;
 	uint64_t given = *bottom ? (uint64_t)(*bottom - s->bottom) : 0;
-	if (!s->started || (*bottom && *bottom < s->bottom) || given > s->exposed - s->released) {
-		atomic_fetch_add_explicit(&s->violations, 1, memory_order_relaxed);
+	if (!s->shared->started || (*bottom && *bottom < s->bottom) ||
+	    given > s->exposed - s->released) {
+		atomic_fetch_add_explicit(&s->shared->violations, 1, memory_order_relaxed);
 		errno = EINVAL;
 		return NULL;
+	}
+	if (!s->card->loaded) {
+		int error = card_error(s);
+		if (error != 0) {
+			errno = error;
+			return NULL;
+		}
 	}
 	if (given > 0) {
 		if (s->card->conf.poison && !s->card->loaded)
@@ -223,31 +375,21 @@ uint8_t *sim_stream_advance(struct sim_stream *s, uint8_t **bottom)
 			s->position -= s->ring.size;
 		s->bottom = s->ring.mem + s->position;
 		// the feeder may overwrite it from here on
-		atomic_store_explicit(&s->released_bytes, s->released, memory_order_release);
+		atomic_store_explicit(&s->shared->released, s->released, memory_order_release);
 	}
 	if (s->fresh) {
 		s->fresh = false; // a reader that throws old records away loses nothing new
-	} else if (s->card->started && !s->card->paused) {
+	} else if (!shared->hold && !shared->paused) {
 		if (!s->joined)
 			join_reader(s);
 		if (s->card->loaded)
 			sim_stream_expose_loaded(s);
 		else
-			s->exposed = atomic_load_explicit(&s->produced, memory_order_acquire);
-		atomic_store_explicit(&s->exposed_bytes, s->exposed, memory_order_relaxed);
+			expose_fed(s);
+		atomic_store_explicit(&s->shared->exposed, s->exposed, memory_order_relaxed);
 	}
 	*bottom = s->bottom;
 	return s->bottom + (s->exposed - s->released);
-}
-
-void sim_card_count(struct sim_card *c)
-{
-	if (!c->source.reader)
-		return;
-	const struct hm_trace_counts *counts = hm_trace_counts(c->source.reader);
-	c->skipped = counts->skipped;
-	c->corrected = counts->corrected;
-	c->file_bytes = counts->bytes;
 }
 
 // Loaded traces: as many as the slowest stream has been offered.
@@ -255,32 +397,66 @@ static uint64_t laps_done(const struct sim_card *c)
 {
 	uint64_t laps = UINT64_MAX;
 	if (!c->loaded)
-		return c->laps;
+		return c->shared->laps;
 	for (uint32_t i = 0; i < c->n_streams; i++) {
 		const struct sim_stream *s = &c->streams[i];
 		uint64_t a_lap = s->ring_packets / c->copies;
-		if (a_lap > 0 && s->packets / a_lap < laps)
-			laps = s->packets / a_lap;
+		if (a_lap > 0 && s->shared->packets / a_lap < laps)
+			laps = s->shared->packets / a_lap;
 	}
 	return laps == UINT64_MAX ? c->source.laps_max : laps;
 }
 
 static enum dag_sim_state card_state(const struct sim_card *c)
 {
+	const struct sim_shared *shared = c->shared;
 	bool opened = false;
-	if (!c->started)
+	if (shared->hold)
 		return DAG_SIM_WAITING;
 	for (uint32_t i = 0; i < c->n_streams; i++)
-		opened |= c->streams[i].reader_cpu >= 0;
+		opened |= shared->stream[i].reader_cpu >= 0;
 	// exhausted is stored behind the last change of produced
-	bool done = atomic_load_explicit(&c->exhausted, memory_order_acquire);
+	bool done = atomic_load_explicit(&shared->exhausted, memory_order_acquire);
 	for (uint32_t i = 0; i < c->n_streams && done; i++)
-		done = c->streams[i].released_bytes == c->streams[i].produced;
+		done = shared->stream[i].released == shared->stream[i].produced;
 	if (done)
-		return c->failed < 0 ? DAG_SIM_FAILED : DAG_SIM_FINISHED;
-	if (c->paused)
+		return shared->failed < 0 ? DAG_SIM_FAILED : DAG_SIM_FINISHED;
+	if (shared->paused)
 		return DAG_SIM_PAUSED;
 	return opened ? DAG_SIM_RUNNING : DAG_SIM_WAITING;
+}
+
+static void fill_status(const struct sim_card *c, struct dag_sim_status *status)
+{
+	const struct sim_shared *shared = c->shared;
+	status->state = card_state(c);
+	if (shared->failed < 0)
+		memcpy(status->error, c->error.text, sizeof(status->error));
+	status->link = shared->link;
+	status->preloaded = c->loaded;
+	status->laps = laps_done(c);
+	status->packets = shared->read_packets;
+	status->cut = shared->cut;
+	status->skipped = shared->skipped;
+	status->corrected = shared->corrected;
+	status->file_bytes = shared->file_bytes;
+	status->sent = shared->sent;
+	status->dropped = shared->dropped;
+	status->spoiled = shared->spoiled;
+	status->filtered = shared->filtered;
+	status->unread = shared->unread;
+	status->streams = c->n_streams;
+	for (uint32_t i = 0; i < c->n_streams; i++) {
+		const struct sim_shared_stream *s = &shared->stream[i];
+		status->violations += s->violations;
+		status->stream[i] = (struct dag_sim_stream_status){
+			.packets = s->packets,
+			.bytes = s->exposed,
+			.released_bytes = s->released,
+			.buffer_bytes = c->streams[i].ring.size,
+			.drops = s->drops,
+		};
+	}
 }
 
 int dag_sim_card_status(const char *name, struct dag_sim_status *status)
@@ -288,30 +464,8 @@ int dag_sim_card_status(const char *name, struct dag_sim_status *status)
 	*status = (struct dag_sim_status){0};
 	pthread_mutex_lock(&sim_lock);
 	struct sim_card *c = sim_card_find(name);
-	if (c) {
-		status->state = card_state(c);
-		if (c->failed < 0)
-			memcpy(status->error, c->error.text, sizeof(status->error));
-		status->link = c->source.link;
-		status->preloaded = c->loaded;
-		status->laps = laps_done(c);
-		status->packets = c->read_packets;
-		status->cut = c->cut;
-		status->skipped = c->skipped;
-		status->corrected = c->corrected;
-		status->file_bytes = c->file_bytes;
-		status->streams = c->n_streams;
-		for (uint32_t i = 0; i < c->n_streams; i++) {
-			struct sim_stream *s = &c->streams[i];
-			status->violations += s->violations;
-			status->stream[i] = (struct dag_sim_stream_status){
-				.packets = s->packets,
-				.bytes = s->exposed_bytes,
-				.released_bytes = s->released_bytes,
-				.buffer_bytes = s->ring.size,
-			};
-		}
-	}
+	if (c)
+		fill_status(c, status);
 	pthread_mutex_unlock(&sim_lock);
 	return c ? 0 : -ENOENT;
 }
@@ -335,11 +489,11 @@ int dag_sim_card_start(const char *name)
 	struct sim_card *c = sim_card_find(name);
 	if (c) {
 		bool attached = false;
-		c->paused = false;
-		c->started = true;
+		c->shared->paused = false;
+		c->shared->hold = false;
 		for (uint32_t i = 0; i < c->n_streams; i++)
-			attached |= c->streams[i].started;
-		if (!c->loaded && attached && sim_card_feed_start(c) < 0)
+			attached |= c->streams[i].shared->started;
+		if (attached && start_feeder(c) < 0)
 			ret = -errno;
 	} else {
 		ret = -ENOENT;
@@ -353,7 +507,7 @@ int dag_sim_card_pause(const char *name)
 	pthread_mutex_lock(&sim_lock);
 	struct sim_card *c = sim_card_find(name);
 	if (c)
-		c->paused = true;
+		c->shared->paused = true;
 	pthread_mutex_unlock(&sim_lock);
 	return c ? 0 : -ENOENT;
 }

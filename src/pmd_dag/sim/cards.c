@@ -4,7 +4,8 @@
  *	{ "dag0": { "trace": "a.erf", "pace": "max", "loop": 1, "streams": 1 },
  *	  "dag1": { "generator": { "packets": 1000000, "seed": 7 }, "pace": "x2", "fcs": 0 } }
  *
- * A relative trace path starts from the file's folder.
+ * Relative paths start from the file's folder. Reader and feeder of a shared card read the same
+ * file, so that they cannot disagree about it.
  */
 #include "pmd_dag/sim/card.h"
 
@@ -36,6 +37,10 @@ static const struct number_key card_numbers[] = {
 	NUMBER(dag_sim_card, fcs, 0, 32),
 	NUMBER(dag_sim_card, buffer_mb, 1, 65536),
 	NUMBER(dag_sim_card, preload_mb, 0, 4000),
+	NUMBER(dag_sim_card, rate_pps, 1, HM_GENERATOR_RATE_MAX),
+	NUMBER(dag_sim_card, drop_base, 0, INT64_MAX),
+	NUMBER(dag_sim_card, drop_bits, 32, 64),
+	NUMBER(dag_sim_card, unplug_ms, 0, 3600000),
 	{0},
 };
 
@@ -61,7 +66,7 @@ struct cards_file {
 	struct hm_error *err;
 	struct dag_sim_card conf;
 	struct hm_generator_conf generator;
-	char trace[PATH_MAX];
+	char trace[PATH_MAX], shared[PATH_MAX];
 };
 
 static int wrong(struct cards_file *f, const char *key, const char *want)
@@ -90,22 +95,19 @@ static int read_number(struct cards_file *f, const struct number_key *k, const c
 	return 1;
 }
 
-static int read_trace(struct cards_file *f, const json_t *value)
+static int read_path(struct cards_file *f, const char *key, const json_t *value, char *path)
 {
 	char folder[PATH_MAX];
 	const char *name = json_string_value(value);
 	int n;
 	if (!name || !*name)
-		return wrong(f, "trace", "the name of a trace file");
+		return wrong(f, key, "the name of a file");
 	snprintf(folder, sizeof(folder), "%s", f->path);
 	if (name[0] == '/')
-		n = snprintf(f->trace, sizeof(f->trace), "%s", name);
+		n = snprintf(path, PATH_MAX, "%s", name);
 	else
-		n = snprintf(f->trace, sizeof(f->trace), "%s/%s", dirname(folder), name);
-	if (n >= (int)sizeof(f->trace))
-		return wrong(f, "trace", "a shorter path");
-	f->conf.path = f->trace;
-	return 0;
+		n = snprintf(path, PATH_MAX, "%s/%s", dirname(folder), name);
+	return n >= PATH_MAX ? wrong(f, key, "a shorter path") : 0;
 }
 
 static int read_pace(struct cards_file *f, const json_t *value)
@@ -157,13 +159,27 @@ static int read_bool(struct cards_file *f, const char *key, const json_t *value,
 	return json_is_boolean(value) ? 0 : wrong(f, key, "true or false");
 }
 
+static int read_sequence(struct cards_file *f, const json_t *value)
+{
+	bool always = false;
+	int ret = read_bool(f, "sequence", value, &always);
+	f->conf.sequence = always ? DAG_SIM_NUMBER_ALWAYS : DAG_SIM_NUMBER_NEVER;
+	return ret;
+}
+
 static int read_key(struct cards_file *f, const char *key, json_t *value)
 {
 	int ret = read_number(f, card_numbers, key, value, &f->conf);
 	if (ret != 0)
 		return ret < 0 ? ret : 0;
-	if (strcmp(key, "trace") == 0)
-		return read_trace(f, value);
+	if (strcmp(key, "trace") == 0) {
+		f->conf.path = f->trace;
+		return read_path(f, key, value, f->trace);
+	}
+	if (strcmp(key, "shared") == 0) {
+		f->conf.shared = f->shared;
+		return read_path(f, key, value, f->shared);
+	}
 	if (strcmp(key, "pace") == 0)
 		return read_pace(f, value);
 	if (strcmp(key, "generator") == 0)
@@ -171,78 +187,101 @@ static int read_key(struct cards_file *f, const char *key, json_t *value)
 	if (strcmp(key, "poison") == 0)
 		return read_bool(f, key, value, &f->conf.poison);
 	if (strcmp(key, "sequence") == 0)
-		return read_bool(f, key, value, &f->conf.sequence);
+		return read_sequence(f, value);
+	if (strcmp(key, "lossy") == 0)
+		return read_bool(f, key, value, &f->conf.lossy);
+	// what is in them is read with the card
+	if (strcmp(key, "rules") == 0) {
+		f->conf.rules = value;
+		return 0;
+	}
+	if (strcmp(key, "faults") == 0) {
+		f->conf.faults = value;
+		return 0;
+	}
 	return wrong(f, key,
-		     "only trace, generator, pace, loop, streams, fcs, buffer_mb, preload_mb, "
-		     "sequence, poison");
+		     "only trace, generator, shared, pace, rate_pps, lossy, loop, streams, fcs, "
+		     "buffer_mb, preload_mb, sequence, rules, faults, drop_base, drop_bits, "
+		     "unplug_ms, poison");
+}
+
+static int read_card(struct cards_file *f, json_t *object)
+{
+	const char *key;
+	json_t *value;
+	int ret = 0;
+	f->conf = (struct dag_sim_card)DAG_SIM_CARD_DEFAULTS;
+	if (!json_is_object(object))
+		return hm_error_set(f->err, -EINVAL, 0, "%s: %s: want an object", f->path, f->card);
+	json_object_foreach (object, key, value)
+		if (ret == 0)
+			ret = read_key(f, key, value);
+	if (ret == 0 && !f->conf.path == !f->conf.generator)
+		ret = wrong(f, "trace", "either a trace or a generator");
+	return ret == 0 ? sim_card_check(f->card, &f->conf, f->err) : ret;
 }
 
 // Every card is checked, so that a mistake does not wait for the day its card is opened.
-static struct sim_card *read_cards(struct cards_file *f, json_t *root, const char *name)
+static int read_cards(struct cards_file *f, json_t *root, const char *name, sim_card_use *use,
+		      void *arg)
 {
-	struct sim_card *found = NULL;
-	const char *card, *key;
-	json_t *object, *value;
-	if (!json_is_object(root)) {
-		hm_error_set(f->err, -EINVAL, 0, "%s: want an object of cards", f->path);
-		errno = EINVAL;
-		return NULL;
-	}
+	const char *card;
+	json_t *object;
+	if (!json_is_object(root))
+		return hm_error_set(f->err, -EINVAL, 0, "%s: want an object of cards", f->path);
 	json_object_foreach (root, card, object) {
-		int ret = 0;
 		f->card = card;
-		f->conf = (struct dag_sim_card)DAG_SIM_CARD_DEFAULTS;
-		if (!json_is_object(object))
-			ret = hm_error_set(f->err, -EINVAL, 0, "%s: %s: want an object", f->path,
-					   card);
-		json_object_foreach (object, key, value)
-			if (ret == 0)
-				ret = read_key(f, key, value);
-		if (ret == 0 && !f->conf.path == !f->conf.generator)
-			ret = wrong(f, "trace", "either a trace or a generator");
-		if (ret < 0) {
-			if (found)
-				sim_card_destroy(found);
-			errno = -ret;
-			return NULL;
-		}
-		if (strcmp(card, name) == 0) {
-			found = sim_card_create(name, &f->conf, f->err);
-			if (!found)
-				return NULL;
-			found->from_file = true;
-		}
+		int ret = read_card(f, object);
+		if (ret < 0)
+			return ret;
 	}
-	if (!found) {
-		hm_error_set(f->err, -ENOENT, 0, "%s: there is no card %s", f->path, name);
-		errno = ENOENT;
-	}
-	return found;
+	object = json_object_get(root, name);
+	if (!object)
+		return hm_error_set(f->err, -ENOENT, 0, "%s: there is no card %s", f->path, name);
+	f->card = name;
+	int ret = read_card(f, object);
+	return ret < 0 ? ret : use(name, &f->conf, arg, f->err);
+}
+
+int sim_cards_read(const char *path, const char *name, sim_card_use *use, void *arg,
+		   struct hm_error *err)
+{
+	struct cards_file f = {.path = path, .err = err};
+	json_error_t jerr;
+	json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &jerr);
+	if (!root)
+		return hm_error_set(err, -EINVAL, 0, "%s: line %d, column %d: %s", path, jerr.line,
+				    jerr.column, jerr.text);
+	int ret = read_cards(&f, root, name, use, arg);
+	json_decref(root);
+	return ret;
+}
+
+static int create(const char *name, const struct dag_sim_card *conf, void *arg,
+		  struct hm_error *err)
+{
+	struct sim_card **c = arg;
+	*c = sim_card_create(name, conf, err);
+	if (!*c)
+		return -errno;
+	(*c)->from_file = true;
+	return 0;
 }
 
 struct sim_card *sim_card_from_file(const char *name)
 {
+	const char *path = getenv("DAG_SIM_CARDS");
 	struct hm_error err = {0};
-	json_error_t jerr;
-	struct cards_file f = {.path = getenv("DAG_SIM_CARDS"), .err = &err};
-	if (!f.path) {
+	struct sim_card *c = NULL;
+	if (!path) {
 		errno = ENOENT;
 		return NULL;
 	}
-	json_t *root = json_load_file(f.path, JSON_REJECT_DUPLICATES, &jerr);
-	struct sim_card *c = NULL;
-	if (root) {
-		c = read_cards(&f, root, name);
-	} else {
-		hm_error_set(&err, -EINVAL, 0, "%s: line %d, column %d: %s", f.path, jerr.line,
-			     jerr.column, jerr.text);
-		errno = EINVAL;
-	}
-	int error = errno;
-	json_decref(root);
+	int ret = sim_cards_read(path, name, create, &c, &err);
+	if (ret == 0)
+		return c;
 	// libdag has no way to say more than errno
-	if (!c)
-		fprintf(stderr, "libdag_sim: %s\n", err.text);
-	errno = error;
-	return c;
+	fprintf(stderr, "libdag_sim: %s\n", err.text);
+	errno = -ret;
+	return NULL;
 }

@@ -3,22 +3,28 @@
  *
  * A card plays a trace (or made traffic) into receive streams which are read through the calls of
  * libdag that this library implements. Cards come from the JSON file named by the environment
- * variable DAG_SIM_CARDS, or from dag_sim_card_add(). Nothing is ever lost: the source waits for
- * the reader.
+ * variable DAG_SIM_CARDS, or from dag_sim_card_add().
  *
  * A trace that fits into memory is loaded into the ring before the first packet, and each lap
- * only raises the timestamps where they are; a larger one is fed by a thread of the card. All
- * functions here are for control threads: they lock, allocate and may read whole files.
+ * only raises the timestamps where they are; nothing is lost then. Everything else is fed: by a
+ * thread of the card, or, if the card is a file (`shared`), by the program homard-cardfeed. A
+ * fed card may lose packets, and may do all that goes wrong with cards (script.h). All functions
+ * here are for control threads: they lock, allocate and may read whole files.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "core/error.h"
 #include "trace/generator.h"
 
 #define DAG_SIM_STREAMS_MAX 32
+#define DAG_SIM_DROP_ATTR   1000 // code of the stream drop attribute
+
+enum dag_sim_sequence { DAG_SIM_NUMBER_STREAMS, DAG_SIM_NUMBER_NEVER, DAG_SIM_NUMBER_ALWAYS };
 
 struct dag_sim_card {
 	const char *path; // trace file, or NULL
@@ -30,15 +36,25 @@ struct dag_sim_card {
 	uint32_t fcs;        // 32: an FCS is computed and appended to whole frames; 0: none
 	uint32_t buffer_mb;  // ring of each stream of a trace that is not loaded
 	uint32_t preload_mb; // traces up to this size are loaded; 0: none
-	bool sequence; // several streams: number the records as they come (extension header 3)
-	bool poison;   // overwrite what the reader has released (fed traces)
-	bool hold;     // wait for dag_sim_card_start()
+	enum dag_sim_sequence sequence; // number the records as they come (extension header 3)
+	const json_t *rules;            // the card's filter: split.h
+	bool poison;                    // overwrite what the reader has released (fed cards)
+	bool hold;                      // wait for dag_sim_card_start()
+
+	// cards that are fed
+	const char *shared; // the card is this file, and a process of its own feeds it
+	uint64_t rate_pps;  // packets a second by the host's clock; 0: as `pace` says
+	bool lossy;         // what finds no room is dropped, counted and told by loss counters
+	uint64_t drop_base; // what the drop counters begin with
+	uint32_t drop_bits; // and when they wrap: 32 or 64
+	uint32_t unplug_ms; // feeder silent for so long: the card is gone (ENODEV); 0: it is quiet
+	const json_t *faults; // what goes wrong: script.h
 };
 
 #define DAG_SIM_CARD_DEFAULTS                                                                      \
 	{                                                                                          \
 		.fd = -1, .loop = 1, .streams = 1, .fcs = 32, .buffer_mb = 64, .preload_mb = 1536, \
-		.sequence = true,                                                                  \
+		.drop_bits = 64,                                                                   \
 	}
 
 enum dag_sim_state {
@@ -54,6 +70,7 @@ struct dag_sim_stream_status {
 	uint64_t bytes;          // of records, put before the reader
 	uint64_t released_bytes; // given back by it
 	uint64_t buffer_bytes;   // size of the ring
+	uint64_t drops;          // its drop counter
 };
 
 struct dag_sim_status {
@@ -67,6 +84,12 @@ struct dag_sim_status {
 	uint64_t corrected; // packets whose captured length exceeded the wire length, one lap
 	uint64_t cut;       // packets longer than an ERF record can hold, one lap
 	uint64_t file_bytes;
+	// fed cards: sent = put before readers as intact frames + dropped + spoiled
+	uint64_t sent;       // packets that the card took in: all but `filtered` and `unread`
+	uint64_t dropped;    // no room; the drop counters of the streams say it, too
+	uint64_t spoiled;    // a fault made something else of the packet than a good frame
+	uint64_t filtered;   // dropped by a rule of the card's filter
+	uint64_t unread;     // lossy: for streams that nobody had started
 	uint64_t violations; // wrong calls of the reader: always 0 with a correct driver
 	uint32_t streams;
 	struct dag_sim_stream_status stream[DAG_SIM_STREAMS_MAX];

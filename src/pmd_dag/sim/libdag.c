@@ -122,12 +122,9 @@ int dag_close(int fd)
 	struct sim_card *c = card_of(fd);
 	if (c) {
 		// what this descriptor attached is given up with it
-		for (uint32_t i = 0; i < c->n_streams; i++) {
-			if (c->streams[i].attached_by == fd) {
-				sim_stream_stop(&c->streams[i]);
-				c->streams[i].attached_by = -1;
-			}
-		}
+		for (uint32_t i = 0; i < c->n_streams; i++)
+			if (c->streams[i].attached_by == fd)
+				sim_stream_detach(&c->streams[i]);
 		atomic_store(&handles[fd], NULL);
 		close_card(c);
 	}
@@ -155,22 +152,15 @@ dag_ssize_t dag_get_stream_buffer_size64(int fd, int stream)
 dag_ssize_t dag_get_stream_buffer_level64(int fd, int stream)
 {
 	struct sim_stream *s = stream_of(fd, stream);
-	return s ? (dag_ssize_t)(s->exposed_bytes - s->released_bytes) : -1;
+	return s ? (dag_ssize_t)(s->shared->exposed - s->shared->released) : -1;
 }
 
 int dag_attach_stream64(int fd, int stream, uint32_t flags, dag_size_t extra_window)
 {
-	int ret = -1;
 	(void)flags;
-	(void)extra_window; // the whole mirror is always there
 	pthread_mutex_lock(&sim_lock);
 	struct sim_stream *s = stream_of(fd, stream);
-	if (s && s->attached_by >= 0) {
-		errno = EBUSY;
-	} else if (s) {
-		s->attached_by = fd;
-		ret = 0;
-	}
+	int ret = s ? sim_stream_attach(s, fd, extra_window) : -1;
 	pthread_mutex_unlock(&sim_lock);
 	return ret;
 }
@@ -190,10 +180,8 @@ int dag_detach_stream(int fd, int stream)
 {
 	pthread_mutex_lock(&sim_lock);
 	struct sim_stream *s = attached(fd, stream);
-	if (s) {
-		sim_stream_stop(s);
-		s->attached_by = -1;
-	}
+	if (s)
+		sim_stream_detach(s);
 	pthread_mutex_unlock(&sim_lock);
 	return s ? 0 : -1;
 }
@@ -212,7 +200,7 @@ int dag_stop_stream(int fd, int stream)
 	int ret = -1;
 	pthread_mutex_lock(&sim_lock);
 	struct sim_stream *s = attached(fd, stream);
-	if (s && !s->started) {
+	if (s && !s->shared->started) {
 		errno = EINVAL;
 	} else if (s) {
 		sim_stream_stop(s);
@@ -322,5 +310,43 @@ int dag_set_mode(int fd, int stream, uint32_t mode)
 		errno = ENOSYS; // nobody but the simulator is on the card's side
 		return -1;
 	}
+	return 0;
+}
+
+/* --- configuration: the one attribute that a driver wants --- */
+
+void *dag_config_init(const char *name)
+{
+	char path[64];
+	int stream;
+	if (dag_parse_name(name, path, sizeof(path), &stream) < 0)
+		return NULL;
+	pthread_mutex_lock(&sim_lock);
+	struct sim_card *c = open_card(path + strlen("/dev/"));
+	pthread_mutex_unlock(&sim_lock);
+	return c;
+}
+
+void dag_config_dispose(void *card)
+{
+	pthread_mutex_lock(&sim_lock);
+	close_card(card);
+	pthread_mutex_unlock(&sim_lock);
+}
+
+uint64_t dag_config_get_indexed_attribute_uuid(void *card, uint32_t code, uint32_t index)
+{
+	const struct sim_card *c = card;
+	if (code != DAG_SIM_DROP_ATTR || index % 2 != 0 || index / 2 >= c->n_streams)
+		return 0;
+	return index / 2 + 1;
+}
+
+int dag_config_get_uint64_attribute_ex(void *card, uint64_t uuid, uint64_t *value)
+{
+	const struct sim_card *c = card;
+	if (uuid < 1 || uuid > c->n_streams)
+		return -1;
+	*value = c->shared->stream[uuid - 1].drops;
 	return 0;
 }

@@ -37,15 +37,22 @@ static int note_record(struct sim_stream *s, uint64_t offset)
 
 static int load_packet(struct sim_card *c, const struct hm_trace_packet *p, uint64_t *room)
 {
-	struct sim_stream *s = &c->streams[sim_card_split(c, p)];
+	uint16_t color;
+	int stream = sim_split_packet(&c->split, c->source.link, p, &color);
+	if (stream < 0) {
+		c->shared->filtered++;
+		return 0;
+	}
+	struct sim_stream *s = &c->streams[stream];
 	uint32_t size = sim_record_size(p, &c->form);
 	if (size > *room)
 		return -EFBIG;
 	*room -= size;
 	if (note_record(s, s->filled) < 0)
 		return -ENOMEM;
-	c->cut += sim_record_write(s->ring.mem + s->filled, p, p->ts_ns, (uint32_t)c->read_packets,
-				   &c->form);
+	const struct sim_stamp stamp = {
+		.ts_ns = p->ts_ns, .sequence = (uint32_t)c->shared->read_packets, .field = color};
+	c->shared->cut += sim_record_write(s->ring.mem + s->filled, p, &stamp, &c->form);
 	s->filled += size;
 	return 0;
 }
@@ -62,14 +69,14 @@ static int load_lap(struct sim_card *c, uint64_t room, struct hm_error *err)
 		if (ret < 0)
 			return hm_error_set(err, ret, 0, "%s: out of memory for the trace",
 					    c->name);
-		c->read_packets++;
+		c->shared->read_packets++;
 	}
 	if (ret < 0) {
-		c->failed = ret;
+		c->shared->failed = ret;
 		c->source.laps_max = 1;
 	}
 	sim_source_lap_done(&c->source);
-	sim_card_count(c);
+	sim_source_count(&c->source, c->shared);
 	return 0;
 }
 
@@ -84,7 +91,7 @@ static int repeat_lap(struct sim_card *c, struct sim_stream *s)
 			if (note_record(s, offset) < 0)
 				return -ENOMEM;
 			sim_record_raise(s->ring.mem + offset, k * c->lap_ts,
-					 (uint32_t)(k * c->read_packets), &c->form);
+					 (uint32_t)(k * c->shared->read_packets), &c->form);
 		}
 		s->filled += bytes;
 	}
@@ -116,7 +123,7 @@ static int close_ring(struct sim_card *c, struct sim_stream *s)
 					  : s->ring_packets / c->copies * c->source.laps_max;
 	if (s->ring_packets == 0)
 		s->left = 0;
-	s->produced = s->left == 0 ? 0 : UINT64_MAX;
+	s->shared->produced = s->left == 0 ? 0 : UINT64_MAX;
 	return sim_ring_seal(&s->ring, size);
 }
 
@@ -147,7 +154,7 @@ int sim_card_load(struct sim_card *c, uint64_t limit, struct hm_error *err)
 	}
 	if (ret == 0) {
 		c->loaded = true;
-		c->exhausted = true;
+		c->shared->exhausted = true;
 		return 0;
 	}
 	for (uint32_t i = 0; i < c->n_streams; i++) {
@@ -168,7 +175,7 @@ static uint64_t offer(struct sim_stream *s, uint64_t n, uint64_t reach, uint64_t
 	const uint32_t *index = s->index + s->next;
 	const uint64_t add = s->again ? s->add : 0;
 	const struct sim_card *c = s->card;
-	const uint32_t add_sequence = (uint32_t)(c->copies * c->read_packets);
+	const uint32_t add_sequence = (uint32_t)(c->copies * c->shared->read_packets);
 	uint8_t *mem = s->ring.mem;
 	uint64_t i;
 	for (i = 0; i < n; i++) {
@@ -190,7 +197,7 @@ void sim_stream_expose_loaded(struct sim_stream *s)
 {
 	const uint64_t now = sim_card_now_ns(s->card);
 	const uint64_t due = now == UINT64_MAX ? now : hm_erf_ts_from_ns(now);
-	const uint64_t seam = s->released - s->position + s->ring.size + s->ring.mirror;
+	const uint64_t seam = s->released - s->position + s->ring.size + s->ring.window;
 	const uint64_t full = s->released + s->ring.size;
 	const uint64_t reach = seam < full ? seam : full;
 	uint64_t n = WINDOW < s->left ? WINDOW : s->left, packets = 0;
@@ -217,7 +224,7 @@ void sim_stream_expose_loaded(struct sim_stream *s)
 	if (s->left != UINT64_MAX)
 		s->left -= packets;
 	s->offered += packets;
-	atomic_store_explicit(&s->packets, s->offered, memory_order_relaxed);
+	atomic_store_explicit(&s->shared->packets, s->offered, memory_order_relaxed);
 	if (s->left == 0)
-		atomic_store_explicit(&s->produced, s->exposed, memory_order_release);
+		atomic_store_explicit(&s->shared->produced, s->exposed, memory_order_release);
 }

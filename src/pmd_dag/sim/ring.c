@@ -63,6 +63,7 @@ int sim_ring_seal(struct sim_ring *r, uint64_t size)
 	if (r->mirror > size)
 		r->mirror = size;
 	r->size = size;
+	r->window = r->mirror;
 	if (map_shared(r, size) < 0)
 		return -errno;
 	// the unused rest becomes the guard behind the mirror
@@ -72,6 +73,42 @@ int sim_ring_seal(struct sim_ring *r, uint64_t size)
 	    mmap(rest, (size_t)(end - rest), PROT_NONE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
 		return -errno;
+	return 0;
+}
+
+int sim_ring_map(struct sim_ring *r, int fd, uint64_t offset, uint64_t size)
+{
+	*r = (struct sim_ring){.fd = -1, .size = size, .mirror = size, .capacity = size};
+	r->extent = 2 * size;
+	uint8_t *p = mmap(NULL, r->extent + 2 * GUARD, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	r->mem = p + GUARD;
+	r->window = size;
+	for (int i = 0; i < 2; i++) {
+		if (mmap(r->mem + (uint64_t)i * size, size, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED) {
+			int ret = -errno;
+			sim_ring_free(r);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+int sim_ring_window(struct sim_ring *r, uint64_t window)
+{
+	window = window == 0 || window > r->mirror
+			 ? r->mirror
+			 : round_up(window, (uint64_t)sysconf(_SC_PAGESIZE));
+	if (window == r->window)
+		return 0;
+	uint8_t *mirror = r->mem + r->size;
+	if (mprotect(mirror, window, PROT_READ | PROT_WRITE) < 0 ||
+	    (window < r->mirror && mprotect(mirror + window, r->mirror - window, PROT_NONE) < 0))
+		return -errno;
+	r->window = window;
 	return 0;
 }
 

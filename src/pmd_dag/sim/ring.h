@@ -15,6 +15,7 @@ struct sim_ring {
 	uint8_t *mem;
 	uint64_t size; // multiple of the page size
 	uint64_t mirror;
+	uint64_t window;   // of it, that is accessible
 	uint64_t capacity; // bound of size
 	uint64_t extent;   // address space reserved for ring and mirror
 	int fd;
@@ -24,4 +25,8 @@ struct sim_ring {
 int sim_ring_reserve(struct sim_ring *r, uint64_t capacity, uint64_t mirror);
 /* Fixes the size, at most the capacity, and puts the mirror behind it. */
 int sim_ring_seal(struct sim_ring *r, uint64_t size);
+/* The whole ring twice, from a file that others map as well. */
+int sim_ring_map(struct sim_ring *r, int fd, uint64_t offset, uint64_t size);
+/* Lets a reader see only the first `window` bytes of the mirror; what is behind faults. */
+int sim_ring_window(struct sim_ring *r, uint64_t window);
 void sim_ring_free(struct sim_ring *r); // also of a zeroed one

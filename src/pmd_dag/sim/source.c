@@ -9,6 +9,7 @@
 
 #include <zlib.h>
 
+#include "pmd_dag/sim/shared.h"
 #include "trace/erf.h"
 
 static int open_reader(struct sim_source *s, struct hm_error *err)
@@ -105,6 +106,16 @@ int sim_source_rewind(struct sim_source *s, struct hm_error *err)
 	return ret;
 }
 
+void sim_source_count(const struct sim_source *s, struct sim_shared *shared)
+{
+	if (!s->reader)
+		return;
+	const struct hm_trace_counts *counts = hm_trace_counts(s->reader);
+	shared->skipped = counts->skipped;
+	shared->corrected = counts->corrected;
+	shared->file_bytes = counts->bytes;
+}
+
 uint64_t sim_source_file_size(const struct dag_sim_card *card)
 {
 	struct stat st;
@@ -114,6 +125,17 @@ uint64_t sim_source_file_size(const struct dag_sim_card *card)
 }
 
 #define EXT_CLASSIFICATION 3u
+
+struct sim_record_form sim_record_form_of(const struct dag_sim_card *card)
+{
+	return (struct sim_record_form){
+		.fcs = card->fcs,
+		// one stream is in order by itself
+		.sequence = card->sequence == DAG_SIM_NUMBER_ALWAYS ||
+			    (card->sequence == DAG_SIM_NUMBER_STREAMS && card->streams > 1),
+		.color = card->rules != NULL,
+	};
+}
 
 static uint32_t header_size(const struct sim_record_form *form)
 {
@@ -139,7 +161,7 @@ uint32_t sim_record_size(const struct hm_trace_packet *p, const struct sim_recor
 	return caplen < p->wirelen ? size : (size + 7) & ~7u;
 }
 
-static void put_be16(uint8_t *p, uint32_t v)
+void sim_put_be16(uint8_t *p, uint32_t v)
 {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
@@ -164,24 +186,25 @@ void sim_record_raise(uint8_t *rec, uint64_t ts, uint32_t sequence,
 	}
 }
 
-bool sim_record_write(uint8_t *rec, const struct hm_trace_packet *p, uint64_t ts_ns,
-		      uint32_t sequence, const struct sim_record_form *form)
+bool sim_record_write(uint8_t *rec, const struct hm_trace_packet *p, const struct sim_stamp *stamp,
+		      const struct sim_record_form *form)
 {
 	bool fcs;
 	uint32_t caplen = captured(p, form, &fcs), rlen = sim_record_size(p, form);
 	uint32_t wlen = p->wirelen + (form->fcs == 32 ? HM_ERF_FCS : 0);
-	uint64_t ts = htole64(hm_erf_ts_from_ns(ts_ns));
+	uint64_t ts = htole64(hm_erf_ts_from_ns(stamp->ts_ns));
 	uint8_t *data = rec + header_size(form);
 
 	memcpy(rec, &ts, sizeof(ts));
-	rec[8] = HM_ERF_ETH | (form->sequence ? HM_ERF_MORE : 0);
+	rec[8] = (uint8_t)((form->color ? HM_ERF_COLOR_ETH : HM_ERF_ETH) |
+			   (form->sequence ? HM_ERF_MORE : 0));
 	rec[9] = (uint8_t)((p->ifindex & HM_ERF_FLAG_INTERFACE) | (p->ifindex & 4) << 4 |
 			   HM_ERF_FLAG_VLEN);
-	put_be16(rec + 10, rlen);
-	put_be16(rec + 12, 0);
-	put_be16(rec + 14, wlen < UINT16_MAX ? wlen : UINT16_MAX);
+	sim_put_be16(rec + 10, rlen);
+	sim_put_be16(rec + 12, stamp->field);
+	sim_put_be16(rec + 14, wlen < UINT16_MAX ? wlen : UINT16_MAX);
 	if (form->sequence)
-		put_sequence(rec, sequence);
+		put_sequence(rec, stamp->sequence);
 	data[-2] = data[-1] = 0;
 	memcpy(data, p->data, caplen);
 	data += caplen;
@@ -203,7 +226,7 @@ void sim_record_pad(uint8_t *rec, uint64_t n)
 			rlen -= HM_ERF_HEADER;
 		memset(rec, 0, rlen);
 		rec[8] = HM_ERF_PAD;
-		put_be16(rec + 10, (uint32_t)rlen);
+		sim_put_be16(rec + 10, (uint32_t)rlen);
 		rec += rlen;
 		n -= rlen;
 	}

@@ -35,6 +35,10 @@ void sim_source_lap_done(struct sim_source *s);
 /* Starts the trace again. 0 or negative errno. */
 int sim_source_rewind(struct sim_source *s, struct hm_error *err);
 
+struct sim_shared;
+/* Publishes what the reader of the trace has counted. */
+void sim_source_count(const struct sim_source *s, struct sim_shared *shared);
+
 /* Size of the trace in bytes if it is a regular file, else UINT64_MAX. */
 uint64_t sim_source_file_size(const struct dag_sim_card *card);
 
@@ -46,13 +50,24 @@ uint64_t sim_source_file_size(const struct dag_sim_card *card);
 struct sim_record_form {
 	uint32_t fcs;  // 32: an FCS is computed and appended to whole frames; 0: none
 	bool sequence; // a Classification extension header numbers the card's records
+	bool color;    // records are COLOR_ETH, without loss counter
+};
+
+struct sim_record_form sim_record_form_of(const struct dag_sim_card *card);
+
+struct sim_stamp {
+	uint64_t ts_ns;
+	uint32_t sequence;
+	uint16_t field; // loss counter or color
 };
 
 /* Bytes of p's record: a multiple of 8, but for a snapped frame, whose end is the record's. */
 uint32_t sim_record_size(const struct hm_trace_packet *p, const struct sim_record_form *form);
 /* Writes it, type ETH: frames of every link type are carried as they are. True if p was cut. */
-bool sim_record_write(uint8_t *rec, const struct hm_trace_packet *p, uint64_t ts_ns,
-		      uint32_t sequence, const struct sim_record_form *form);
+bool sim_record_write(uint8_t *rec, const struct hm_trace_packet *p, const struct sim_stamp *stamp,
+		      const struct sim_record_form *form);
+/* As rlen, lctr and wlen are written. */
+void sim_put_be16(uint8_t *p, uint32_t v);
 /* Fills n bytes, at least 16, with PAD records. */
 void sim_record_pad(uint8_t *rec, uint64_t n);
 /* Raises time (2^-32 s) and sequence of a record where it is. */
