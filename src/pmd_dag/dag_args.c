@@ -150,6 +150,20 @@ parse_speed(const char *key, const char *value, void *opaque)
 }
 
 static int
+parse_window(const char *key, const char *value, void *opaque)
+{
+	struct dag_args *args = opaque;
+	const char *end;
+	unsigned long bytes;
+
+	if (value == NULL || parse_number(value, UINT32_MAX, "", &end, &bytes) < 0 ||
+	    (bytes != 0 && bytes < HM_ERF_RLEN_MAX + 1))
+		return bad_value(key, value, "0 (all of it), or 65536-4294967295 (bytes)");
+	args->window = (uint32_t)bytes;
+	return 0;
+}
+
+static int
 parse_word(const char *key, const char *value, const char *no, const char *yes, bool *out)
 {
 	char want[32];
@@ -229,7 +243,8 @@ static const struct {
 	{"mark", parse_mark},
 	{"drop_attr", parse_drop_attr},
 	{"conf_lib", parse_conf_lib},
-	{"speed", parse_speed},
+	{"window", parse_window},
+	{"window speed", parse_speed},
 };
 
 int
@@ -255,7 +270,7 @@ dag_args_parse(const char *params, struct dag_args *args)
 		DAG_LOG(ERR,
 			"\"%s\": unknown key or bad form; keys: lib card streams fcs keep_fcs "
 			"rxerror flush zero_copy timestamp sequence ids mark drop_attr conf_lib "
-			"speed",
+			"window speed",
 			params);
 		return -EINVAL;
 	}

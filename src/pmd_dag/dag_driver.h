@@ -57,7 +57,14 @@ struct dag_args {
 	bool drop_counter;  /* drop_attr is given */
 	uint32_t drop_attr; /* code of the stream drop attribute */
 	char conf_lib[DAG_LIB_NAME];
-	uint32_t speed; /* Mbit/s */
+	uint32_t window; /* bytes of the stream's second mapping, 0: all */
+	uint32_t speed;  /* Mbit/s */
+};
+
+/* A stopped stream's records that were out at the stop: how many bytes, and how they begin. */
+struct dag_resume {
+	uint64_t bytes;
+	uint8_t header[16];
 };
 
 /* An open card: shared by the port and by queues that outlive it. */
@@ -69,6 +76,7 @@ struct dag_card {
 	unsigned int refs;
 	pthread_mutex_t lock;  /* attach, start, stop, detach, the drop counters */
 	struct dag_conf *conf; /* where the drop counters are, NULL: not wanted */
+	struct dag_resume resume[DAG_STREAMS_MAX]; /* by stream / 2 */
 };
 
 #define DAG_SLOT_FREE UINT64_MAX
@@ -120,6 +128,7 @@ struct dag_rx_stats {
 	uint64_t unaligned_records;
 	uint64_t offset_records; /* sub-header names an offset, which is ignored */
 	uint64_t short_wlen;     /* wlen below the FCS length: delivered empty */
+	uint64_t time_steps;     /* back by a second, on by an hour, between two chunks */
 	uint64_t too_long;       /* copy mode: longer than the pool's room, dropped */
 	uint64_t copied;
 	uint64_t fallbacks; /* times that too many held records forced copying */
@@ -164,6 +173,7 @@ struct dag_rx_queue {
 	bool deliver_errors;
 	uint8_t strikes;
 	uint8_t lctr_seen;      /* interfaces whose first record has been seen */
+	uint64_t last_ts;       /* of the last record of the last chunk, 0: none yet */
 	uint64_t sequence;      /* of the next packet, unless the card says it */
 	uint64_t sequence_near; /* the card's: somewhere near what comes next */
 	uint64_t *port_sequence;
@@ -178,6 +188,7 @@ struct dag_rx_queue {
 	uint64_t partial_since; /* TSC when the window last ended inside a record */
 	uint64_t partial_end;   /* running offset of its end */
 	int stream;
+	uint32_t window;
 	uint16_t queue_id;
 	bool flush;
 	enum dag_queue_state state;
@@ -199,6 +210,8 @@ struct dag_port {
 	int source_offset;
 	uint64_t timestamp_flag;
 	uint64_t sequence_flag;
+	struct dag_rx_stats past; /* of queues that are gone */
+	uint64_t past_missed;
 	/* card sequence: the largest of all queues, up to DAG_SEQUENCE_STEP */
 	uint64_t sequence __rte_cache_aligned;
 	uint32_t removed; /* 1 once a stream has failed; set by whichever poller is first */
@@ -237,6 +250,7 @@ void dag_drops_sample(struct dag_rx_queue *q);
 uint64_t dag_counter_add(struct dag_counter *c, uint64_t now, bool *reset);
 
 /* dag_stats.c */
+void dag_stats_keep(struct dag_port *port, struct dag_rx_queue *q); /* q goes away */
 int dag_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats);
 int dag_stats_reset(struct rte_eth_dev *dev);
 int dag_xstats_get(struct rte_eth_dev *dev, struct rte_eth_xstat *xstats, unsigned int n);

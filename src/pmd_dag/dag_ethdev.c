@@ -452,4 +452,5 @@ RTE_PMD_REGISTER_PARAM_STRING(net_dag, "lib=<file> "
 				       "mark=0|1 "
 				       "drop_attr=<code> "
 				       "conf_lib=<file> "
+				       "window=<bytes> "
 				       "speed=<Mbit/s>");

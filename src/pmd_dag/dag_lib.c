@@ -177,12 +177,11 @@ dag_lib_buffer_size(const struct dag_lib *lib, int fd, int stream)
 }
 
 int
-dag_lib_attach(const struct dag_lib *lib, int fd, int stream)
+dag_lib_attach(const struct dag_lib *lib, int fd, int stream, uint32_t window)
 {
-	/* extra window 0: a full second mapping, records never wrap */
 	if (lib->attach_stream64 != NULL)
-		return lib->attach_stream64(fd, stream, 0, 0);
-	return lib->attach_stream(fd, stream, 0, 0);
+		return lib->attach_stream64(fd, stream, 0, window);
+	return lib->attach_stream(fd, stream, 0, window);
 }
 
 int

@@ -44,7 +44,9 @@ int dag_lib_check_path(const char *key, const char *path);
 
 /* Bytes, 0: the stream has no memory, -1: no such stream. */
 int64_t dag_lib_buffer_size(const struct dag_lib *lib, int fd, int stream);
-int dag_lib_attach(const struct dag_lib *lib, int fd, int stream);
+/* The stream's memory is mapped twice, back to back, so that records never wrap: `window` bytes of
+ * the second time, 0: all. */
+int dag_lib_attach(const struct dag_lib *lib, int fd, int stream, uint32_t window);
 /* Makes advance_stream() return at once. */
 int dag_lib_set_nonblocking(const struct dag_lib *lib, int fd, int stream);
 

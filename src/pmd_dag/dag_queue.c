@@ -171,6 +171,7 @@ setup_policy(struct dag_rx_queue *q, const struct dag_port *port, bool keep_crc)
 	q->deliver_errors = args->deliver_errors;
 	q->layout.raw_timestamp = args->raw_timestamp;
 	q->flush = args->flush;
+	q->window = args->window;
 	q->zero_copy = args->zero_copy;
 	q->copying = !args->zero_copy;
 	q->hold_slots = (q->slot_mask + 1) / 4 * 3;
@@ -226,6 +227,7 @@ dag_rx_queue_release(struct rte_eth_dev *dev, uint16_t queue_id)
 	dev->data->rx_queues[queue_id] = NULL;
 	if (q->state == DAG_QUEUE_STARTED)
 		dag_rx_queue_stop(q);
+	dag_stats_keep(dev->data->dev_private, q);
 	dag_reclaim(q);
 	if (dag_held(q) > 0)
 		park_queue(q);
@@ -262,7 +264,7 @@ attach_and_start(struct dag_rx_queue *q)
 	int fd = q->card->fd, ret;
 
 	errno = 0;
-	if (dag_lib_attach(lib, fd, q->stream) < 0) {
+	if (dag_lib_attach(lib, fd, q->stream, q->window) < 0) {
 		ret = errno != 0 ? -errno : -EIO;
 		DAG_LOG(ERR, "stream %d: cannot attach: %s", q->stream, strerror(-ret));
 		return ret;
@@ -277,12 +279,34 @@ attach_and_start(struct dag_rx_queue *q)
 	return 0;
 }
 
+/* The records that were out at the stop came back after the card could be told: it still has them,
+ * if nobody else has read the stream. */
+static void
+note_resume(struct dag_rx_queue *q)
+{
+	struct dag_resume *resume = &q->card->resume[q->stream / 2];
+	const uint8_t *from = q->base + (q->release - q->base_offset);
+
+	resume->bytes = (uint64_t)(q->cur - from);
+	if (resume->bytes > 0)
+		memcpy(resume->header, from, sizeof(resume->header));
+}
+
 /* What lies in the buffer now is of an earlier session. */
 static int
-flush_stream(struct dag_rx_queue *q)
+take_stale(struct dag_rx_queue *q)
 {
+	const struct dag_resume *resume = &q->card->resume[q->stream / 2];
+
 	if (dag_advance(q) < 0)
 		return -EIO;
+	if (!q->flush) {
+		if (resume->bytes > 0 && (uint64_t)(q->top - q->cur) >= resume->bytes &&
+		    memcmp(q->cur, resume->header, sizeof(resume->header)) == 0)
+			q->cur += resume->bytes;
+		dag_reclaim(q);
+		return 0;
+	}
 	q->stats.stale_bytes += (uint64_t)(q->top - q->cur);
 	q->cur = q->top;
 	dag_reclaim(q);
@@ -305,6 +329,7 @@ dag_rx_queue_start(struct dag_rx_queue *q)
 	q->head = q->tail = 0;
 	q->lctr_seen = 0;
 	q->strikes = 0;
+	q->last_ts = 0;
 	q->copying = !q->zero_copy;
 	q->meta_counter.known = false;
 	dag_drops_start(q);
@@ -316,7 +341,7 @@ dag_rx_queue_start(struct dag_rx_queue *q)
 		return ret;
 	q->state = DAG_QUEUE_STARTED;
 	q->running = true;
-	if (q->flush && flush_stream(q) < 0) {
+	if (take_stale(q) < 0) {
 		dag_rx_queue_stop(q);
 		return -EIO;
 	}
@@ -332,6 +357,7 @@ dag_rx_queue_stop(struct dag_rx_queue *q)
 	if (q->running && q->release != q->base_offset)
 		dag_advance(q); /* so that the card knows how far the reader came */
 	q->running = false;
+	note_resume(q);
 	pthread_mutex_lock(&q->card->lock);
 	q->card->lib->stop_stream(q->card->fd, q->stream);
 	pthread_mutex_unlock(&q->card->lock);

@@ -340,6 +340,18 @@ walk_frames(const struct dag_rx_queue *q, struct dag_chunk *chunk, unsigned int 
 	return n;
 }
 
+/* Time never orders anything here; that it jumps is worth knowing. */
+static __rte_always_inline void
+watch_time(struct dag_rx_queue *q, const uint8_t *rec)
+{
+	const uint64_t ts = hm_erf_ts(rec), second = UINT64_C(1) << 32;
+	const uint64_t forward = ts - q->last_ts + second; /* a second back is still above 0 */
+
+	if (unlikely(forward > 3601 * second) && q->last_ts != 0)
+		q->stats.time_steps++;
+	q->last_ts = ts;
+}
+
 /* As many mbufs as there are, at most n: a nearly empty pool must not stop the queue for good. */
 static __rte_noinline unsigned int
 take_fewer_mbufs(struct dag_rx_queue *q, struct rte_mbuf **pkts, unsigned int n)
@@ -494,6 +506,7 @@ receive_chunk(struct dag_rx_queue *q, struct rte_mbuf **pkts, unsigned int max, 
 		k = copy_frames(q, pkts, &chunk, k, &got, &bytes);
 	}
 	*go_on = k == n;
+	watch_time(q, chunk.record[n - 1]);
 	q->cur = k == n ? chunk.end : chunk.record[k];
 	q->strikes = 0;
 	q->stats.packets += got;

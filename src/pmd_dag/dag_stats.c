@@ -31,6 +31,7 @@ static const struct {
 	DAG_STAT("rx_unaligned_records", unaligned_records),
 	DAG_STAT("rx_offset_records", offset_records),
 	DAG_STAT("rx_short_wlen", short_wlen),
+	DAG_STAT("rx_time_steps", time_steps),
 	DAG_STAT("rx_too_long", too_long),
 	DAG_STAT("rx_copied", copied),
 	DAG_STAT("rx_copy_fallbacks", fallbacks),
@@ -80,7 +81,8 @@ read_stat(const struct dag_rx_queue *q, size_t offset)
 static uint64_t
 sum_stat(const struct rte_eth_dev *dev, size_t offset)
 {
-	uint64_t sum = 0;
+	const struct dag_port *port = dev->data->dev_private;
+	uint64_t sum = *(const uint64_t *)RTE_PTR_ADD(&port->past, offset);
 	uint16_t i;
 
 	for (i = 0; i < dev->data->nb_rx_queues; i++)
@@ -100,6 +102,17 @@ read_missed(const struct dag_rx_queue *q)
 	if (q->meta_counter.known)
 		return read_stat(q, offsetof(struct dag_rx_stats, meta_drops));
 	return read_stat(q, offsetof(struct dag_rx_stats, lctr_drops));
+}
+
+void
+dag_stats_keep(struct dag_port *port, struct dag_rx_queue *q)
+{
+	uint64_t *past = (uint64_t *)&port->past;
+	size_t i;
+
+	port->past_missed += read_missed(q);
+	for (i = 0; i < sizeof(port->past) / sizeof(*past); i++)
+		past[i] += read_stat(q, i * sizeof(*past));
 }
 
 /* The card is the primary's; a secondary process sees what it has sampled last. */
@@ -123,6 +136,7 @@ dag_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
 	uint16_t i;
 
 	sample_drops(dev);
+	stats->imissed = port->past_missed;
 	stats->ipackets = SUM(dev, packets);
 	stats->ibytes = SUM(dev, bytes);
 	for (i = 0; i < dev->data->nb_rx_queues; i++)
@@ -158,6 +172,8 @@ dag_stats_reset(struct rte_eth_dev *dev)
 		if (q != NULL)
 			q->stats_base = q->stats;
 	}
+	memset(&port->past, 0, sizeof(port->past));
+	port->past_missed = 0;
 	memset(port->tx_dropped, 0, sizeof(port->tx_dropped));
 	return 0;
 }

@@ -312,14 +312,14 @@ static void join_reader(struct sim_stream *s)
 }
 
 // The last record end that lies within the mirror's window, which ends at `limit`.
-static uint64_t within_window(const struct sim_stream *s, uint64_t produced, uint64_t limit)
+static uint64_t within_window(const struct sim_stream *s, uint64_t limit)
 {
 	uint64_t at = s->exposed;
-	while (at + HM_ERF_HEADER <= produced) {
+	while (at + HM_ERF_HEADER <= limit) {
 		uint32_t rlen = hm_erf_rlen(s->bottom + (at - s->released));
 		if (rlen < HM_ERF_HEADER)
-			return limit < produced ? limit : produced;
-		if (at + rlen > produced || at + rlen > limit)
+			return limit;
+		if (at + rlen > limit)
 			break;
 		at += rlen;
 	}
@@ -333,7 +333,7 @@ static void expose_fed(struct sim_stream *s)
 	if (atomic_load_explicit(&s->shared->error, memory_order_acquire) != 0 &&
 	    produced > s->shared->error_at)
 		produced = s->shared->error_at;
-	s->exposed = produced > limit ? within_window(s, produced, limit) : produced;
+	s->exposed = produced > limit ? within_window(s, limit) : produced;
 }
 
 // The error that the script has put here, or a feeder that has not been heard of for too long.
