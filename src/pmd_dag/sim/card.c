@@ -105,7 +105,7 @@ static int load_card(struct sim_card *c, uint64_t limit, struct hm_error *err)
 	if (!c->shared)
 		return -ENOMEM;
 	memset(c->shared, 0, sizeof(*c->shared));
-	sim_shared_init(c->shared, c->n_streams, 0);
+	sim_shared_init(c->shared, &c->conf, 0);
 	c->shared->link = c->source.link;
 	c->shared->hold = c->conf.hold;
 	for (uint32_t i = 0; i < c->n_streams; i++)
@@ -127,8 +127,7 @@ static int open_file(struct sim_card *c, struct hm_error *err)
 	int fd = conf->shared ? -1 : memfd_create("dag_sim", MFD_CLOEXEC);
 	if (!conf->shared && fd < 0)
 		return -errno;
-	int ret = sim_shared_open(&c->file, conf->shared, fd, conf->streams,
-				  (uint64_t)conf->buffer_mb << 20, err);
+	int ret = sim_shared_open(&c->file, conf, fd, err);
 	if (ret < 0)
 		return ret;
 	c->shared = c->file.shared;

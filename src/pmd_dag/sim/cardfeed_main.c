@@ -59,8 +59,7 @@ static int feed(const char *name, const struct dag_sim_card *conf, void *arg, st
 				    "%s: the key \"shared\" is missing: where is "
 				    "the card?",
 				    name);
-	int ret = sim_shared_open(&file, conf->shared, -1, conf->streams,
-				  (uint64_t)conf->buffer_mb << 20, err);
+	int ret = sim_shared_open(&file, conf, -1, err);
 	if (ret < 0)
 		return ret;
 	if (sim_shared_lock_feeder(&file) < 0) {

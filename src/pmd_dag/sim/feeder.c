@@ -322,9 +322,7 @@ int sim_feeder_init(struct sim_feeder *f, const struct sim_shared_file *file,
 		// behind what an earlier feeder left
 		f->stream[i].filled = f->shared->stream[i].produced;
 	}
-	if (f->shared->generation++ == 0)
-		for (uint32_t i = 0; i < conf->streams; i++)
-			f->shared->stream[i].drops = conf->drop_base;
+	f->shared->generation++;
 	return 0;
 }
 

@@ -25,14 +25,16 @@ uint64_t sim_now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-void sim_shared_init(struct sim_shared *s, uint32_t n_streams, uint64_t ring_size)
+void sim_shared_init(struct sim_shared *s, const struct dag_sim_card *conf, uint64_t ring_size)
 {
 	s->version = VERSION;
-	s->n_streams = n_streams;
+	s->n_streams = conf->streams;
 	s->ring_size = ring_size;
 	s->link = HM_LINK_ETHERNET;
-	for (uint32_t i = 0; i < n_streams; i++)
+	for (uint32_t i = 0; i < conf->streams; i++) {
 		s->stream[i].reader_cpu = -1;
+		s->stream[i].drops = conf->drop_base;
+	}
 }
 
 // Open file description locks: they belong to this opening of the file, not to the process.
@@ -73,10 +75,11 @@ static bool is_card(const struct sim_shared_file *f)
 }
 
 // With the set-up lock: an empty file becomes a card, another one must be a card of this shape.
-static int make_or_check(struct sim_shared_file *f, const char *path, uint32_t n_streams,
-			 uint64_t ring_size, struct hm_error *err)
+static int make_or_check(struct sim_shared_file *f, const char *path,
+			 const struct dag_sim_card *conf, struct hm_error *err)
 {
-	const off_t size = (off_t)(RINGS_AT + n_streams * ring_size);
+	const uint64_t ring_size = (uint64_t)conf->buffer_mb << 20;
+	const off_t size = (off_t)(RINGS_AT + conf->streams * ring_size);
 	struct stat st;
 	if (fstat(f->fd, &st) < 0)
 		return fail(f, path, "cannot look at the card", err);
@@ -89,30 +92,32 @@ static int make_or_check(struct sim_shared_file *f, const char *path, uint32_t n
 	if (map_control(f) < 0)
 		return fail(f, path, "cannot map the card", err);
 	if (fresh) {
-		sim_shared_init(f->shared, n_streams, ring_size);
+		sim_shared_init(f->shared, conf, ring_size);
 		f->shared->magic = MAGIC;
 		return 0;
 	}
 	errno = EINVAL;
 	if (!is_card(f))
 		return fail(f, path, "this file is no card", err);
-	if (f->shared->n_streams != n_streams || f->shared->ring_size != ring_size)
+	if (f->shared->n_streams != conf->streams || f->shared->ring_size != ring_size)
 		return fail(f, path, "the card has another number of streams or ring size", err);
 	return 0;
 }
 
-int sim_shared_open(struct sim_shared_file *f, const char *path, int fd, uint32_t n_streams,
-		    uint64_t ring_size, struct hm_error *err)
+int sim_shared_open(struct sim_shared_file *f, const struct dag_sim_card *conf, int fd,
+		    struct hm_error *err)
 {
-	*f = (struct sim_shared_file){.fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)
-						 : fd};
+	const char *path = conf->shared ? conf->shared : "memory";
+	*f = (struct sim_shared_file){.fd = fd};
+	if (conf->shared)
+		f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (f->fd < 0)
 		return fail(f, path, "cannot open the card", err);
 	struct flock lock = {
 		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_SETUP, .l_len = 1};
 	if (fcntl(f->fd, F_OFD_SETLKW, &lock) < 0)
-		return fail(f, path ? path : "memory", "cannot lock the card", err);
-	int ret = make_or_check(f, path ? path : "memory", n_streams, ring_size, err);
+		return fail(f, path, "cannot lock the card", err);
+	int ret = make_or_check(f, path, conf, err);
 	if (ret == 0)
 		lock_byte(f->fd, LOCK_SETUP, F_UNLCK);
 	return ret;

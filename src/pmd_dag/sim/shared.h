@@ -56,12 +56,12 @@ struct sim_shared_file {
 	struct sim_shared *shared;
 };
 
-void sim_shared_init(struct sim_shared *s, uint32_t n_streams, uint64_t ring_size);
+void sim_shared_init(struct sim_shared *s, const struct dag_sim_card *conf, uint64_t ring_size);
 
-/* Opens a card file, or makes it if there is none; whoever comes second finds it made. A path, or
- * with NULL the descriptor `fd`, which is taken over on success. */
-int sim_shared_open(struct sim_shared_file *f, const char *path, int fd, uint32_t n_streams,
-		    uint64_t ring_size, struct hm_error *err);
+/* Opens the card's file, or makes it if there is none; whoever comes second finds it made. Without
+ * conf->shared the descriptor `fd`, which is taken over on success. */
+int sim_shared_open(struct sim_shared_file *f, const struct dag_sim_card *conf, int fd,
+		    struct hm_error *err);
 void sim_shared_close(struct sim_shared_file *f);
 /* Maps a stream's ring. */
 int sim_shared_ring(const struct sim_shared_file *f, uint32_t stream, struct sim_ring *ring);
