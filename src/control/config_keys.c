@@ -144,7 +144,9 @@ const struct hm_key hm_device_keys[] = {
 	 .type = HM_KEY_STRING,
 	 .min = 1,
 	 .max = 4096,
-	 .help = "a DPDK virtual device with its arguments, like `net_dag0,lib=...,card=dag0`"},
+	 .help = "a DPDK virtual device with its arguments, like `net_dag0,lib=...,card=dag0`, or "
+		 "a "
+		 "DAG card by its own name, like `/dev/dag0:2`"},
 	{.name = "pci",
 	 .type = HM_KEY_STRING,
 	 .min = 7,

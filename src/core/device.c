@@ -2,6 +2,7 @@
 /* Ports: found or made, set up for monitoring (promiscuous, symmetric RSS, nothing stripped or merged). */
 #include "core/device.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <rte_dev.h>
@@ -29,11 +30,20 @@ static void symmetric_key(uint8_t *key, unsigned length)
 		key[i] = i & 1 ? 0x5a : 0x6d;
 }
 
+/* A card by its own name: dag0, dag0:2, /dev/dag0:2. Those are names of no DPDK driver. */
+static bool is_card_name(const char *where)
+{
+	if (!strncmp(where, "/dev/", 5))
+		where += 5;
+	return !strncmp(where, "dag", 3) && isdigit((unsigned char)where[3]);
+}
+
 bool hm_device_zero_copy(const struct hm_device_config *config)
 {
 	if (config->source == HM_SOURCE_TRACE)
 		return true;
-	return config->source == HM_SOURCE_VDEV && !strncmp(config->where, "net_dag", 7) &&
+	return config->source == HM_SOURCE_VDEV &&
+	       (!strncmp(config->where, "net_dag", 7) || is_card_name(config->where)) &&
 	       !strstr(config->where, "zero_copy=0");
 }
 
@@ -97,6 +107,9 @@ static int find_port(struct hm_device *d, struct hm_error *err)
 	} else if (c->source == HM_SOURCE_TRACE) {
 		snprintf(name, sizeof(name), "net_dag_trace%u", d->index);
 		ret = hm_device_trace_add(d, args, sizeof(args), err);
+	} else if (is_card_name(c->where)) {
+		snprintf(name, sizeof(name), "net_dag_card%u", d->index);
+		snprintf(args, sizeof(args), "card=%s", c->where);
 	} else {
 		comma = strchrnul(c->where, ',');
 		snprintf(name, sizeof(name), "%.*s", (int)(comma - c->where), c->where);
@@ -111,8 +124,11 @@ static int find_port(struct hm_device *d, struct hm_error *err)
 		return hm_error_set(
 			err, ret < 0 ? ret : -ENODEV, 1026,
 			"DPDK has no port %s%s%s (%s): the driver's own message is above; "
-			"check the driver's name and its arguments",
-			name, *args ? "," : "", args, ret < 0 ? rte_strerror(-ret) : "not found");
+			"%s",
+			name, *args ? "," : "", args, ret < 0 ? rte_strerror(-ret) : "not found",
+			is_card_name(c->where) ? "a DAG card needs the vendor's libdag.so, which "
+						 "comes with the card's software"
+					       : "check the driver's name and its arguments");
 	return 0;
 }
 

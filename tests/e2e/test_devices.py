@@ -176,6 +176,26 @@ class Devices(unittest.TestCase):
             h.assert_balanced()
             h.stop()
 
+    def test_a_card_by_its_own_name(self):
+        """libdag.so is the simulator here: the loader finds it as it would find the vendor's."""
+        folder = self.folder / "lib"
+        folder.mkdir()
+        (folder / "libdag.so").symlink_to(homard.program("libdag_sim.so"))
+        cards = self.folder / "named.json"
+        cards.write_text(json.dumps({"dag3": {"generator": {"packets": PACKETS}, "streams": 2,
+                                              "pace": "max"}}))
+        path = "%s:%s" % (folder, os.environ.get("LD_LIBRARY_PATH", ""))
+        device = {"name": "card", "vdev": "/dev/dag3,sequence=card", "queues": 2}
+        with Homard({"devices": [device], "flows": flows("card")},
+                    env={"DAG_SIM_CARDS": str(cards), "LD_LIBRARY_PATH": path}) as h:
+            self.expect(h, "all", 1, PACKETS)
+            h.assert_balanced()
+            h.stop()
+
+    def test_a_card_without_its_library_says_so(self):
+        with self.assertRaisesRegex(AssertionError, "libdag.so: cannot open(.|\\n)*needs the vendor's libdag.so"):
+            Homard({"devices": [{"name": "card", "vdev": "/dev/dag0:2"}]})
+
     def test_two_devices_on_one_port_are_refused(self):
         with self.assertRaisesRegex(AssertionError, r"devices\[1\] \(b\): .*device a already"):
             Homard({"devices": [{"name": name, "vdev": "net_null0"} for name in "ab"]})

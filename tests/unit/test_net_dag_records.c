@@ -262,30 +262,6 @@ static void test_times_are_nanoseconds_by_default(void **state)
 	}
 }
 
-static void test_record_in_two_pieces_is_delivered_once(void **state)
-{
-	struct rte_mbuf *pkts[PKTS];
-	struct made m = {0};
-	(void)state;
-	make(&m, eth(60));
-	make(&m, eth(100));
-	for (uint32_t cut = 1; cut < m.len; cut++) {
-		fake_dag_reset(RING);
-		uint16_t port = open_port(ARGS);
-		fake_dag_put(m.bytes, cut);
-		unsigned n = receive(port, pkts);
-		fake_dag_put(m.bytes + cut, m.len - cut);
-		n += receive(port, pkts + n);
-		assert_int_equal(n, 2);
-		check_data(pkts[0], 60);
-		check_data(pkts[1], 100);
-		rte_pktmbuf_free_bulk(pkts, n);
-		assert_int_equal(receive(port, pkts), 0);
-		assert_int_equal(fake_dag_released(), m.len);
-		close_clean(port);
-	}
-}
-
 static void test_incomplete_for_a_second_resyncs(void **state)
 {
 	struct rte_mbuf *pkts[PKTS];
@@ -436,150 +412,6 @@ static void test_stale_records_are_flushed_unless_kept(void **state)
 	}
 }
 
-static void test_padding_bounds_the_work_of_a_burst(void **state)
-{
-	struct rte_mbuf *pkt;
-	struct made m = {0};
-	struct spec pad = {.ts = TIME, .type = HM_ERF_PAD, .rlen = 16};
-	unsigned polls = 0;
-	(void)state;
-	fake_dag_reset(RING);
-	for (int i = 0; i < 2000; i++)
-		make(&m, pad);
-	make(&m, eth(60));
-	uint16_t port = open_port(ARGS);
-	fake_dag_put(m.bytes, m.len);
-	while (rte_eth_rx_burst(port, 0, &pkt, 1) == 0 && polls < 100)
-		polls++;
-	assert_in_range(polls, 2, 10);
-	check_data(pkt, 60);
-	assert_int_equal(dag_port_xstat(port, "rx_pad_records"), 2000);
-	rte_pktmbuf_free(pkt);
-	close_clean(port);
-}
-
-static void test_many_wraps_with_records_across_the_end(void **state)
-{
-	struct rte_mbuf *pkts[PKTS];
-	uint64_t put = 0;
-	(void)state;
-	fake_dag_reset(4096);
-	uint16_t port = open_port(ARGS);
-	for (unsigned round = 0; put < 40 * 4096; round++) {
-		struct made m = {0};
-		unsigned want[3];
-		for (unsigned i = 0; i < 3; i++) {
-			want[i] = 40 + (round * 3 + i) * 13 % 700;
-			make(&m, eth((int)want[i]));
-		}
-		fake_dag_put(m.bytes, m.len);
-		put += m.len;
-		assert_int_equal(receive(port, pkts), 3);
-		for (unsigned i = 0; i < 3; i++)
-			check_data(pkts[i], want[i]);
-		rte_pktmbuf_free_bulk(pkts, 3);
-		assert_int_equal(rte_eth_rx_burst(port, 0, pkts, 1), 0);
-		assert_true(fake_dag_released() == put);
-	}
-	close_clean(port);
-}
-
-static void test_release_waits_for_the_oldest_record(void **state)
-{
-	struct rte_mbuf *pkts[PKTS];
-	struct made m = {0};
-	(void)state;
-	fake_dag_reset(RING);
-	for (int i = 0; i < 10; i++)
-		make(&m, eth(60));
-	uint16_t port = open_port(ARGS);
-	fake_dag_put(m.bytes, m.len);
-	assert_int_equal(receive(port, pkts), 10);
-	for (int i = 9; i > 0; i--) { // newest first: nothing can go back
-		rte_pktmbuf_free(pkts[i]);
-		assert_int_equal(rte_eth_rx_burst(port, 0, pkts + 10, 1), 0);
-		assert_int_equal(fake_dag_released(), 0);
-		check_data(pkts[0], 60);
-	}
-	rte_pktmbuf_free(pkts[0]);
-	assert_int_equal(rte_eth_rx_burst(port, 0, pkts, 1), 0);
-	assert_int_equal(fake_dag_released(), m.len);
-	close_clean(port);
-}
-
-static void test_held_records_force_copying_and_it_ends(void **state)
-{
-	struct rte_mbuf *held[PKTS], *pkts[PKTS];
-	unsigned n = 0, got;
-	(void)state;
-	fake_dag_reset(RING);
-	uint16_t port = dag_port_open("net_dag_fake", ARGS, 1, 64, pool); // 64 slots
-	for (int round = 0; round < 8; round++) {
-		struct made m = {0};
-		for (int i = 0; i < 32; i++)
-			make(&m, eth(60 + round));
-		fake_dag_put(m.bytes, m.len);
-		got = receive(port, held + n);
-		assert_int_equal(got, 32);
-		n += got;
-	}
-	assert_int_equal(dag_port_xstat(port, "rx_copy_fallbacks"), 1);
-	assert_in_range(dag_port_xstat(port, "rx_copied"), 160, 224);
-	for (unsigned i = 0; i < n; i++)
-		check_data(held[i], 60 + i / 32);
-	rte_pktmbuf_free_bulk(held, n);
-	uint64_t copied = dag_port_xstat(port, "rx_copied");
-	struct made m = {0};
-	make(&m, eth(60));
-	assert_int_equal(rte_eth_rx_burst(port, 0, pkts, 1), 0);
-	fake_dag_put(m.bytes, m.len);
-	assert_int_equal(receive(port, pkts), 1);
-	assert_int_equal(dag_port_xstat(port, "rx_copied"), copied);
-	rte_pktmbuf_free(pkts[0]);
-	close_clean(port);
-}
-
-static void test_all_slots_held_without_room_waits(void **state)
-{
-	struct rte_mempool *bare = dag_port_pool("bare", 511, 0);
-	struct rte_mbuf *pkts[PKTS];
-	struct made m = {0};
-	(void)state;
-	fake_dag_reset(RING);
-	for (int i = 0; i < 100; i++)
-		make(&m, eth(60));
-	uint16_t port = dag_port_open("net_dag_fake", ARGS, 1, 64, bare);
-	fake_dag_put(m.bytes, m.len);
-	assert_int_equal(receive(port, pkts), 64);
-	rte_pktmbuf_free_bulk(pkts, 64);
-	assert_int_equal(receive(port, pkts), 36);
-	rte_pktmbuf_free_bulk(pkts, 36);
-	dag_port_close(port);
-	assert_int_equal(fake_dag_violations(), 0);
-	rte_mempool_free(bare);
-}
-
-static void test_copy_mode_copies_and_drops_what_is_too_long(void **state)
-{
-	struct rte_mbuf *pkts[PKTS];
-	struct made m = {0};
-	(void)state;
-	fake_dag_reset(RING);
-	make(&m, eth(60));
-	make(&m, eth(3000));
-	make(&m, eth(1500));
-	uint16_t port = open_port(ARGS ",zero_copy=0");
-	fake_dag_put(m.bytes, m.len);
-	assert_int_equal(receive(port, pkts), 2);
-	check_data(pkts[0], 60);
-	check_data(pkts[1], 1500);
-	assert_true(RTE_MBUF_DIRECT(pkts[0]));
-	assert_int_equal(dag_port_xstat(port, "rx_too_long"), 1);
-	assert_int_equal(fake_dag_released(), m.len); // though nothing has been freed
-	rte_pktmbuf_free_bulk(pkts, 2);
-	close_clean(port);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -592,19 +424,12 @@ int main(void)
 		cmocka_unit_test(test_errors_are_dropped_or_delivered_and_counted),
 		cmocka_unit_test(test_interface_uses_bit_6_not_vlen),
 		cmocka_unit_test(test_times_are_nanoseconds_by_default),
-		cmocka_unit_test(test_record_in_two_pieces_is_delivered_once),
 		cmocka_unit_test(test_incomplete_for_a_second_resyncs),
 		cmocka_unit_test(test_impossible_rlen_resyncs_then_gives_up),
 		cmocka_unit_test(test_invalid_types_are_skipped_until_three_in_a_row),
 		cmocka_unit_test(test_unplugged_keeps_handed_out_records),
 		cmocka_unit_test(test_nothing_now_is_no_error),
 		cmocka_unit_test(test_stale_records_are_flushed_unless_kept),
-		cmocka_unit_test(test_padding_bounds_the_work_of_a_burst),
-		cmocka_unit_test(test_many_wraps_with_records_across_the_end),
-		cmocka_unit_test(test_release_waits_for_the_oldest_record),
-		cmocka_unit_test(test_held_records_force_copying_and_it_ends),
-		cmocka_unit_test(test_all_slots_held_without_room_waits),
-		cmocka_unit_test(test_copy_mode_copies_and_drops_what_is_too_long),
 	};
 	if (dag_port_eal() < 0)
 		return 1;
