@@ -29,6 +29,16 @@ SOURCE = pathlib.Path(__file__).resolve().parents[1]
 FIELDS = ["mpps", "mpps_cpu", "cycles_per_packet", "records_per_s", "memory_mb", "connect_ms",
           "connect_ms_max", "connect_s"]
 CURVE = [1, 10, 100, 1000, 10000]  # flows
+# The measures of the main job: row, field, the least multiple of what other row.
+MEASURES = [
+    ("pkt_counter", "mpps", 0.4, "bare_loop"),
+    ("ipfix_export", "mpps", 0.25, "bare_loop"),
+    ("dag_rx_64", "mpps", 1 / 1.3, "dag_minimal_64"),
+    ("dag_two_64", "mpps", 1.8, "dag_rx_64"),
+    ("ipfix_export", "mpps_cpu", 6, "softflowd"),
+    ("ipfix_export", "mpps_cpu", 6, "nfpcapd"),
+]
+FIELDS = ["mpps", "mpps_cpu", "cycles_per_packet", "records_per_s"]
 
 
 def rows_of(bench):
@@ -40,6 +50,11 @@ def rows_of(bench):
         "dag_rx": lambda: peers.dag_loop(bench, "dag_rx"),
         "combo_walk": lambda: peers.combo_loop(bench, "combo_walk"),
         "combo_rx": lambda: peers.combo_loop(bench, "combo_rx"),
+        "dag_minimal_64": lambda: peers.dag_loop(bench, "dag_minimal", "-"),
+        "dag_rx_64": lambda: peers.dag_loop(bench, "dag_rx", "-"),
+        "dag_copy_64": lambda: peers.dag_loop(bench, "dag_copy", "-"),
+        "dag_numbered_64": lambda: peers.dag_loop(bench, "dag_numbered", "-"),
+        "dag_two_64": lambda: peers.dag_loop(bench, "dag_two", "-"),
         "net_null": lambda: peers.net_null(bench),
         "pkt_counter": lambda: bench.appliance([[counted]]),
         "bpf_counters": lambda: bench.appliance([[counted, ["BPF_FILTER", "tcp port 80"], counted]]),

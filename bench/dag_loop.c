@@ -3,14 +3,17 @@
  *
  *	dag_loop ROW [TRACE | - [SECONDS]]
  *
- * ROW dag_minimal is the least a zero-copy loop can do, written plainly here: advance, walk the
- * records, attach each to an mbuf, free it, look which slots came back. ROW dag_rx receives and
- * frees through the real driver. Both read the simulated card with the trace loaded into its ring;
- * "-" (the default) is a ring of 64-byte frames. Prints one JSON object.
+ * dag_minimal is the least a zero-copy loop can do, written plainly here: advance, walk the
+ * records, attach each to an mbuf, free it, look which slots came back. The other rows receive and
+ * free through the real driver: dag_rx; dag_copy, by copying; dag_numbered, with the sequence
+ * numbers that cards of several streams have; dag_two, two streams on two cores (mpps is their sum,
+ * mpps_cpu that of both cores' time). All read the simulated card with the trace loaded into its
+ * ring; "-" (the default) is a ring of 64-byte frames. Prints one JSON object.
  */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +24,8 @@
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
 #include <rte_mbuf.h>
 
 #include "pmd_dag/sim/dag_sim.h"
@@ -30,6 +35,19 @@
 #define BURST 64
 #define SLOTS 4096
 #define MBUFS 8191
+
+static const struct row {
+	const char *name, *args;
+	uint32_t streams;
+	enum dag_sim_sequence sequence;
+	uint16_t room; // of an mbuf
+} rows[] = {
+	{"dag_minimal", NULL, 1, DAG_SIM_NUMBER_NEVER, 0},
+	{"dag_rx", "", 1, DAG_SIM_NUMBER_NEVER, 0},
+	{"dag_copy", ",zero_copy=0", 1, DAG_SIM_NUMBER_NEVER, 2048},
+	{"dag_numbered", ",sequence=card", 1, DAG_SIM_NUMBER_ALWAYS, 0},
+	{"dag_two", "", 2, DAG_SIM_NUMBER_NEVER, 0},
+};
 
 static double seconds(clockid_t clock)
 {
@@ -76,14 +94,23 @@ static bool huge_pages_free(void)
 	return free_pages >= 64;
 }
 
-static struct rte_mempool *start_eal(void)
+// One lcore, or a second one where the machine has another CPU.
+static void start_eal(uint32_t lcores)
 {
-	char core[16];
-	const char *memory = huge_pages_free() ? "--in-memory" : "--no-huge";
-	snprintf(core, sizeof(core), "0@%d", sched_getcpu());
+	char cores[32], memory[] = "--in-memory";
+	cpu_set_t set;
+	int here = sched_getcpu(), other = 0;
+	sched_getaffinity(0, sizeof(set), &set);
+	while (other < CPU_SETSIZE && (other == here || !CPU_ISSET((unsigned)other, &set)))
+		other++;
+	if (lcores > 1 && other == CPU_SETSIZE)
+		die("a second core is needed");
+	snprintf(cores, sizeof(cores), lcores > 1 ? "0@%d,1@%d" : "0@%d", here, other);
+	if (!huge_pages_free())
+		strcpy(memory, "--no-huge");
 	char *args[] = {(char *)(uintptr_t) "dag_loop",
 			(char *)(uintptr_t) "--lcores",
-			core,
+			cores,
 			(char *)(uintptr_t) "-m",
 			(char *)(uintptr_t) "128",
 			(char *)(uintptr_t) "--no-pci",
@@ -94,11 +121,15 @@ static struct rte_mempool *start_eal(void)
 			(char *)(uintptr_t) "--iova-mode=va",
 			(char *)(uintptr_t) "--log-level",
 			(char *)(uintptr_t) "4",
-			(char *)(uintptr_t)memory};
+			memory};
 	if (rte_eal_init(sizeof(args) / sizeof(args[0]), args) < 0)
 		die("EAL does not start");
-	struct rte_mempool *pool =
-		rte_pktmbuf_pool_create("pool", MBUFS, 512, 0, RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+}
+
+static struct rte_mempool *make_pool(const char *name, uint16_t room)
+{
+	struct rte_mempool *pool = rte_pktmbuf_pool_create(
+		name, MBUFS, 512, 0, (uint16_t)(RTE_PKTMBUF_HEADROOM + room), SOCKET_ID_ANY);
 	if (!pool)
 		die("no memory for mbufs");
 	return pool;
@@ -178,42 +209,84 @@ static unsigned minimal_burst(struct minimal *x, struct rte_mbuf **pkts)
 	return n;
 }
 
-static void driver_start(struct rte_mempool *pool)
+static void driver_start(const struct row *row)
 {
 	const struct rte_eth_conf conf = {0};
-	if (rte_eal_hotplug_add("vdev", "net_dag0", "lib=libdag_sim.so,card=dag0") < 0 ||
-	    rte_eth_dev_configure(0, 1, 0, &conf) < 0 ||
-	    rte_eth_rx_queue_setup(0, 0, SLOTS, 0, NULL, pool) < 0 || rte_eth_dev_start(0) < 0)
+	const uint16_t queues = (uint16_t)row->streams;
+	char args[128], name[16];
+	snprintf(args, sizeof(args), "lib=libdag_sim.so,card=dag0%s", row->args);
+	if (rte_eal_hotplug_add("vdev", "net_dag0", args) < 0 ||
+	    rte_eth_dev_configure(0, queues, 0, &conf) < 0)
+		die("the port does not start");
+	for (uint16_t q = 0; q < queues; q++) {
+		snprintf(name, sizeof(name), "pool%u", q);
+		if (rte_eth_rx_queue_setup(0, q, SLOTS, 0, NULL, make_pool(name, row->room)) < 0)
+			die("the port does not start");
+	}
+	if (rte_eth_dev_start(0) < 0)
 		die("the port does not start");
 }
 
-static unsigned driver_burst(struct rte_mbuf **pkts)
-{
-	return rte_eth_rx_burst(0, 0, pkts, BURST);
-}
+struct lane {                          // one core; its counters are hot
+	alignas(64) struct minimal *x; // NULL: the driver
+	uint16_t queue;
+	double want;
+	uint64_t done, bytes, cycles;
+	double took, cpu;
+};
 
-static void run(const char *row, struct minimal *x, double want)
+static int run(void *arg)
 {
+	struct lane *l = arg;
 	struct rte_mbuf *pkts[BURST];
-	uint64_t done = 0, bytes = 0;
-	double t0 = seconds(CLOCK_MONOTONIC), c0 = seconds(CLOCK_PROCESS_CPUTIME_ID), t;
+	double t0 = seconds(CLOCK_MONOTONIC), c0 = seconds(CLOCK_THREAD_CPUTIME_ID);
 	uint64_t tsc0 = rte_rdtsc();
 	do {
 		for (int round = 0; round < 1024; round++) {
-			unsigned n = x ? minimal_burst(x, pkts) : driver_burst(pkts);
+			unsigned n = l->x ? minimal_burst(l->x, pkts)
+					  : rte_eth_rx_burst(0, l->queue, pkts, BURST);
 			for (unsigned i = 0; i < n; i++)
-				bytes += pkts[i]->pkt_len;
+				l->bytes += pkts[i]->pkt_len;
 			rte_pktmbuf_free_bulk(pkts, n);
-			done += n;
+			l->done += n;
 		}
-		t = seconds(CLOCK_MONOTONIC) - t0;
-	} while (t < want);
-	double cycles = done ? (double)(rte_rdtsc() - tsc0) / (double)done : 0;
-	double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - c0;
+		l->took = seconds(CLOCK_MONOTONIC) - t0;
+	} while (l->took < l->want);
+	l->cycles = rte_rdtsc() - tsc0;
+	l->cpu = seconds(CLOCK_THREAD_CPUTIME_ID) - c0;
+	return 0;
+}
+
+static void measure(const struct row *row, struct minimal *x, double want)
+{
+	static struct lane lanes[2];
+	double mpps = 0, cpu = 0;
+	uint64_t done = 0, bytes = 0, cycles = 0;
+	for (uint32_t i = 0; i < row->streams; i++)
+		lanes[i] = (struct lane){.x = x, .queue = (uint16_t)i, .want = want};
+	if (row->streams > 1)
+		rte_eal_remote_launch(run, &lanes[1], 1);
+	run(&lanes[0]);
+	rte_eal_mp_wait_lcore();
+	for (uint32_t i = 0; i < row->streams; i++) {
+		mpps += (double)lanes[i].done / lanes[i].took / 1e6;
+		cpu += lanes[i].cpu;
+		done += lanes[i].done;
+		bytes += lanes[i].bytes;
+		cycles += lanes[i].cycles;
+	}
 	printf("{\"name\":\"%s\",\"mpps\":%.2f,\"mpps_cpu\":%.2f,\"cycles_per_packet\":%.1f,"
 	       "\"seconds\":%.1f,\"bytes_per_packet\":%.1f}\n",
-	       row, (double)done / t / 1e6, (double)done / cpu / 1e6, cycles, t,
-	       done ? (double)bytes / (double)done : 0);
+	       row->name, mpps, (double)done / cpu / 1e6, done ? (double)cycles / (double)done : 0,
+	       want, done ? (double)bytes / (double)done : 0);
+}
+
+static const struct row *find_row(const char *name)
+{
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return &rows[i];
+	return NULL;
 }
 
 int main(int argc, char **argv)
@@ -221,13 +294,16 @@ int main(int argc, char **argv)
 	struct dag_sim_card card = DAG_SIM_CARD_DEFAULTS;
 	struct hm_error err = {0};
 	char frames[64];
-	const char *row = argc > 1 ? argv[1] : "";
-	bool minimal = strcmp(row, "dag_minimal") == 0;
-	if (argc > 4 || (!minimal && strcmp(row, "dag_rx") != 0)) {
-		fputs("usage: dag_loop dag_minimal|dag_rx [TRACE | - [SECONDS]]\n", stderr);
+	const struct row *row = find_row(argc > 1 ? argv[1] : "");
+	if (argc > 4 || !row) {
+		fputs("usage: dag_loop dag_minimal|dag_rx|dag_copy|dag_numbered|dag_two "
+		      "[TRACE | - [SECONDS]]\n",
+		      stderr);
 		return 2;
 	}
 	card.loop = 0;
+	card.streams = row->streams;
+	card.sequence = row->sequence;
 	card.path = argc > 2 ? argv[2] : "-";
 	if (strcmp(card.path, "-") == 0) {
 		make_frames(frames, sizeof(frames));
@@ -235,13 +311,13 @@ int main(int argc, char **argv)
 	}
 	if (dag_sim_card_add("dag0", &card, &err) < 0)
 		die(err.text);
-	struct rte_mempool *pool = start_eal();
+	start_eal(row->streams);
 	static struct minimal x;
-	if (minimal)
-		minimal_start(&x, pool);
+	if (row->args)
+		driver_start(row);
 	else
-		driver_start(pool);
-	run(row, minimal ? &x : NULL, argc > 3 ? atof(argv[3]) : 5.0);
+		minimal_start(&x, make_pool("pool", row->room));
+	measure(row, row->args ? NULL : &x, argc > 3 ? atof(argv[3]) : 5.0);
 	rte_eal_cleanup();
 	return 0;
 }

@@ -8,7 +8,9 @@
 
 #include <stddef.h>
 
-#include "trace/erf.h"
+#include "dag_ext.h"
+
+#define DAG_NUMBERED (HM_ERF_HEADER + HM_ERF_EXT_HEADER + 2) /* frame's offset in such a record */
 
 enum dag_verdict {
 	DAG_RECORD_FRAME,       /* an Ethernet frame: rlen and offset are valid */
@@ -70,16 +72,41 @@ dag_word_wlen(uint64_t word)
 	return __builtin_bswap16((uint16_t)(word >> 48));
 }
 
-/* Nearly every record of a card: type ETH, no extension header, no error, nothing lost before it,
- * a multiple of 8 long. */
-static inline int
-dag_word_is_plain(uint64_t word)
+/* Of a record without error, nothing lost before it, a multiple of 8 long: type and extension bit.
+ * Of others what is no such type. */
+static inline uint64_t
+dag_word_type(uint64_t word)
 {
 	const uint64_t mask = UINT64_C(0xffff) << 32 /* lctr */ |
 			      UINT64_C(7) << 24 /* low byte of rlen */ |
 			      (HM_ERF_FLAG_RXERROR | HM_ERF_FLAG_DSERROR) << 8 | 0xff;
 
-	return __builtin_expect((word & mask) == HM_ERF_ETH, 1);
+	return word & mask;
+}
+
+/* Nearly every record of a card: type ETH without extension header. */
+static inline int
+dag_word_is_plain(uint64_t word)
+{
+	return __builtin_expect(dag_word_type(word) == HM_ERF_ETH, 1);
+}
+
+/* The same with one extension header, the Classification that numbers it: of a card with several
+ * streams all records are such. Looks behind the generic header, so rlen must be above that. */
+static inline int
+dag_record_is_numbered(const uint8_t *rec, uint64_t word)
+{
+	return dag_word_type(word) == (HM_ERF_ETH | HM_ERF_MORE) &&
+	       rec[HM_ERF_HEADER] == DAG_EXT_CLASSIFICATION;
+}
+
+static inline uint32_t
+dag_record_number(const uint8_t *rec)
+{
+	uint32_t number;
+
+	memcpy(&number, rec + HM_ERF_HEADER + 4, sizeof(number));
+	return be32toh(number);
 }
 
 static inline enum dag_verdict
@@ -99,6 +126,10 @@ dag_record_look(const uint8_t *rec, size_t avail, struct dag_record *r)
 		return DAG_RECORD_LOST;
 	if (r->rlen > avail)
 		return DAG_RECORD_WAIT;
+	if (r->rlen > DAG_NUMBERED && dag_record_is_numbered(rec, word)) {
+		r->offset = DAG_NUMBERED;
+		return DAG_RECORD_FRAME;
+	}
 	if (hm_erf_class(hm_erf_type(rec)) != HM_ERF_CLASS_ETH)
 		return dag_record_look_other(rec, r->rlen);
 	if (r->rlen == HM_ERF_HEADER)

@@ -14,7 +14,6 @@
 #include <rte_prefetch.h>
 
 #include "dag_driver.h"
-#include "dag_ext.h"
 #include "dag_meta.h"
 #include "dag_record.h"
 #include "net_dag.h"
@@ -120,7 +119,7 @@ count_loss(struct dag_rx_queue *q, const uint8_t *rec)
 
 /* The card's 32-bit number as one that goes on rising. All queues keep one value near the newest
  * number; it moves rarely, so it costs the queues no cache misses. */
-static uint64_t
+static __rte_always_inline uint64_t
 widen_sequence(struct dag_rx_queue *q, uint32_t number)
 {
 	uint64_t newest = __atomic_load_n(q->port_sequence, __ATOMIC_RELAXED);
@@ -131,6 +130,16 @@ widen_sequence(struct dag_rx_queue *q, uint32_t number)
 	if (unlikely((int64_t)(sequence - newest) > (int64_t)DAG_SEQUENCE_STEP))
 		__atomic_store_n(q->port_sequence, sequence, __ATOMIC_RELAXED);
 	return sequence;
+}
+
+static __rte_always_inline void
+note_sequence(struct dag_rx_queue *q, const struct dag_layout *layout, struct rte_mbuf *m,
+	      uint32_t number)
+{
+	if (layout->sequence_flag == 0)
+		return;
+	*RTE_MBUF_DYNFIELD(m, layout->sequence_offset, uint64_t *) = widen_sequence(q, number);
+	m->ol_flags |= layout->sequence_flag;
 }
 
 static void
@@ -153,11 +162,8 @@ note_extensions(struct dag_rx_queue *q, struct rte_mbuf *m, const uint8_t *rec, 
 	}
 	if (ext.has_color && layout->mark)
 		set_mark(m, ext.color);
-	if (ext.has_sequence && layout->sequence_flag != 0) {
-		*RTE_MBUF_DYNFIELD(m, layout->sequence_offset, uint64_t *) =
-			widen_sequence(q, ext.sequence);
-		m->ol_flags |= layout->sequence_flag;
-	}
+	if (ext.has_sequence)
+		note_sequence(q, layout, m, ext.sequence);
 	if (layout->source_offset >= 0)
 		*RTE_MBUF_DYNFIELD(m, layout->source_offset, uint64_t *) =
 			(uint64_t)ext.source << 48 | ext.host;
@@ -372,10 +378,11 @@ rearm(struct rte_mbuf *m, uint64_t word)
 	memcpy(RTE_PTR_ADD(m, offsetof(struct rte_mbuf, rearm_data)), &word, sizeof(word));
 }
 
-/* What both modes say about a frame. Inlined as the loop's body; returns the captured length. */
+/* What both modes say about a frame. Inlined as the loop's body; returns the captured length and
+ * adds to *seen, the interfaces of this chunk. */
 static __rte_always_inline uint32_t
 describe_frame(struct dag_rx_queue *q, const struct dag_layout *layout, struct rte_mbuf *m,
-	       const uint8_t *rec, uint32_t offset, uint64_t word, uint64_t sequence)
+	       const uint8_t *rec, uint32_t offset, uint64_t word, uint64_t sequence, uint8_t *seen)
 {
 	const uint8_t flags = (uint8_t)(word >> 8);
 	const uint8_t interface = hm_erf_interface(flags);
@@ -400,9 +407,16 @@ describe_frame(struct dag_rx_queue *q, const struct dag_layout *layout, struct r
 	*RTE_MBUF_DYNFIELD(m, layout->sequence_offset, uint64_t *) = sequence;
 	if (unlikely(layout->source_offset >= 0))
 		*RTE_MBUF_DYNFIELD(m, layout->source_offset, uint64_t *) = 0;
-	if (unlikely(!dag_word_is_plain(word) || rec[offset - 2] != 0 || wlen < layout->strip))
-		note_frame(q, m, rec, offset, capture);
-	q->lctr_seen |= (uint8_t)(1u << interface);
+	if (unlikely(!dag_word_is_plain(word) || rec[offset - 2] != 0 || wlen < layout->strip)) {
+		if (dag_record_is_numbered(rec, word) && offset == DAG_NUMBERED &&
+		    rec[offset - 2] == 0 && wlen >= layout->strip) {
+			note_sequence(q, layout, m, dag_record_number(rec));
+		} else {
+			q->lctr_seen |= *seen;
+			note_frame(q, m, rec, offset, capture);
+		}
+	}
+	*seen |= (uint8_t)(1u << interface);
 	return caplen;
 }
 
@@ -418,6 +432,7 @@ attach_frames(struct dag_rx_queue *q, struct rte_mbuf **pkts, const struct dag_c
 	struct dag_slot *slots = q->slots;
 	const uint32_t head = q->head, mask = q->slot_mask;
 	uint64_t bytes = 0;
+	uint8_t seen = 0;
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
@@ -438,9 +453,11 @@ attach_frames(struct dag_rx_queue *q, struct rte_mbuf **pkts, const struct dag_c
 		m->vlan_tci_outer = 0;
 		m->buf_len = dag_word_rlen(word);
 		m->shinfo = &slot->shinfo;
-		bytes += describe_frame(q, &layout, m, rec, chunk->offset[i], word, sequence + i);
+		bytes += describe_frame(q, &layout, m, rec, chunk->offset[i], word, sequence + i,
+					&seen);
 	}
 	q->head = head + n;
+	q->lctr_seen |= seen;
 	q->sequence = sequence + n;
 	return bytes;
 }
@@ -471,7 +488,7 @@ copy_frames(struct dag_rx_queue *q, struct rte_mbuf **pkts, const struct dag_chu
 		m->ol_flags = q->layout.ol_flags;
 		m->vlan_tci_outer = 0;
 		*bytes += describe_frame(q, &q->layout, m, rec, offset, dag_record_word(rec),
-					 q->sequence++);
+					 q->sequence++, &q->lctr_seen);
 		memcpy(rte_pktmbuf_mtod(m, void *), rec + offset, caplen);
 		got++;
 	}
