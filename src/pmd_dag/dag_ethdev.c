@@ -256,6 +256,21 @@ static const struct eth_dev_ops dag_ops = {
 	.dev_supported_ptypes_get = dag_ptypes_get,
 };
 
+/* A secondary process has not opened the card: it reads what the primary writes. Everything else
+ * answers -ENOTSUP. */
+static const struct eth_dev_ops dag_secondary_ops = {
+	.dev_close = dag_dev_close,
+	.dev_infos_get = dag_dev_infos_get,
+	.link_update = dag_link_update,
+	.is_removed = dag_is_removed,
+	.stats_get = dag_stats_get,
+	.xstats_get = dag_xstats_get,
+	.xstats_get_names = dag_xstats_get_names,
+	.rxq_info_get = dag_rxq_info_get,
+	.rx_burst_mode_get = dag_burst_mode_get,
+	.dev_supported_ptypes_get = dag_ptypes_get,
+};
+
 /* The driver is bound to DPDK's internal symbols, which carry no ABI promise at all. */
 static int
 check_version(void)
@@ -384,7 +399,7 @@ dag_probe_secondary(struct rte_vdev_device *vdev)
 	if (dev == NULL)
 		return -ENODEV;
 	dev->device = &vdev->device;
-	dev->dev_ops = &dag_ops;
+	dev->dev_ops = &dag_secondary_ops;
 	dev->rx_pkt_burst = dag_recv_none;
 	dev->tx_pkt_burst = dag_xmit_none;
 	rte_eth_dev_probing_finish(dev);

@@ -192,6 +192,30 @@ class Devices(unittest.TestCase):
             h.assert_balanced()
             h.stop()
 
+    def test_a_lossy_card_that_another_process_feeds_adds_up(self):
+        cards = self.folder / "lossy.json"
+        cards.write_text(json.dumps({"dag0": {
+            "shared": "lossy.card", "buffer_mb": 1, "streams": 2, "lossy": True, "rate_pps": 200000,
+            "generator": {"packets": 100000}, "drop_base": 2 ** 32 - 100, "drop_bits": 32,
+            "faults": [{"fault": "drops", "at": 5000, "every": 10000, "count": 777},
+                       {"fault": "random", "at": 1, "every": 997, "seed": 5}]}}))
+        device = {"name": "lossy", "queues": 2, "vdev": "net_dag0,lib=libdag_sim.so,card=dag0,"
+                  "drop_attr=1000,conf_lib=libdag_sim.so,sequence=card"}
+        environment = {"DAG_SIM_CARDS": str(cards)}
+        with Homard({"devices": [device], "flows": flows("lossy")}, env=environment) as h:
+            done = subprocess.run([homard.program("homard-cardfeed"), "--json", "dag0"], stdout=subprocess.PIPE,
+                                  env={**os.environ, **environment}, check=True, timeout=homard.SLOW)
+            fed = json.loads(done.stdout)
+            arrived = fed["sent"] - fed["dropped"] - fed["spoiled"]
+            self.expect(h, "all", 1, arrived)
+            line = h.ledger()["devices"][0]
+            self.assertEqual(line["received"], arrived)
+            self.assertEqual(line["wire"]["received"], arrived)
+            self.assertEqual(line["wire"]["dropped"]["missed"], fed["dropped"])
+            self.assertGreaterEqual(fed["dropped"], 10 * 777)
+            h.assert_balanced()
+            h.stop()
+
     def test_a_card_without_its_library_says_so(self):
         with self.assertRaisesRegex(AssertionError, "libdag.so: cannot open(.|\\n)*needs the vendor's libdag.so"):
             Homard({"devices": [{"name": "card", "vdev": "/dev/dag0:2"}]})

@@ -86,6 +86,7 @@ static inline void card_finish(struct card *c, uint16_t port)
 // What a reader has seen of one queue.
 struct tally {
 	uint64_t packets, bytes, damaged, gaps, last;
+	bool trusted; // there are no FCS
 };
 
 static inline void tally_packet(struct tally *t, const struct rte_mbuf *m)
@@ -95,8 +96,10 @@ static inline void tally_packet(struct tally *t, const struct rte_mbuf *m)
 	uint32_t fcs;
 	assert_true(m->ol_flags & dag_port_card_sequence_flag());
 	assert_true(m->pkt_len > 4);
-	memcpy(&fcs, data + m->pkt_len - 4, sizeof(fcs));
-	t->damaged += crc32(0, data, m->pkt_len - 4) != fcs;
+	if (!t->trusted) {
+		memcpy(&fcs, data + m->pkt_len - 4, sizeof(fcs));
+		t->damaged += crc32(0, data, m->pkt_len - 4) != fcs;
+	}
 	if (t->packets > 0 && sequence <= t->last)
 		fail_msg("packet %lu behind packet %lu", sequence, t->last);
 	t->gaps += t->packets > 0 ? sequence - t->last - 1 : 0;
