@@ -29,16 +29,6 @@ SOURCE = pathlib.Path(__file__).resolve().parents[1]
 FIELDS = ["mpps", "mpps_cpu", "cycles_per_packet", "records_per_s", "memory_mb", "connect_ms",
           "connect_ms_max", "connect_s"]
 CURVE = [1, 10, 100, 1000, 10000]  # flows
-# The measures of the main job: row, field, the least multiple of what other row.
-MEASURES = [
-    ("pkt_counter", "mpps", 0.4, "bare_loop"),
-    ("ipfix_export", "mpps", 0.25, "bare_loop"),
-    ("dag_rx_64", "mpps", 1 / 1.3, "dag_minimal_64"),
-    ("dag_two_64", "mpps", 1.8, "dag_rx_64"),
-    ("ipfix_export", "mpps_cpu", 6, "softflowd"),
-    ("ipfix_export", "mpps_cpu", 6, "nfpcapd"),
-]
-FIELDS = ["mpps", "mpps_cpu", "cycles_per_packet", "records_per_s"]
 
 
 def rows_of(bench):
