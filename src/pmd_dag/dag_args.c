@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Device arguments. Each wrong one is logged with what would have been right. */
-#include <ctype.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <rte_kvargs.h>
@@ -10,24 +8,6 @@
 
 #include "dag_driver.h"
 #include "trace/erf.h"
-
-/* A decimal number of [0, max] that ends at one of `ends` (or at the string's end); *end behind it.
- */
-static int
-parse_number(const char *s, unsigned long max, const char *ends, const char **end,
-	     unsigned long *number)
-{
-	char *stop;
-
-	if (!isdigit((unsigned char)s[0]))
-		return -EINVAL;
-	errno = 0;
-	*number = strtoul(s, &stop, 10);
-	if (errno != 0 || *number > max || strchr(ends, *stop) == NULL)
-		return -EINVAL;
-	*end = stop;
-	return 0;
-}
 
 static int
 bad_value(const char *key, const char *value, const char *want)
@@ -63,7 +43,7 @@ parse_drop_attr(const char *key, const char *value, void *opaque)
 	const char *end;
 	unsigned long code;
 
-	if (value == NULL || parse_number(value, UINT32_MAX, "", &end, &code) < 0)
+	if (value == NULL || card_parse_number(value, UINT32_MAX, "", &end, &code) < 0)
 		return bad_value(key, value, "the attribute's code, 0-4294967295");
 	args->drop_attr = (uint32_t)code;
 	args->drop_counter = true;
@@ -83,12 +63,12 @@ parse_card(const char *key, const char *value, void *opaque)
 		return bad_value(key, value, want);
 	if (strncmp(s, "/dev/", 5) == 0)
 		s += 5;
-	if (strncmp(s, "dag", 3) != 0 || parse_number(s + 3, 9999, ":", &end, &card) < 0)
+	if (strncmp(s, "dag", 3) != 0 || card_parse_number(s + 3, 9999, ":", &end, &card) < 0)
 		return bad_value(key, value, want);
 	snprintf(args->card, sizeof(args->card), "dag%lu", card);
 	if (*end == '\0')
 		return 0;
-	if (parse_number(end + 1, 2 * DAG_STREAMS_MAX - 2, "", &end, &stream) < 0 ||
+	if (card_parse_number(end + 1, 2 * DAG_STREAMS_MAX - 2, "", &end, &stream) < 0 ||
 	    stream % 2 != 0)
 		return bad_value(key, value, "an even stream of 0-62: odd ones transmit");
 	args->streams[0] = (int)stream;
@@ -112,7 +92,8 @@ parse_streams(const char *key, const char *value, void *opaque)
 	list = *s == '[';
 	s += list;
 	do {
-		if (parse_number(s, 2 * DAG_STREAMS_MAX - 2, list ? ",]" : "", &s, &stream) < 0 ||
+		if (card_parse_number(s, 2 * DAG_STREAMS_MAX - 2, list ? ",]" : "", &s, &stream) <
+			    0 ||
 		    stream % 2 != 0 || (seen & (UINT64_C(1) << stream)))
 			return bad_value(key, value, want);
 		seen |= UINT64_C(1) << stream;
@@ -130,7 +111,7 @@ parse_fcs(const char *key, const char *value, void *opaque)
 	const char *end;
 	unsigned long bits;
 
-	if (value == NULL || parse_number(value, 32, "", &end, &bits) < 0 || bits % 16 != 0)
+	if (value == NULL || card_parse_number(value, 32, "", &end, &bits) < 0 || bits % 16 != 0)
 		return bad_value(key, value, "0, 16 or 32 (bits)");
 	args->fcs = (uint16_t)(bits / 8);
 	return 0;
@@ -143,7 +124,7 @@ parse_speed(const char *key, const char *value, void *opaque)
 	const char *end;
 	unsigned long mbps;
 
-	if (value == NULL || parse_number(value, 1000000, "", &end, &mbps) < 0)
+	if (value == NULL || card_parse_number(value, 1000000, "", &end, &mbps) < 0)
 		return bad_value(key, value, "Mbit/s, 0-1000000");
 	args->speed = mbps > 0 ? (uint32_t)mbps : RTE_ETH_SPEED_NUM_UNKNOWN;
 	return 0;
@@ -156,7 +137,7 @@ parse_window(const char *key, const char *value, void *opaque)
 	const char *end;
 	unsigned long bytes;
 
-	if (value == NULL || parse_number(value, UINT32_MAX, "", &end, &bytes) < 0 ||
+	if (value == NULL || card_parse_number(value, UINT32_MAX, "", &end, &bytes) < 0 ||
 	    (bytes != 0 && bytes < HM_ERF_RLEN_MAX + 1))
 		return bad_value(key, value, "0 (all of it), or 65536-4294967295 (bytes)");
 	args->window = (uint32_t)bytes;

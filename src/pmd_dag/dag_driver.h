@@ -22,6 +22,7 @@
 #include <rte_mbuf.h>
 #include <rte_mbuf_dyn.h>
 
+#include "card.h"
 #include "dag_lib.h"
 #include "dag_logs.h"
 
@@ -200,21 +201,15 @@ struct dag_rx_queue {
 
 /* dev_private */
 struct dag_port {
+	struct card_port port; /* must be first */
 	struct dag_args args;
 	struct dag_card *card;
-	struct rte_ether_addr mac;
-	uint64_t tx_dropped[RTE_ETHDEV_QUEUE_STAT_CNTRS];
-	int timestamp_offset;
-	int capture_offset;
-	int sequence_offset;
 	int source_offset;
-	uint64_t timestamp_flag;
 	uint64_t sequence_flag;
 	struct dag_rx_stats past; /* of queues that are gone */
 	uint64_t past_missed;
 	/* card sequence: the largest of all queues, up to DAG_SEQUENCE_STEP */
 	uint64_t sequence __rte_cache_aligned;
-	uint32_t removed; /* 1 once a stream has failed; set by whichever poller is first */
 };
 
 /* dag_args.c */
@@ -232,7 +227,6 @@ void dag_rx_queue_stop(struct dag_rx_queue *q);
 
 /* dag_rx.c */
 uint16_t dag_recv(void *rx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts);
-uint16_t dag_recv_none(void *rx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts);
 void dag_reclaim(struct dag_rx_queue *q);
 int dag_advance(struct dag_rx_queue *q);
 static inline uint32_t

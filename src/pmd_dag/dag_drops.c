@@ -55,22 +55,20 @@ int
 dag_drops_open(struct dag_card *card, const struct dag_args *args)
 {
 	struct dag_conf *conf;
+	char why[512];
 	int ret;
 
 	if (!args->drop_counter)
 		return 0;
-	ret = dag_lib_check_path("conf_lib", args->conf_lib);
-	if (ret < 0)
-		return ret;
 	conf = rte_zmalloc("dag_conf", sizeof(*conf), 0);
 	if (conf == NULL)
 		return -ENOMEM;
 	conf->code = args->drop_attr;
-	conf->handle = dlopen(args->conf_lib, RTLD_NOW | RTLD_LOCAL);
+	conf->handle = card_lib_open(args->conf_lib, why, sizeof(why));
 	if (conf->handle == NULL) {
-		DAG_LOG(ERR, "conf_lib=%s: %s", args->conf_lib, dlerror());
+		DAG_LOG(ERR, "conf_lib=%s: %s", args->conf_lib, why);
 		rte_free(conf);
-		return -ENOENT;
+		return -rte_errno;
 	}
 	ret = find_calls(conf, args->conf_lib);
 	if (ret == 0) {

@@ -17,56 +17,6 @@
 
 RTE_LOG_REGISTER(dag_logtype, pmd.net.dag, NOTICE);
 
-/* A capture stream has no way out: packets to send are freed and counted. The "queue" is its
- * counter. */
-static uint16_t
-dag_xmit(void *tx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
-{
-	uint64_t *dropped = tx_queue;
-
-	rte_pktmbuf_free_bulk(pkts, nb_pkts);
-	*dropped += nb_pkts;
-	return nb_pkts;
-}
-
-static uint16_t
-dag_xmit_none(void *tx_queue __rte_unused, struct rte_mbuf **pkts __rte_unused,
-	      uint16_t nb_pkts __rte_unused)
-{
-	return 0;
-}
-
-static int
-dag_tx_queue_setup(struct rte_eth_dev *dev, uint16_t queue_id, uint16_t nb_desc __rte_unused,
-		   unsigned int socket_id __rte_unused,
-		   const struct rte_eth_txconf *conf __rte_unused)
-{
-	struct dag_port *port = dev->data->dev_private;
-
-	dev->data->tx_queues[queue_id] = &port->tx_dropped[queue_id];
-	return 0;
-}
-
-static void
-dag_tx_queue_release(struct rte_eth_dev *dev, uint16_t queue_id)
-{
-	dev->data->tx_queues[queue_id] = NULL;
-}
-
-static void
-set_link(struct rte_eth_dev *dev, bool up)
-{
-	struct dag_port *port = dev->data->dev_private;
-	struct rte_eth_link link = {
-		.link_speed = port->args.speed,
-		.link_duplex = RTE_ETH_LINK_FULL_DUPLEX,
-		.link_autoneg = RTE_ETH_LINK_FIXED,
-		.link_status = up ? RTE_ETH_LINK_UP : RTE_ETH_LINK_DOWN,
-	};
-
-	rte_eth_linkstatus_set(dev, &link);
-}
-
 static int
 dag_dev_configure(struct rte_eth_dev *dev)
 {
@@ -88,7 +38,7 @@ dag_dev_start(struct rte_eth_dev *dev)
 	uint16_t i;
 	int ret;
 
-	__atomic_store_n(&port->removed, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&port->port.removed, 0, __ATOMIC_RELAXED);
 	for (i = 0; i < dev->data->nb_rx_queues; i++) {
 		ret = dag_rx_queue_start(dev->data->rx_queues[i]);
 		if (ret < 0)
@@ -97,7 +47,7 @@ dag_dev_start(struct rte_eth_dev *dev)
 	}
 	for (i = 0; i < dev->data->nb_tx_queues; i++)
 		dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
-	set_link(dev, true);
+	card_set_link(dev, true);
 	return 0;
 fail:
 	while (i-- > 0) {
@@ -118,7 +68,7 @@ dag_dev_stop(struct rte_eth_dev *dev)
 	}
 	for (i = 0; i < dev->data->nb_tx_queues; i++)
 		dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
-	set_link(dev, false);
+	card_set_link(dev, false);
 	dev->data->dev_started = 0;
 	return 0;
 }
@@ -134,7 +84,7 @@ dag_dev_close(struct rte_eth_dev *dev)
 	for (i = 0; i < dev->data->nb_rx_queues; i++)
 		dag_rx_queue_release(dev, i);
 	for (i = 0; i < dev->data->nb_tx_queues; i++)
-		dag_tx_queue_release(dev, i);
+		card_tx_queue_release(dev, i);
 	if (port->card != NULL)
 		dag_card_put(port->card);
 	port->card = NULL;
@@ -148,7 +98,7 @@ dag_dev_infos_get(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 	struct dag_port *port = dev->data->dev_private;
 
 	info->max_rx_queues = port->args.nb_streams;
-	info->max_tx_queues = RTE_DIM(port->tx_dropped);
+	info->max_tx_queues = RTE_DIM(port->port.tx_dropped);
 	info->max_rx_pktlen = DAG_RX_PKTLEN;
 	info->max_mtu = DAG_RX_PKTLEN - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN;
 	info->max_mac_addrs = 1;
@@ -161,45 +111,6 @@ dag_dev_infos_get(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 	info->default_rxportconf.burst_size = DAG_CHUNK;
 	info->default_rxportconf.nb_queues = port->args.nb_streams;
 	return 0;
-}
-
-static int
-dag_link_update(struct rte_eth_dev *dev __rte_unused, int wait __rte_unused)
-{
-	return -1; /* what start, stop and a failing stream have set */
-}
-
-static int
-dag_is_removed(struct rte_eth_dev *dev)
-{
-	struct dag_port *port = dev->data->dev_private;
-
-	return __atomic_load_n(&port->removed, __ATOMIC_RELAXED) != 0;
-}
-
-/* Cards take every frame on the wire; nothing can be switched. */
-static int
-dag_always_on(struct rte_eth_dev *dev __rte_unused)
-{
-	return 0;
-}
-
-static int
-dag_never_off(struct rte_eth_dev *dev __rte_unused)
-{
-	return -ENOTSUP;
-}
-
-static int
-dag_mtu_set(struct rte_eth_dev *dev __rte_unused, uint16_t mtu __rte_unused)
-{
-	return 0; /* the card's snap length decides */
-}
-
-static int
-dag_mac_addr_set(struct rte_eth_dev *dev __rte_unused, struct rte_ether_addr *mac __rte_unused)
-{
-	return 0; /* cards have no address: ethdev's copy is all there is */
 }
 
 static void
@@ -236,16 +147,16 @@ static const struct eth_dev_ops dag_ops = {
 	.dev_infos_get = dag_dev_infos_get,
 	.rx_queue_setup = dag_rx_queue_setup,
 	.rx_queue_release = dag_rx_queue_release,
-	.tx_queue_setup = dag_tx_queue_setup,
-	.tx_queue_release = dag_tx_queue_release,
-	.link_update = dag_link_update,
-	.is_removed = dag_is_removed,
-	.promiscuous_enable = dag_always_on,
-	.promiscuous_disable = dag_never_off,
-	.allmulticast_enable = dag_always_on,
-	.allmulticast_disable = dag_never_off,
-	.mtu_set = dag_mtu_set,
-	.mac_addr_set = dag_mac_addr_set,
+	.tx_queue_setup = card_tx_queue_setup,
+	.tx_queue_release = card_tx_queue_release,
+	.link_update = card_link_update,
+	.is_removed = card_is_removed,
+	.promiscuous_enable = card_always_on,
+	.promiscuous_disable = card_never_off,
+	.allmulticast_enable = card_always_on,
+	.allmulticast_disable = card_never_off,
+	.mtu_set = card_mtu_set,
+	.mac_addr_set = card_mac_addr_set,
 	.stats_get = dag_stats_get,
 	.stats_reset = dag_stats_reset,
 	.xstats_get = dag_xstats_get,
@@ -261,8 +172,8 @@ static const struct eth_dev_ops dag_ops = {
 static const struct eth_dev_ops dag_secondary_ops = {
 	.dev_close = dag_dev_close,
 	.dev_infos_get = dag_dev_infos_get,
-	.link_update = dag_link_update,
-	.is_removed = dag_is_removed,
+	.link_update = card_link_update,
+	.is_removed = card_is_removed,
 	.stats_get = dag_stats_get,
 	.xstats_get = dag_xstats_get,
 	.xstats_get_names = dag_xstats_get_names,
@@ -271,60 +182,26 @@ static const struct eth_dev_ops dag_secondary_ops = {
 	.dev_supported_ptypes_get = dag_ptypes_get,
 };
 
-/* The driver is bound to DPDK's internal symbols, which carry no ABI promise at all. */
+/* What this driver's packets carry beside what those of every card do. */
 static int
-check_version(void)
-{
-	char built[32];
-
-	snprintf(built, sizeof(built), "%s %d.%02d.%d", RTE_VER_PREFIX, RTE_VER_YEAR, RTE_VER_MONTH,
-		 RTE_VER_MINOR);
-	if (strncmp(rte_version(), built, strlen(built)) == 0 &&
-	    !isdigit((unsigned char)rte_version()[strlen(built)]))
-		return 0;
-	DAG_LOG(ERR, "built for %s, this is %s: build it again", built, rte_version());
-	return -ENOTSUP;
-}
-
-static int
-register_field(const char *name, size_t size, int *offset)
-{
-	struct rte_mbuf_dynfield field = {.size = size, .align = 8};
-
-	strlcpy(field.name, name, sizeof(field.name));
-	*offset = rte_mbuf_dynfield_register(&field);
-	if (*offset >= 0)
-		return 0;
-	DAG_LOG(ERR, "no room for %s in mbufs: %s", name, rte_strerror(rte_errno));
-	return -rte_errno;
-}
-
-static int
-register_fields(struct dag_port *port)
+register_fields(struct dag_port *port, const char **field)
 {
 	static const struct rte_mbuf_dynflag sequence = {.name = NET_DAG_CARD_SEQUENCE_NAME};
-	int ret, bit;
+	static const struct rte_mbuf_dynfield source = {
+		.name = NET_DAG_SOURCE_NAME, .size = sizeof(uint64_t), .align = 8};
+	int bit;
 
-	if (rte_mbuf_dyn_rx_timestamp_register(&port->timestamp_offset, &port->timestamp_flag) <
-	    0) {
-		DAG_LOG(ERR, "no room for timestamps in mbufs: %s", rte_strerror(rte_errno));
-		return -rte_errno;
-	}
-	ret = register_field(NET_DAG_CAPTURE_NAME, sizeof(struct net_dag_capture),
-			     &port->capture_offset);
-	if (ret == 0)
-		ret = register_field(NET_DAG_SEQUENCE_NAME, sizeof(uint64_t),
-				     &port->sequence_offset);
 	port->source_offset = -1;
-	if (ret == 0 && port->args.ids)
-		ret = register_field(NET_DAG_SOURCE_NAME, sizeof(uint64_t), &port->source_offset);
-	if (ret < 0)
-		return ret;
-	bit = rte_mbuf_dynflag_register(&sequence);
-	if (bit < 0) {
-		DAG_LOG(ERR, "no room for %s in mbufs: %s", sequence.name, rte_strerror(rte_errno));
-		return -rte_errno;
+	*field = source.name;
+	if (port->args.ids) {
+		port->source_offset = rte_mbuf_dynfield_register(&source);
+		if (port->source_offset < 0)
+			return -rte_errno;
 	}
+	*field = sequence.name;
+	bit = rte_mbuf_dynflag_register(&sequence);
+	if (bit < 0)
+		return -rte_errno;
 	port->sequence_flag = UINT64_C(1) << bit;
 	return 0;
 }
@@ -364,30 +241,31 @@ static int
 dag_port_init(struct rte_eth_dev *dev, const struct dag_args *args)
 {
 	struct dag_port *port = dev->data->dev_private;
+	const char *field;
 	int ret;
 
 	port->args = *args;
+	port->port.speed = args->speed;
 	port->sequence = UINT64_C(1) << 32; /* so that none is below 0 */
-	ret = register_fields(port);
-	if (ret < 0)
-		return ret;
-	port->card = dag_card_open(args);
-	if (port->card == NULL)
-		return -rte_errno;
-	ret = find_streams(port);
+	ret = card_port_init(dev, &port->port, &field);
+	if (ret == 0)
+		ret = register_fields(port, &field);
 	if (ret < 0) {
-		dag_card_put(port->card);
+		DAG_LOG(ERR, "no room for %s in mbufs: %s", field, rte_strerror(-ret));
+		dev->data->mac_addrs = NULL; /* lies in dev_private */
 		return ret;
 	}
-	rte_eth_random_addr(port->mac.addr_bytes);
-	dev->data->mac_addrs = &port->mac;
-	dev->data->promiscuous = 1;
-	dev->data->all_multicast = 1;
-	dev->data->dev_flags |= RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS;
+	port->card = dag_card_open(args);
+	ret = port->card == NULL ? -rte_errno : find_streams(port);
+	if (ret < 0) {
+		if (port->card != NULL)
+			dag_card_put(port->card);
+		dev->data->mac_addrs = NULL;
+		return ret;
+	}
 	dev->dev_ops = &dag_ops;
 	dev->rx_pkt_burst = dag_recv;
-	dev->tx_pkt_burst = dag_xmit;
-	set_link(dev, false);
+	dev->tx_pkt_burst = card_xmit;
 	return 0;
 }
 
@@ -400,8 +278,8 @@ dag_probe_secondary(struct rte_vdev_device *vdev)
 		return -ENODEV;
 	dev->device = &vdev->device;
 	dev->dev_ops = &dag_secondary_ops;
-	dev->rx_pkt_burst = dag_recv_none;
-	dev->tx_pkt_burst = dag_xmit_none;
+	dev->rx_pkt_burst = card_recv_none;
+	dev->tx_pkt_burst = card_xmit_none;
 	rte_eth_dev_probing_finish(dev);
 	return 0;
 }
@@ -413,9 +291,11 @@ dag_probe(struct rte_vdev_device *vdev)
 	struct dag_args args;
 	int ret;
 
-	ret = check_version();
-	if (ret < 0)
-		return ret;
+	if (!card_same_dpdk()) {
+		DAG_LOG(ERR, "built for %s, this is %s: build it again", card_dpdk_version,
+			rte_version());
+		return -ENOTSUP;
+	}
 	if (rte_eal_process_type() == RTE_PROC_SECONDARY)
 		return dag_probe_secondary(vdev);
 	ret = dag_args_parse(rte_vdev_device_args(vdev), &args);

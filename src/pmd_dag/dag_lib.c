@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Opening the card library: path rules, symbol table, 64-bit calls with their older forms. */
+/* The card library's symbol table, 64-bit calls with their older forms. */
 #include <dlfcn.h>
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <rte_common.h>
 #include <rte_errno.h>
 
+#include "card.h"
 #include "dag_lib.h"
 #include "dag_logs.h"
 
@@ -47,38 +46,6 @@ static const struct dag_symbol symbols[] = {
 static pthread_mutex_t libs_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct dag_lib *libs;
 
-/* The rule that EAL has for its own plug-ins: nobody else may swap the library. */
-int
-dag_lib_check_path(const char *key, const char *path)
-{
-	char real[PATH_MAX], *slash;
-	struct stat st;
-
-	if (strchr(path, '/') == NULL)
-		return 0; /* found as dlopen() does */
-	if (path[0] != '/') {
-		DAG_LOG(ERR, "%s=%s: want a plain file name or an absolute path", key, path);
-		return -EINVAL;
-	}
-	if (realpath(path, real) == NULL) {
-		DAG_LOG(ERR, "%s=%s: %s", key, path, strerror(errno));
-		return -errno;
-	}
-	do {
-		if (stat(real[0] != '\0' ? real : "/", &st) < 0)
-			return -errno;
-		if (st.st_mode & S_IWOTH) {
-			DAG_LOG(ERR, "%s=%s: %s is world-writable, refused", key, path,
-				real[0] != '\0' ? real : "/");
-			return -EPERM;
-		}
-		slash = strrchr(real, '/');
-		if (slash != NULL)
-			*slash = '\0';
-	} while (slash != NULL);
-	return 0;
-}
-
 static int
 resolve(struct dag_lib *lib)
 {
@@ -105,20 +72,19 @@ resolve(struct dag_lib *lib)
 static struct dag_lib *
 lib_open(const char *path)
 {
-	struct dag_lib *lib;
-	int ret = dag_lib_check_path("lib", path);
+	struct dag_lib *lib = calloc(1, sizeof(*lib) + strlen(path) + 1);
+	char why[512];
+	int ret;
 
-	lib = ret == 0 ? calloc(1, sizeof(*lib) + strlen(path) + 1) : NULL;
 	if (lib == NULL) {
-		rte_errno = ret != 0 ? -ret : ENOMEM;
+		rte_errno = ENOMEM;
 		return NULL;
 	}
 	strcpy(lib->path, path);
-	lib->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	lib->handle = card_lib_open(path, why, sizeof(why));
 	if (lib->handle == NULL) {
-		DAG_LOG(ERR, "lib=%s: %s", path, dlerror());
+		DAG_LOG(ERR, "lib=%s: %s", path, why);
 		free(lib);
-		rte_errno = ENOENT;
 		return NULL;
 	}
 	ret = resolve(lib);

@@ -39,9 +39,6 @@ struct dag_lib {
 struct dag_lib *dag_lib_get(const char *path);
 void dag_lib_put(struct dag_lib *lib);
 
-/* 0, or a negative errno with the reason logged: `key` is the argument that named the path. */
-int dag_lib_check_path(const char *key, const char *path);
-
 /* Bytes, 0: the stream has no memory, -1: no such stream. */
 int64_t dag_lib_buffer_size(const struct dag_lib *lib, int fd, int stream);
 /* The stream's memory is mapped twice, back to back, so that records never wrap: `window` bytes of

@@ -144,27 +144,16 @@ setup_slots(struct dag_rx_queue *q, uint16_t nb_desc, unsigned int socket_id)
 	return 0;
 }
 
-/* The first 8 bytes of a received mbuf behind its addresses, but for data_off. */
-static uint64_t
-rearm_word(uint16_t port_id)
-{
-	struct rte_mbuf m = {.refcnt = 1, .nb_segs = 1, .port = port_id};
-	uint64_t word;
-
-	memcpy(&word, RTE_PTR_ADD(&m, offsetof(struct rte_mbuf, rearm_data)), sizeof(word));
-	return word;
-}
-
 static void
 setup_policy(struct dag_rx_queue *q, const struct dag_port *port, bool keep_crc)
 {
 	const struct dag_args *args = &port->args;
 
-	q->layout.timestamp_offset = port->timestamp_offset;
-	q->layout.capture_offset = port->capture_offset;
-	q->layout.sequence_offset = port->sequence_offset;
+	q->layout.timestamp_offset = port->port.timestamp_offset;
+	q->layout.capture_offset = port->port.capture_offset;
+	q->layout.sequence_offset = port->port.sequence_offset;
 	q->layout.source_offset = port->source_offset;
-	q->layout.ol_flags = port->timestamp_flag;
+	q->layout.ol_flags = port->port.timestamp_flag;
 	q->layout.sequence_flag = args->card_sequence ? port->sequence_flag : 0;
 	q->layout.mark = args->mark;
 	q->layout.strip = args->keep_fcs || keep_crc ? 0 : args->fcs;
@@ -205,7 +194,7 @@ dag_rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue_id, uint16_t nb_desc,
 	q->buffer_size = (uint64_t)dag_lib_buffer_size(q->card->lib, q->card->fd, q->stream);
 	q->pool = pool;
 	q->copy_room = room - RTE_MIN(room, (uint16_t)RTE_PKTMBUF_HEADROOM);
-	q->layout.rearm = rearm_word(dev->data->port_id);
+	q->layout.rearm = card_rearm_word(dev->data->port_id, 0);
 	if (setup_slots(q, nb_desc, socket_id) < 0) {
 		rte_free(q);
 		return -ENOMEM;

@@ -22,15 +22,9 @@
 static __rte_noinline void
 fail_queue(struct dag_rx_queue *q, const char *why)
 {
-	struct dag_port *port = q->dev->data->dev_private;
-	struct rte_eth_link link = q->dev->data->dev_link;
-
 	q->running = false;
 	DAG_LOG(ERR, "%s: stream %d stopped: %s", q->dev->data->name, q->stream, why);
-	link.link_status = RTE_ETH_LINK_DOWN;
-	rte_eth_linkstatus_set(q->dev, &link);
-	if (__atomic_exchange_n(&port->removed, 1, __ATOMIC_RELAXED) == 0)
-		rte_eth_dev_callback_process(q->dev, RTE_ETH_EVENT_INTR_RMV, NULL);
+	card_gone(q->dev);
 }
 
 /* Gives back what has been released and takes what is new. 0, or -1 if the stream failed. */
@@ -554,12 +548,4 @@ dag_recv(void *rx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
 			break;
 	}
 	return (uint16_t)got;
-}
-
-/* The burst function of secondary processes: slots and stream belong to the primary. */
-uint16_t
-dag_recv_none(void *rx_queue __rte_unused, struct rte_mbuf **pkts __rte_unused,
-	      uint16_t nb_pkts __rte_unused)
-{
-	return 0;
 }

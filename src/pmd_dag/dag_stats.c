@@ -155,7 +155,7 @@ dag_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats)
 		stats->q_errors[i] = read_missed(q);
 	}
 	for (i = 0; i < RTE_ETHDEV_QUEUE_STAT_CNTRS; i++)
-		stats->oerrors += port->tx_dropped[i];
+		stats->oerrors += port->port.tx_dropped[i];
 	return 0;
 }
 
@@ -174,7 +174,7 @@ dag_stats_reset(struct rte_eth_dev *dev)
 	}
 	memset(&port->past, 0, sizeof(port->past));
 	port->past_missed = 0;
-	memset(port->tx_dropped, 0, sizeof(port->tx_dropped));
+	memset(port->port.tx_dropped, 0, sizeof(port->port.tx_dropped));
 	return 0;
 }
 
