@@ -4,7 +4,7 @@
  *
  *	parse	filling the batch and parsing, for scale
  *	cache	the same, and the flow cache
- *	encode	flow records to IPFIX messages, nothing else
+ *	encode	flow records to messages of each format, nothing else
  *
  *	flow_bench FILE [SECONDS [CACHE_ENTRIES [INACTIVE_S]]]
  */
@@ -19,7 +19,8 @@
 #include "core/parse.h"
 #include "memory_trace.h"
 #include "netflow/cache.h"
-#include "netflow/ipfix.h"
+#include "netflow/layout.h"
+#include "netflow/message.h"
 
 #define KEPT     65536 // records for the encoder
 #define NS_A_S   UINT64_C(1000000000)
@@ -90,37 +91,38 @@ static void run_packets(const struct memory_trace *t, struct hm_cache *cache, do
 	printf("}\n");
 }
 
-static void run_encoder(const struct kept *k, double seconds)
+static void run_encoder(const struct hm_format *format, const struct kept *k, double seconds)
 {
 	static uint8_t buffer[MTU_ROOM];
-	struct hm_template t[HM_TEMPLATES];
+	const struct hm_layout_conf plain = {0};
+	const struct hm_origin origin = {.sampling_interval = 1};
+	struct hm_layout layout;
 	struct hm_message m = {0};
 	struct meter meter = start_meter();
 	unsigned n = k->n < KEPT ? k->n : KEPT;
 	uint64_t records = 0, messages = 0, cycles;
 	double took;
 
-	hm_template_basic(&t[HM_TEMPLATE_IPV4], 256, 4);
-	hm_template_basic(&t[HM_TEMPLATE_IPV6], 257, 6);
-	hm_ipfix.begin(&m, buffer, sizeof(buffer), 0);
+	hm_layout_build(&layout, &plain, format, NULL);
+	hm_message_begin(&m, format, buffer, sizeof(buffer), &origin);
 	do {
 		for (unsigned i = 0; i < 2 * n; i++) {
 			const struct hm_flow_record *r = &k->records[i / 2];
-			if (r->packets[i & 1] == 0)
+			if (r->packets[i & 1] == 0 || (format->ipv4_only && r->key.version != 4))
 				continue;
-			while (!hm_ipfix.add(&m, &t[r->key.version == 6], r, i & 1)) {
-				hm_ipfix.end(&m);
+			while (!hm_message_add(&m, hm_layout_of(&layout, r), r, i & 1)) {
+				hm_message_end(&m);
 				messages++;
-				hm_ipfix.begin(&m, buffer, sizeof(buffer), 0);
+				hm_message_begin(&m, format, buffer, sizeof(buffer), &origin);
 			}
 			records++;
 		}
 		took = now() - meter.start;
 	} while (took < seconds && n > 0);
 	cycles = __rdtsc() - meter.tsc;
-	printf("{\"name\":\"encode\",\"records_per_s\":%.0f,\"cycles_per_record\":%.1f,"
+	printf("{\"name\":\"encode %s\",\"records_per_s\":%.0f,\"cycles_per_record\":%.1f,"
 	       "\"records_per_message\":%.1f}\n",
-	       (double)records / took, (double)cycles / (double)records,
+	       format->name, (double)records / took, (double)cycles / (double)records,
 	       (double)records / (double)messages);
 }
 
@@ -157,7 +159,9 @@ int main(int argc, char **argv)
 	run_packets(&trace, NULL, seconds);
 	run_packets(&trace, cache, seconds);
 	hm_cache_drain(cache, UINT32_MAX);
-	run_encoder(&kept, seconds / 2);
+	run_encoder(&hm_ipfix, &kept, seconds / 2);
+	run_encoder(&hm_netflow9, &kept, seconds / 2);
+	run_encoder(&hm_netflow5, &kept, seconds / 2);
 	hm_cache_destroy(cache);
 	memory_trace_free(&trace);
 	free(kept.records);

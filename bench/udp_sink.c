@@ -2,7 +2,7 @@
 /* udp_sink: a collector that only counts IPFIX: messages, data records (by the lengths that templates
  * tell), gaps in sequence numbers. Listens on a free port of 127.0.0.1, or the one given, and prints
  * {"port":N} at once and its counts on SIGTERM, SIGINT or after so many idle seconds behind the last
- * message. One observation domain, no variable lengths.
+ * message. Records of options count for the sequence, and as options. One observation domain.
  *
  *	udp_sink [PORT [IDLE_SECONDS]]
  */
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,16 +24,26 @@
 #define ROOM     9216
 #define RECEIVE  (64 << 20) // bytes; the kernel gives what it allows
 #define VARIABLE 65535
+#define FIELDS   64
 
 struct counts {
-	uint64_t messages, bytes, records, templates;
+	uint64_t messages, bytes, records, options, templates;
 	uint64_t gaps, missing; // sequence number not as expected; records that it says are missing
 	uint64_t unknown, bad;  // sets without template, messages that contradict themselves
 	uint32_t next;
 };
 
 static volatile sig_atomic_t stop;
-static uint16_t record_length[65536]; // by template id, 0: unknown
+
+struct template
+{
+	uint16_t n; // fields, 0: unknown
+	bool options, variable;
+	uint32_t bytes;
+	uint16_t length[FIELDS];
+};
+
+static struct template templates[65536];
 
 static void on_signal(int number)
 {
@@ -51,32 +62,62 @@ static uint32_t get32(const uint8_t *p)
 }
 
 /* 0, or -1: the set contradicts itself. */
-static int learn_templates(struct counts *c, const uint8_t *p, size_t n)
+static int learn_templates(struct counts *c, const uint8_t *p, size_t n, bool options)
 {
-	while (n >= 4) {
+	size_t header = options ? 6 : 4;
+
+	while (n >= header) {
 		uint16_t id = get16(p), fields = get16(p + 2);
-		uint32_t bytes = 0;
-		p += 4;
-		n -= 4;
-		if (n < fields * (size_t)4)
+		struct template *t = &templates[id];
+		if (fields == 0 || fields > FIELDS)
 			return -1;
-		for (unsigned i = 0; i < fields; i++, p += 4, n -= 4) {
-			uint16_t length = get16(p + 2);
-			if (length == VARIABLE || get16(p) & 0x8000)
+		*t = (struct template){.n = fields, .options = options};
+		p += header;
+		n -= header;
+		for (unsigned i = 0; i < fields; i++) {
+			size_t bytes = n >= 4 && get16(p) & 0x8000 ? 8 : 4;
+			if (n < bytes)
 				return -1;
-			bytes += length;
+			t->length[i] = get16(p + 2);
+			t->variable |= t->length[i] == VARIABLE;
+			t->bytes += t->length[i];
+			p += bytes;
+			n -= bytes;
 		}
-		if (bytes == 0 || bytes > UINT16_MAX)
-			return -1;
-		record_length[id] = (uint16_t)bytes;
 		c->templates++;
 	}
 	return 0;
 }
 
+/* Bytes of the record at p, 0: it does not fit. */
+static size_t record_bytes(const struct template *t, const uint8_t *p, size_t n)
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; i < t->n; i++) {
+		size_t length = t->length[i];
+		if (length == VARIABLE && at < n)
+			length = p[at++];
+		at += length;
+	}
+	return at <= n ? at : 0;
+}
+
+static uint32_t count_records(const struct template *t, const uint8_t *p, size_t n)
+{
+	uint32_t records = 0;
+	size_t bytes;
+
+	if (!t->variable)
+		return t->bytes > 0 ? (uint32_t)(n / t->bytes) : 0;
+	for (; n > 0 && (bytes = record_bytes(t, p, n)) > 0; p += bytes, n -= bytes)
+		records++;
+	return records;
+}
+
 static void count_message(struct counts *c, const uint8_t *p, size_t n)
 {
-	uint32_t records = 0, sequence;
+	uint32_t flows = 0, options = 0, sequence;
 
 	c->messages++;
 	c->bytes += n;
@@ -91,19 +132,23 @@ static void count_message(struct counts *c, const uint8_t *p, size_t n)
 	}
 	for (size_t at = 16; at + 4 <= n;) {
 		uint16_t id = get16(p + at), length = get16(p + at + 2);
+		const struct template *t = &templates[id];
 		if (length < 4 || length > n - at ||
-		    (id == 2 && learn_templates(c, p + at + 4, length - 4u) < 0)) {
+		    ((id == 2 || id == 3) &&
+		     learn_templates(c, p + at + 4, length - 4u, id == 3) < 0)) {
 			c->bad++;
 			break;
 		}
-		if (id >= 256 && record_length[id] > 0)
-			records += (length - 4u) / record_length[id];
-		else if (id >= 256)
+		if (id >= 256 && t->n == 0)
 			c->unknown++;
+		else if (id >= 256)
+			*(t->options ? &options : &flows) +=
+				count_records(t, p + at + 4, length - 4u);
 		at += length;
 	}
-	c->records += records;
-	c->next = sequence + records;
+	c->records += flows;
+	c->options += options;
+	c->next = sequence + flows + options;
 }
 
 static int listen_on(uint16_t port)
@@ -168,10 +213,12 @@ int main(int argc, char **argv)
 	if (fd < 0)
 		return 1;
 	receive(fd, &c, argc > 2 ? atof(argv[2]) : 0);
-	printf("{\"messages\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"records\":%" PRIu64
-	       ",\"templates\":%" PRIu64 ",\"gaps\":%" PRIu64 ",\"missing\":%" PRIu64
-	       ",\"unknown_sets\":%" PRIu64 ",\"bad_messages\":%" PRIu64 "}\n",
-	       c.messages, c.bytes, c.records, c.templates, c.gaps, c.missing, c.unknown, c.bad);
+	printf("{\"messages\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"options\":%" PRIu64
+	       ",\"records\":%" PRIu64 ",\"templates\":%" PRIu64 ",\"gaps\":%" PRIu64
+	       ",\"missing\":%" PRIu64 ",\"unknown_sets\":%" PRIu64 ",\"bad_messages\":%" PRIu64
+	       "}\n",
+	       c.messages, c.bytes, c.options, c.records, c.templates, c.gaps, c.missing, c.unknown,
+	       c.bad);
 	close(fd);
 	return 0;
 }

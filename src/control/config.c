@@ -42,6 +42,22 @@ static void check_device(json_t *device, const char *path, struct hm_mistakes *m
 	}
 }
 
+/* An exporter has an address or a file. */
+static void check_exporters(const json_t *entry, const char *path, struct hm_mistakes *m)
+{
+	json_t *exporters = json_object_get(entry, "exporters"), *e;
+	char at[64];
+	size_t i;
+	json_array_foreach (exporters, i, e) {
+		unsigned n =
+			(json_object_get(e, "host") != NULL) + (json_object_get(e, "path") != NULL);
+		snprintf(at, sizeof(at), "%s.exporters[%zu]", path, i);
+		if (json_is_object(e) && n != 1)
+			hm_mistake(m, at, "has %u of the keys host and path; must have just one",
+				   n);
+	}
+}
+
 static void check_reference(const json_t *devices, const json_t *entry, const char *path,
 			    struct hm_mistakes *m)
 {
@@ -96,6 +112,7 @@ static void check_across(const json_t *top, struct hm_mistakes *m)
 		snprintf(path, sizeof(path), "netflow[%zu]", i);
 		check_name_once(flow_names, netflow_name(e, i, made), path, m);
 		check_reference(devices, e, path, m);
+		check_exporters(e, path, m);
 	}
 	json_decref(device_names);
 	json_decref(flow_names);
@@ -324,16 +341,25 @@ void hm_mistakes_print(const struct hm_mistakes *m, FILE *out)
 
 /* --- for schema.json and docs/configuration.md --- */
 
+static json_t *schema_items(json_t *schema, const char *array)
+{
+	return json_object_get(json_object_get(json_object_get(schema, "properties"), array),
+			       "items");
+}
+
 json_t *hm_config_schema(void)
 {
 	json_t *schema = hm_keys_schema(hm_config_keys);
-	json_t *device = json_object_get(
-		json_object_get(json_object_get(schema, "properties"), "devices"), "items");
+	json_t *device = schema_items(schema, "devices");
+	json_t *exporter = schema_items(schema_items(schema, "netflow"), "exporters");
 	json_object_set_new(device, "oneOf",
 			    json_pack("[{s:[s]}, {s:[s]}, {s:[s]}]", "required", "vdev", "required",
 				      "pci", "required", "trace"));
 	json_object_set_new(device, "dependentRequired",
 			    json_pack("{s:[s], s:[s]}", "pace", "trace", "loop", "trace"));
+	json_object_set_new(
+		exporter, "oneOf",
+		json_pack("[{s:[s]}, {s:[s]}]", "required", "host", "required", "path"));
 	json_object_set_new(schema, "$schema",
 			    json_string("https://json-schema.org/draft/2020-12/schema"));
 	json_object_set_new(schema, "title", json_string("homard's configuration"));

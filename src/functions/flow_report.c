@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/config.h"
 #include "core/function.h"
@@ -37,9 +38,9 @@ enum { ARG_RECORD_TYPE, ARG_TRANSPORT, ARG_KEY_TEMPLATE, ARG_RECORD_TEMPLATE, AR
 struct lane {
 	struct rte_ring *ring; // of struct hm_flow_record, single producer and consumer
 	size_t ring_bytes;
-	struct hm_cache *cache; // the worker's
-	uint64_t lost;          // data records that found the ring full; written by the worker
-	uint64_t taken;         // data records moved on; written by the control core
+	struct hm_cache *cache;   // the worker's
+	struct hm_shortfall lost; // directions that found the ring full; written by the worker
+	uint64_t taken;           // directions moved on; written by the control core
 };
 
 struct report {
@@ -47,6 +48,7 @@ struct report {
 	unsigned n_exporters;
 	struct hm_exporter *exporter[HM_EXPORTERS_MAX];
 	struct lane lane[HM_WORKERS_MAX];
+	char device[64];
 };
 
 struct report_conf {
@@ -74,26 +76,46 @@ static uint64_t load(const uint64_t *counter)
 
 /* --- worker --- */
 
+static void set(uint64_t *counter, uint64_t value)
+{
+	__atomic_store_n(counter, value, __ATOMIC_RELAXED);
+}
+
+static void __attribute__((noinline))
+count_lost(struct hm_shortfall *lost, const struct hm_flow_record *r, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		set(&lost->packets, lost->packets + r[i].packets[0] + r[i].packets[1]);
+		set(&lost->octets, lost->octets + r[i].bytes[0] + r[i].bytes[1]);
+		for (unsigned d = 0; d < 2; d++) {
+			if (r[i].packets[d] == 0)
+				continue;
+			if (lost->first_ns == 0 || r[i].first_ns[d] < lost->first_ns)
+				set(&lost->first_ns, r[i].first_ns[d]);
+			if (r[i].last_ns[d] > lost->last_ns)
+				set(&lost->last_ns, r[i].last_ns[d]);
+			set(&lost->flows, lost->flows + 1);
+		}
+	}
+}
+
 static void hand_over(void *arg, const struct hm_flow_record *r, unsigned n)
 {
 	struct lane *lane = arg;
 	unsigned done = rte_ring_sp_enqueue_burst_elem(lane->ring, r, sizeof(*r), n, NULL);
-	uint64_t lost = 0;
 
-	for (; done < n; done++)
-		lost += hm_flow_directions(&r[done]);
-	if (lost > 0)
-		__atomic_store_n(&lane->lost, lane->lost + lost, __ATOMIC_RELAXED);
+	if (done < n)
+		count_lost(&lane->lost, r + done, n - done);
 }
 
 static void publish(struct report_core *core)
 {
 	const struct hm_cache_counts *c = hm_cache_counts(core->lane->cache);
 
-	__atomic_store_n(&core->packets, c->packets, __ATOMIC_RELAXED);
-	__atomic_store_n(&core->bytes, c->bytes, __ATOMIC_RELAXED);
-	__atomic_store_n(&core->records, c->records, __ATOMIC_RELAXED);
-	__atomic_store_n(&core->entries, hm_cache_used(core->lane->cache), __ATOMIC_RELAXED);
+	set(&core->packets, c->packets);
+	set(&core->bytes, c->bytes);
+	set(&core->records, c->records);
+	set(&core->entries, hm_cache_used(core->lane->cache));
 }
 
 static uint64_t process(void *state, const struct hm_batch *b, uint64_t in)
@@ -221,7 +243,7 @@ static void add_up(const struct report *r, struct totals *t)
 			continue;
 		c = hm_cache_counts(l->cache);
 		// lost and taken first: what is made meanwhile then counts as queued
-		t->lost += load(&l->lost);
+		t->lost += load(&l->lost.flows);
 		t->taken += l->taken;
 		t->counts.records += load(&c->records);
 		t->counts.biflows += load(&c->biflows);
@@ -234,13 +256,13 @@ static void add_up(const struct report *r, struct totals *t)
 	}
 }
 
-/* made = exported + spooled + queued + lost, in data records; with several exporters each counts
- * once for each. What is not yet taken from the rings counts as queued. */
+/* made = exported + spooled + queued + lost, in directions of biflows; with several exporters each
+ * counts once for each. What is not yet taken from the rings counts as queued. */
 static json_t *ledger(const struct report *r, const struct totals *t)
 {
 	uint64_t n = r->n_exporters, made = n * t->counts.records, ring_full = n * t->lost;
 	uint64_t exported = 0, queued = made - ring_full - n * t->taken;
-	uint64_t queue_full = 0, refused = 0, unreachable = 0;
+	uint64_t queue_full = 0, refused = 0, unreachable = 0, unsupported = 0;
 
 	for (unsigned i = 0; i < r->n_exporters; i++) {
 		struct hm_exporter_counts c;
@@ -250,13 +272,47 @@ static json_t *ledger(const struct report *r, const struct totals *t)
 		queue_full += c.queue_full;
 		refused += c.refused;
 		unreachable += c.unreachable;
+		unsupported += c.unsupported;
 	}
-	return json_pack(
-		"{s:I, s:I, s:i, s:I, s:{s:I, s:I, s:I, s:I}, s:b}", "made", (json_int_t)made,
-		"exported", (json_int_t)exported, "spooled", 0, "queued", (json_int_t)queued,
-		"lost", "ring_full", (json_int_t)ring_full, "queue_full", (json_int_t)queue_full,
-		"refused", (json_int_t)refused, "unreachable", (json_int_t)unreachable, "balanced",
-		made == exported + queued + ring_full + queue_full + refused + unreachable);
+	return json_pack("{s:I, s:I, s:i, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:b}", "made",
+			 (json_int_t)made, "exported", (json_int_t)exported, "spooled", 0, "queued",
+			 (json_int_t)queued, "lost", "ring_full", (json_int_t)ring_full,
+			 "queue_full", (json_int_t)queue_full, "refused", (json_int_t)refused,
+			 "unreachable", (json_int_t)unreachable, "unsupported",
+			 (json_int_t)unsupported, "balanced",
+			 made == exported + queued + ring_full + queue_full + refused +
+					 unreachable + unsupported);
+}
+
+static void add_shortfall(struct hm_shortfall *to, uint64_t flows, uint64_t packets,
+			  uint64_t octets, uint64_t first_ns, uint64_t last_ns)
+{
+	to->flows += flows;
+	to->packets += packets;
+	to->octets += octets;
+	if (first_ns != 0 && (to->first_ns == 0 || first_ns < to->first_ns))
+		to->first_ns = first_ns;
+	if (last_ns > to->last_ns)
+		to->last_ns = last_ns;
+}
+
+/* For the options records of the exporters. */
+static void shortfalls(const void *arg, struct hm_shortfall *ignored, struct hm_shortfall *unsent)
+{
+	const struct report *r = arg;
+
+	for (unsigned i = 0; i < HM_WORKERS_MAX; i++) {
+		const struct lane *l = &r->lane[i];
+		const struct hm_cache_counts *c;
+		if (!l->cache)
+			continue;
+		c = hm_cache_counts(l->cache);
+		add_shortfall(ignored, 0, load(&c->not_ip), load(&c->not_ip_octets),
+			      load(&c->not_ip_first_ns), load(&c->not_ip_last_ns));
+		add_shortfall(unsent, load(&l->lost.flows), load(&l->lost.packets),
+			      load(&l->lost.octets), load(&l->lost.first_ns),
+			      load(&l->lost.last_ns));
+	}
 }
 
 static json_t *exporter_list(const struct report *r)
@@ -302,28 +358,41 @@ static int parse_arguments(struct hm_report_options *o, const union hm_value *ar
 			   struct hm_error *err)
 {
 	const char *type = given(args[ARG_RECORD_TYPE].s) ? args[ARG_RECORD_TYPE].s : "IPFIX";
-	const char *transport = args[ARG_TRANSPORT].s;
+	const char *transport = args[ARG_TRANSPORT].s, *template = args[ARG_RECORD_TEMPLATE].s;
 	int r = 0;
 
 	if (!hm_format_by_mapi_name(type))
 		return hm_error_set(err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT,
-				    "record type \"%.80s\" is not supported; supported: %s", type,
-				    hm_format_names());
-	if (given(args[ARG_RECORD_TEMPLATE].s))
+				    "record type \"%.80s\" is not supported; supported: IPFIX, "
+				    "NETFLOW_V9, NETFLOW_V5",
+				    type);
+	if (given(template) && !given(transport))
 		return hm_error_set(
-			err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT_4,
-			"record template \"%.80s\": the elements cannot be chosen; leave "
-			"it empty for the basic templates",
-			args[ARG_RECORD_TEMPLATE].s);
+			err, -EINVAL, MFUNCT_INVALID_ARGUMENT_4,
+			"record template \"%.80s\" is for the exporter of the transport "
+			"argument, and that is empty",
+			template);
 	if (args[ARG_OPTIONS].options)
 		r = hm_report_parse(o, args[ARG_OPTIONS].options, "options", err);
 	if (r == 0 && given(transport))
-		r = hm_report_add_mapi(o, type, transport, err);
+		r = hm_report_add_mapi(o, type, transport, given(template) ? template : "", err);
 	if (r == 0 && o->n_exporters == 0)
 		r = hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT_2,
 				 "nowhere to export to: give the transport as \"ADDRESS:PORT\", or "
 				 "options.exporters");
 	return r;
+}
+
+/* The daemon may write where its users may not. */
+static int check_files(const struct hm_report_options *o, uint32_t uid, struct hm_error *err)
+{
+	for (unsigned i = 0; i < o->n_exporters; i++)
+		if (o->exporter[i].transport == &hm_transport_file && uid != 0 && uid != geteuid())
+			return hm_error_set(err, -EACCES, MFUNCT_INVALID_ARGUMENT_2,
+					    "\"%s\": only root and the daemon's own user may have "
+					    "flow records written into files",
+					    o->exporter[i].to.path);
+	return 0;
 }
 
 static void conf_fini(void *state)
@@ -367,6 +436,8 @@ static int conf_init(void *state, const union hm_value *args, const struct hm_ap
 	hm_report_defaults(&conf->options);
 	r = parse_arguments(&conf->options, args, err);
 	if (r == 0)
+		r = check_files(&conf->options, ctx->owner_uid, err);
+	if (r == 0)
 		r = check_memory(&conf->options, err);
 	if (r < 0)
 		return r;
@@ -374,8 +445,14 @@ static int conf_init(void *state, const union hm_value *args, const struct hm_ap
 	if (!conf->report)
 		goto no_memory;
 	conf->report->lossless = ctx->lossless;
+	snprintf(conf->report->device, sizeof(conf->report->device), "%s", ctx->device);
 	for (unsigned i = 0; i < conf->options.n_exporters; i++) {
-		struct hm_exporter *x = hm_exporter_create(&conf->options.exporter[i]);
+		struct hm_exporter_conf *c = &conf->options.exporter[i];
+		struct hm_exporter *x;
+		c->device = conf->report->device;
+		c->shortfalls = shortfalls;
+		c->shortfalls_arg = conf->report;
+		x = hm_exporter_create(c);
 		if (!x)
 			goto no_memory;
 		conf->report->exporter[conf->report->n_exporters++] = x;
@@ -429,11 +506,13 @@ static int core_init(void *state, const struct hm_core_ctx *ctx, struct hm_error
 }
 
 static const struct hm_arg arguments[] = {
-	{"record type", HM_ARG_STRING, .optional = true, .help = "IPFIX (default)"},
+	{"record type", HM_ARG_STRING, .optional = true,
+	 .help = "IPFIX (default), NETFLOW_V9 or NETFLOW_V5"},
 	{"transport", HM_ARG_STRING, .optional = true,
-	 .help = "ADDRESS:PORT of a collector, over UDP"},
+	 .help = "ADDRESS:PORT of a collector, over UDP, or file:PATH"},
 	{"key template", HM_ARG_STRING, .optional = true, .help = "reserved, ignored"},
-	{"record template", HM_ARG_STRING, .optional = true, .help = "must be empty"},
+	{"record template", HM_ARG_STRING, .optional = true,
+	 .help = "elements as MAPI names them, \"%BYTES %PKTS\"; empty: the basic template"},
 	{"options", HM_ARG_OPTIONS, .optional = true,
 	 .help = "timeouts, cache size and exporters, see docs/netflow.md"},
 	{0},
@@ -453,7 +532,7 @@ static const struct hm_field results[] = {
 
 static const struct hm_function flow_report = {
 	.name = "FLOW_REPORT",
-	.summary = "meters packets into flow records and exports them as IPFIX",
+	.summary = "meters packets into flow records and exports them as IPFIX or NetFlow",
 	.args = arguments,
 	.results = results,
 	.conf_size = sizeof(struct report_conf),

@@ -350,12 +350,26 @@ static void meter(struct hm_cache *c, const struct hm_batch *b, unsigned i)
 		count_packet(r, b, i, l->sender[i], l->flags[i], ts);
 }
 
+static void __attribute__((noinline))
+count_not_ip(struct hm_cache_counts *c, const struct hm_batch *b, uint64_t others)
+{
+	c->not_ip += hm_mask_count(others);
+	hm_mask_foreach (i, others) {
+		uint64_t ts = b->ts_ns[i];
+		c->not_ip_octets += b->wirelen[i];
+		if (c->not_ip_first_ns == 0 || ts < c->not_ip_first_ns)
+			c->not_ip_first_ns = ts;
+		c->not_ip_last_ns = max64(c->not_ip_last_ns, ts);
+	}
+}
+
 void hm_cache_add(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
 {
 	uint64_t ip = in & (b->ipv4 | b->ipv6), bytes = 0;
 	struct lanes *l = &c->lanes;
 
-	c->counts.not_ip += hm_mask_count(in & ~ip);
+	if (__builtin_expect((in & ~ip) != 0, 0))
+		count_not_ip(&c->counts, b, in & ~ip);
 	if (ip == 0)
 		return;
 	make_keys(c, b, ip);

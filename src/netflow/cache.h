@@ -35,12 +35,14 @@ struct hm_cache_conf {
 
 /* One writer, the worker; the control core reads fields with relaxed loads. */
 struct hm_cache_counts {
-	uint64_t packets, bytes;        // metered
-	uint64_t not_ip;                // packets that no flow record can hold
-	uint64_t created;               // entries
-	uint64_t biflows;               // records handed out
-	uint64_t records;               // directions of them: what a collector counts
-	uint64_t ended[HM_END_REASONS]; // biflows by reason; [0] unused
+	uint64_t packets, bytes;                  // metered
+	uint64_t not_ip;                          // packets that no flow record can hold
+	uint64_t not_ip_octets;                   // of them, on the wire
+	uint64_t not_ip_first_ns, not_ip_last_ns; // times of them, 0: there was none
+	uint64_t created;                         // entries
+	uint64_t biflows;                         // records handed out
+	uint64_t records;                         // directions of them: what a collector counts
+	uint64_t ended[HM_END_REASONS];           // biflows by reason; [0] unused
 };
 
 struct hm_cache;

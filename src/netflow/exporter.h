@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* exporter: one destination of flow records, on the control core. Encodes records into messages,
- *keeps them in a bounded queue, sends what the collector and the rate limit allow, and counts each
- *record.
+ * keeps them in a bounded queue, sends what the collector and the rate limit allow, and counts each
+ * record.
  *
- *	records offered = exported + queued + lost (queue_full, refused, unreachable)
+ *	records offered = exported + queued + lost (queue_full, refused, unreachable, unsupported)
  *
- * Templates go out before the first data, then by time and by number of messages, and at once when
- *a collector may have come back. While a collector is known to be away (its host answers "port
- * unreachable", there is no route) data is held and templates are sent as a probe; when the queue
- *is full, or after HM_EXPORTER_PATIENCE_NS, what is held is lost and counted. Never blocks. Times
- *are of any clock that does not step.
+ * A record is one direction of a biflow here, also where a data record carries both. Templates and
+ * options (netflow/announcement.h) go out before the first data, then by time and by number of
+ * messages, and at once when a collector may have come back. While a collector is known to be away
+ * (its host answers "port unreachable", there is no route or connection) data is held and templates
+ * are sent as a probe; when the queue is full, or after HM_EXPORTER_PATIENCE_NS, what is held is
+ * lost and counted. Never blocks. Times are of any clock that does not step.
  */
 #pragma once
 
@@ -18,7 +19,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
-#include "netflow/format.h"
+#include "netflow/announcement.h"
 #include "netflow/record.h"
 #include "netflow/transport.h"
 
@@ -28,32 +29,42 @@ struct hm_exporter_conf {
 	const struct hm_format *format;
 	const struct hm_transport *transport;
 	struct hm_endpoint to;
-	uint32_t domain; // observation domain
+	struct hm_layout_conf layout;
+	struct hm_origin origin;
+	uint32_t tell; // options, set of HM_TELL_
 	uint32_t template_interval_s;
 	uint32_t template_packets;  // messages between templates
 	uint32_t mtu;               // of the path: IP packets are not longer
 	uint32_t max_records_per_s; // 0: no limit
 	uint32_t queue_messages;
+	const char *device; // where interfaces are; must outlive the exporter
+	/* What happened before records came here; NULL: nothing is known. */
+	void (*shortfalls)(const void *arg, struct hm_shortfall *ignored,
+			   struct hm_shortfall *unsent);
+	const void *shortfalls_arg;
 };
 
 struct hm_exporter_counts {
-	uint64_t offered;     // data records given to hm_exporter_put()
-	uint64_t sent;        // data records that the kernel took
-	uint64_t queued;      // now, in the queue and in the open message
-	uint64_t queue_full;  // lost: no room in the queue
-	uint64_t refused;     // lost: of `sent`, in a message that the collector's host refused
-	uint64_t unreachable; // lost: collector away for too long
-	uint64_t messages, bytes, templates; // sent; templates: messages of templates
+	uint64_t offered;    // records given to hm_exporter_put()
+	uint64_t sent;       // records that the kernel took
+	uint64_t queued;     // now, in the queue and in the open message
+	uint64_t queue_full; // lost: no room in the queue
+	uint64_t refused; // lost: of `sent`, refused by the collector's host, or on a broken line
+	uint64_t unreachable;                // lost: collector away for too long
+	uint64_t unsupported;                // lost: the format cannot say it
+	uint64_t data_records;               // sent
+	uint64_t messages, bytes, templates; // sent; templates: messages of them and of options
 	uint64_t send_errors, busy, reconnects;
 };
 
 struct hm_exporter;
 
 void hm_exporter_defaults(struct hm_exporter_conf *conf);
-struct hm_exporter *hm_exporter_create(const struct hm_exporter_conf *conf); // NULL: no memory
+/* NULL: no memory, or a layout that hm_layout_build() refuses. */
+struct hm_exporter *hm_exporter_create(const struct hm_exporter_conf *conf);
 void hm_exporter_destroy(struct hm_exporter *x); // what is queued is gone
 
-/* Each biflow becomes a data record for each direction that has packets. */
+/* Each biflow becomes a data record for each direction that has packets, or one for both. */
 void hm_exporter_put(struct hm_exporter *x, const struct hm_flow_record *r, unsigned n,
 		     uint64_t now_ns);
 /* Room for `n` biflows, or no sense in waiting for it. */

@@ -5,9 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "netflow/ipfix.h"
-
-static const struct hm_format *const formats[] = {&hm_ipfix};
+static const struct hm_format *const formats[] = {&hm_ipfix, &hm_netflow9, &hm_netflow5};
 
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
 

@@ -8,13 +8,17 @@
 #include <string.h>
 
 #include "netflow/cache.h"
+#include "netflow/ie.h"
+#include "netflow/mapi_names.h"
 
 #define NS_A_S        UINT64_C(1000000000)
 #define TIMEOUT_MAX_S 604800 // a week
 #define PATH_MAX_TEXT 128
+#define SAMPLING_MAX  16383 // NetFlow 5 has 14 bits
 
 #define MFUNCT_INVALID_ARGUMENT   7000
 #define MFUNCT_INVALID_ARGUMENT_2 7002
+#define MFUNCT_INVALID_ARGUMENT_4 7004
 
 /* A whole number in an object: goes to a uint32_t, or as seconds to a uint64_t of nanoseconds. */
 struct number {
@@ -81,49 +85,226 @@ static int get_string(const char **to, size_t room, const json_t *v, const char 
 	return 0;
 }
 
-/* The keys that are strings. 1: not one of them. */
-static int set_string(struct hm_exporter_conf *x, const char *name, const json_t *v,
-		      const char *path, struct hm_error *err)
+static int set_text(char *to, size_t room, const json_t *v, const char *path, const char *name,
+		    struct hm_error *err)
 {
-	static const char *const names[] = {"protocol", "transport", "host", "source"};
 	const char *text = NULL;
-	unsigned which = 0;
-	int r;
+	int r = get_string(&text, room, v, path, name, err);
 
-	while (which < 4 && strcmp(name, names[which]) != 0)
-		which++;
-	if (which == 4)
-		return 1;
-	r = get_string(&text, HM_HOST_MAX, v, path, name, err);
+	if (r == 0)
+		strcpy(to, text);
+	return r;
+}
+
+/* The place of a string in "a|b|c", -1: it is none of them. */
+static int choice(const char *choices, const char *text)
+{
+	size_t n = strlen(text);
+	int i = 0;
+
+	for (const char *c = choices; c; c = strchr(c, '|'), c = c ? c + 1 : NULL, i++)
+		if (n > 0 && strncmp(c, text, n) == 0 && (c[n] == '|' || c[n] == '\0'))
+			return i;
+	return -1;
+}
+
+static int set_protocol(struct hm_exporter_conf *x, const json_t *v, const char *path,
+			struct hm_error *err)
+{
+	const char *text = NULL;
+	int r = get_string(&text, HM_HOST_MAX, v, path, "protocol", err);
+
+	if (r == 0 && !(x->format = hm_format_by_name(text)))
+		r = hm_error_set(err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT,
+				 "%s.protocol \"%s\" is not supported; supported: %s", path, text,
+				 hm_format_names());
+	return r;
+}
+
+static int set_transport(struct hm_exporter_conf *x, const json_t *v, const char *path,
+			 struct hm_error *err)
+{
+	const char *text = NULL;
+	int r = get_string(&text, HM_HOST_MAX, v, path, "transport", err);
+
+	if (r == 0 && !(x->transport = hm_transport_by_name(text)))
+		r = hm_error_set(err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT,
+				 "%s.transport \"%s\" is not supported; supported: %s", path, text,
+				 hm_transport_names());
+	return r;
+}
+
+static int set_host(struct hm_exporter_conf *x, const json_t *v, const char *path,
+		    struct hm_error *err)
+{
+	return set_text(x->to.host, sizeof(x->to.host), v, path, "host", err);
+}
+
+static int set_source(struct hm_exporter_conf *x, const json_t *v, const char *path,
+		      struct hm_error *err)
+{
+	return set_text(x->to.source, sizeof(x->to.source), v, path, "source", err);
+}
+
+static int set_path(struct hm_exporter_conf *x, const json_t *v, const char *path,
+		    struct hm_error *err)
+{
+	return set_text(x->to.path, sizeof(x->to.path), v, path, "path", err);
+}
+
+static int set_time_unit(struct hm_exporter_conf *x, const json_t *v, const char *path,
+			 struct hm_error *err)
+{
+	const char *text = NULL;
+	int unit, r = get_string(&text, 8, v, path, "time_unit", err);
+
 	if (r < 0)
 		return r;
-	if (which == 2)
-		strcpy(x->to.host, text);
-	if (which == 3)
-		strcpy(x->to.source, text);
-	if (which == 0 && !(x->format = hm_format_by_name(text)))
-		return hm_error_set(err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT,
-				    "%s.protocol \"%s\" is not supported; supported: %s", path,
-				    text, hm_format_names());
-	if (which == 1 && !(x->transport = hm_transport_by_name(text)))
-		return hm_error_set(err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT,
-				    "%s.transport \"%s\" is not supported; supported: %s", path,
-				    text, hm_transport_names());
+	unit = choice("s|ms|us|ns", text);
+	if (unit < 0)
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				    "%s.time_unit must be one of s, ms, us, ns, not \"%s\"", path,
+				    text);
+	x->layout.time_unit = (enum hm_time_unit)(HM_TIME_S + unit);
 	return 0;
+}
+
+static int set_biflow(struct hm_exporter_conf *x, const json_t *v, const char *path,
+		      struct hm_error *err)
+{
+	if (!json_is_boolean(v))
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				    "%s.biflow must be true or false, not %s", path, type_of(v));
+	x->layout.biflow = json_is_true(v);
+	return 0;
+}
+
+static int set_options(struct hm_exporter_conf *x, const json_t *v, const char *path,
+		       struct hm_error *err)
+{
+	const json_t *e;
+	size_t i;
+
+	if (!json_is_array(v))
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				    "%s.options must be an array, not %s", path, type_of(v));
+	x->tell = 0;
+	json_array_foreach ((json_t *)v, i, e) {
+		int which = json_is_string(e) ? choice(HM_TELL_NAMES, json_string_value(e)) : -1;
+		if (which < 0)
+			return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+					    "%s.options[%zu] must be one of " HM_TELL_NAMES, path,
+					    i);
+		x->tell |= 1u << which;
+	}
+	return 0;
+}
+
+/* An element by IANA's name that flow records have. */
+static int add_element(struct hm_layout_conf *l, const char *name, const char *path,
+		       struct hm_error *err)
+{
+	const struct hm_ie *e = hm_ie_by_name(name);
+
+	if (!e)
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				    "%s: \"%.64s\" is no information element of IANA's that is "
+				    "known here",
+				    path, name);
+	if (!hm_template_knows(e->id))
+		return hm_error_set(
+			err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT,
+			"%s: flow records have no %s; see docs/netflow.md for what they "
+			"have",
+			path, name);
+	l->element[l->n++] = (struct hm_want){e->id, 0};
+	return 0;
+}
+
+static int set_template(struct hm_exporter_conf *x, const json_t *v, const char *path,
+			struct hm_error *err)
+{
+	char at[PATH_MAX_TEXT];
+	const json_t *e;
+	size_t i;
+
+	if (!json_is_array(v) || json_array_size(v) == 0 ||
+	    json_array_size(v) > HM_TEMPLATE_FIELDS_MAX)
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				    "%s.template must be an array of 1 to %d names of elements",
+				    path, HM_TEMPLATE_FIELDS_MAX);
+	json_array_foreach ((json_t *)v, i, e) {
+		int r;
+		snprintf(at, sizeof(at), "%s.template[%zu]", path, i);
+		if (!json_is_string(e))
+			return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+					    "%s must be a string, not %s", at, type_of(e));
+		r = add_element(&x->layout, json_string_value(e), at, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The keys that are not plain numbers. */
+static const struct {
+	const char *name;
+	int (*set)(struct hm_exporter_conf *x, const json_t *v, const char *path,
+		   struct hm_error *err);
+} setters[] = {
+	{"protocol", set_protocol}, {"transport", set_transport}, {"host", set_host},
+	{"source", set_source},     {"path", set_path},           {"time_unit", set_time_unit},
+	{"biflow", set_biflow},     {"options", set_options},     {"template", set_template},
+};
+
+/* 1: not one of them. */
+static int set_other(struct hm_exporter_conf *x, const char *name, const json_t *v,
+		     const char *path, struct hm_error *err)
+{
+	for (size_t i = 0; i < sizeof(setters) / sizeof(setters[0]); i++)
+		if (strcmp(name, setters[i].name) == 0)
+			return setters[i].set(x, v, path, err);
+	return 1;
 }
 
 static int check_address(const struct hm_exporter_conf *x, const char *path, struct hm_error *err)
 {
+	bool file = x->transport == &hm_transport_file;
 	struct hm_error why;
 
-	if (x->to.host[0] == '\0')
+	if (file && x->to.path[0] == '\0')
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				    "%s.path is missing: the file to write", path);
+	if (!file && x->to.host[0] == '\0')
 		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
 				    "%s.host is missing: the collector's IPv4 or IPv6 address",
 				    path);
 	if (x->transport->check(&x->to, &why) < 0)
-		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT, "%s.host: %s", path,
-				    why.text);
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT, "%s.%s: %s", path,
+				    file ? "path" : "host", why.text);
 	return 0;
+}
+
+/* What no single key can know. */
+static int check_together(const struct hm_exporter_conf *x, const char *path, struct hm_error *err)
+{
+	struct hm_layout layout;
+	struct hm_error why;
+
+	if (x->transport == &hm_transport_tcp && !x->format->streams)
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				    "%s.transport: %s goes over udp or into a file only", path,
+				    x->format->name);
+	if (x->origin.domain > x->format->domain_max)
+		return hm_error_set(
+			err, -ERANGE, MFUNCT_INVALID_ARGUMENT,
+			"%s.observation_domain must be from 0 to %u for %s: engine type "
+			"x 256 + engine id",
+			path, x->format->domain_max, x->format->name);
+	if (hm_layout_build(&layout, &x->layout, x->format, &why) < 0)
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT, "%s: %s", path,
+				    why.text);
+	return check_address(x, path, err);
 }
 
 static int unknown_key(const char *path, const char *name, const char *known, struct hm_error *err)
@@ -138,7 +319,9 @@ static int parse_exporter(struct hm_exporter_conf *x, json_t *object, const char
 	uint32_t port = 0;
 	const struct number numbers[] = {
 		{"port", 1, UINT16_MAX, .to = &port},
-		{"observation_domain", 0, UINT32_MAX, .to = &x->domain},
+		{"observation_domain", 0, UINT32_MAX, .to = &x->origin.domain},
+		{"sampling_interval", 1, SAMPLING_MAX, .to = &x->origin.sampling_interval},
+		{"multicast_ttl", 1, UINT8_MAX, .to = &x->to.multicast_ttl},
 		{"template_interval_s", 1, 86400, .to = &x->template_interval_s},
 		{"template_packets", 1, 1000000, .to = &x->template_packets},
 		{"mtu", 512, 9216, .to = &x->mtu},
@@ -155,19 +338,20 @@ static int parse_exporter(struct hm_exporter_conf *x, json_t *object, const char
 				    "%s must be an object, not %s", path, type_of(object));
 	json_object_foreach (object, name, v) {
 		const struct number *n = find_number(numbers, name);
-		int r = n ? set_number(n, v, path, err) : set_string(x, name, v, path, err);
+		int r = n ? set_number(n, v, path, err) : set_other(x, name, v, path, err);
 		if (r < 0)
 			return r;
 		if (r > 0)
 			return unknown_key(
 				path, name,
-				"protocol, transport, host, port, source, "
-				"observation_domain, template_interval_s, "
-				"template_packets, mtu, max_records_per_s, queue_messages",
+				"protocol, transport, host, port, source, path, multicast_ttl, "
+				"observation_domain, sampling_interval, template, time_unit, "
+				"biflow, options, template_interval_s, template_packets, mtu, "
+				"max_records_per_s, queue_messages",
 				err);
 	}
 	x->to.port = port ? (uint16_t)port : x->format->port;
-	return check_address(x, path, err);
+	return check_together(x, path, err);
 }
 
 static int parse_exporters(struct hm_report_options *o, json_t *array, const char *path,
@@ -237,28 +421,18 @@ static int bad_transport(const char *transport, const char *why, struct hm_error
 {
 	return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT_2,
 			    "transport \"%.80s\": %s; supported: \"ADDRESS:PORT\" (UDP), IPv6 as "
-			    "\"[ADDRESS]:PORT\"",
+			    "\"[ADDRESS]:PORT\", and \"file:PATH\"",
 			    transport, why);
 }
 
-int hm_report_add_mapi(struct hm_report_options *o, const char *record_type, const char *transport,
-		       struct hm_error *err)
+/* "192.0.2.1:4739" or "[2001:db8::1]:4739" */
+static int parse_host_port(struct hm_endpoint *to, const char *transport, struct hm_error *err)
 {
 	const char *colon = strrchr(transport, ':'), *host = transport, *end = colon;
-	struct hm_exporter_conf *x = &o->exporter[o->n_exporters];
-	struct hm_error why;
 	char *rest;
 	unsigned long port;
 
-	if (o->n_exporters == HM_EXPORTERS_MAX)
-		return bad_transport(transport, "too many exporters", err);
-	hm_exporter_defaults(x);
-	x->format = hm_format_by_mapi_name(record_type);
-	if (!x->format)
-		return hm_error_set(err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT,
-				    "record type \"%.80s\" is not supported; supported: %s",
-				    record_type, hm_format_names());
-	if (strncmp(transport, "file:", 5) == 0 || !colon)
+	if (!colon)
 		return bad_transport(transport, "not supported", err);
 	if (*host == '[') {
 		if (end[-1] != ']')
@@ -268,14 +442,77 @@ int hm_report_add_mapi(struct hm_report_options *o, const char *record_type, con
 	}
 	if (end <= host || end - host >= HM_HOST_MAX)
 		return bad_transport(transport, "no address of a sensible length", err);
-	memcpy(x->to.host, host, (size_t)(end - host));
+	memcpy(to->host, host, (size_t)(end - host));
 	errno = 0;
 	port = strtoul(colon + 1, &rest, 10);
 	if (colon[1] < '0' || colon[1] > '9' || *rest != '\0' || port == 0 || port > UINT16_MAX)
 		return bad_transport(transport, "port must be from 1 to 65535", err);
-	x->to.port = (uint16_t)port;
+	to->port = (uint16_t)port;
+	return 0;
+}
+
+/* MAPI's "%NAME %NAME ...". */
+static int parse_mapi_template(struct hm_layout_conf *l, const char *template, struct hm_error *err)
+{
+	char name[64];
+
+	for (const char *c = template + strspn(template, " "); *c != '\0'; c += strspn(c, " ")) {
+		size_t n = strcspn(c, " ");
+		uint16_t id = 0;
+		if (n < sizeof(name)) {
+			memcpy(name, c, n);
+			name[n] = '\0';
+			id = hm_mapi_element(name);
+		}
+		if (id == 0)
+			return hm_error_set(err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT_4,
+					    "record template: \"%.*s\" is not a name of an "
+					    "element that flow records have; see docs/netflow.md",
+					    n < 64 ? (int)n : 64, c);
+		if (l->n == HM_TEMPLATE_FIELDS_MAX)
+			return hm_error_set(err, -E2BIG, MFUNCT_INVALID_ARGUMENT_4,
+					    "record template has more than %d elements",
+					    HM_TEMPLATE_FIELDS_MAX);
+		l->element[l->n++] = (struct hm_want){id, 0};
+		c += n;
+	}
+	return 0;
+}
+
+int hm_report_add_mapi(struct hm_report_options *o, const char *record_type, const char *transport,
+		       const char *template, struct hm_error *err)
+{
+	struct hm_exporter_conf *x = &o->exporter[o->n_exporters];
+	struct hm_layout layout;
+	struct hm_error why;
+	int r;
+
+	if (o->n_exporters == HM_EXPORTERS_MAX)
+		return bad_transport(transport, "too many exporters", err);
+	hm_exporter_defaults(x);
+	x->format = hm_format_by_mapi_name(record_type);
+	if (!x->format)
+		return hm_error_set(err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT,
+				    "record type \"%.80s\" is not supported; supported: "
+				    "IPFIX, NETFLOW_V9, NETFLOW_V5",
+				    record_type);
+	if (strncmp(transport, "file:", 5) == 0) {
+		x->transport = &hm_transport_file;
+		if (strlen(transport + 5) >= sizeof(x->to.path))
+			return bad_transport(transport, "the path is too long", err);
+		strcpy(x->to.path, transport + 5);
+	} else {
+		r = parse_host_port(&x->to, transport, err);
+		if (r < 0)
+			return r;
+	}
 	if (x->transport->check(&x->to, &why) < 0)
 		return bad_transport(transport, why.text, err);
-	o->n_exporters++;
-	return 0;
+	r = parse_mapi_template(&x->layout, template, err);
+	if (r == 0 && hm_layout_build(&layout, &x->layout, x->format, &why) < 0)
+		r = hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT_4, "record template: %s",
+				 why.text);
+	if (r == 0)
+		o->n_exporters++;
+	return r;
 }

@@ -4,27 +4,37 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "netflow/ie.h"
 
+#define NS_A_S    UINT64_C(1000000000)
+#define NS_A_US   1000u
 #define NS_A_MS   1000000u
+#define NTP_1970  UINT64_C(2208988800) // seconds from 1900, RFC 7011 section 6.1.8
 #define LENGTH(x) (sizeof(x) / sizeof((x)[0]))
 
 enum op {
+	OP_ZERO,  // as many bytes as the field has
 	OP_COPY1, // bytes as they are
 	OP_COPY2,
 	OP_COPY4,
 	OP_COPY16,
+	OP_ICMP,       // type and code, which stand as a port in the key; 0 for other protocols
+	OP_DSCP,       // upper six bits of a byte
+	OP_INITIATOR,  // biflowDirection 1: the first direction is the initiator's
 	OP_U16,        // host order, 2 bytes
 	OP_U16_AS_U32, // host order, 2 bytes, encoded as 4
 	OP_U64,
-	OP_MS // nanoseconds, encoded as milliseconds in 8 bytes
-};
-
-static const uint8_t op_length[] = {
-	[OP_COPY1] = 1, [OP_COPY2] = 2,      [OP_COPY4] = 4, [OP_COPY16] = 16,
-	[OP_U16] = 2,   [OP_U16_AS_U32] = 4, [OP_U64] = 8,   [OP_MS] = 8,
+	OP_U64_AS_U32, // what does not fit is the caller's trouble
+	OP_S,          // nanoseconds, encoded as seconds in 4 bytes
+	OP_MS,         // as milliseconds in 8 bytes
+	OP_US,         // as NTP timestamp, RFC 7011 section 6.1.9
+	OP_NS,         // as NTP timestamp
+	OP_UPTIME,     // as milliseconds since boot in 4 bytes
+	OP_LASTED_MS,  // from first to last packet, 4 bytes
+	OP_LASTED_US,
 };
 
 #define AT(member) offsetof(struct hm_flow_record, member)
@@ -40,71 +50,174 @@ static const uint8_t op_length[] = {
 	{                                    \
 		AT(member[1]), AT(member[0]) \
 	}
+#define KEY(id, length, op, version, ...)                            \
+	{                                                            \
+		0, id, length, op, version, true, false, __VA_ARGS__ \
+	}
+#define PLAIN(id, length, op, ...)                              \
+	{                                                       \
+		0, id, length, op, 0, false, false, __VA_ARGS__ \
+	}
+#define DIRECTED(id, length, op, ...)                          \
+	{                                                      \
+		0, id, length, op, 0, false, true, __VA_ARGS__ \
+	}
 
-/* Where a flow record has what. tcpControlBits takes one byte: the flow record has no more bits. */
+/* Where a flow record has what. tcpControlBits takes one byte: the flow record has no more bits.
+ * An element that is here twice is encoded in the first length unless the other is asked for. */
 static const struct hm_template_field sources[] = {
-	{1, 8, OP_U64, SENDER(bytes)},
-	{2, 8, OP_U64, SENDER(packets)},
-	{4, 1, OP_COPY1, SAME(key.proto)},
-	{5, 1, OP_COPY1, SENDER(tos)},
-	{6, 1, OP_COPY1, SENDER(tcp_flags)},
-	{7, 2, OP_COPY2, SENDER(key.port_be)},
-	{8, 4, OP_COPY4, SENDER(key.addr)},
-	{10, 4, OP_U16_AS_U32, SAME(ifindex)},
-	{11, 2, OP_COPY2, RECEIVER(key.port_be)},
-	{12, 4, OP_COPY4, RECEIVER(key.addr)},
-	{27, 16, OP_COPY16, SENDER(key.addr)},
-	{28, 16, OP_COPY16, RECEIVER(key.addr)},
-	{58, 2, OP_U16, SAME(vlan)},
-	{60, 1, OP_COPY1, SAME(key.version)},
-	{136, 1, OP_COPY1, SAME(end_reason)},
-	{152, 8, OP_MS, SENDER(first_ns)},
-	{153, 8, OP_MS, SENDER(last_ns)},
+	DIRECTED(1, 8, OP_U64, SENDER(bytes)),
+	DIRECTED(1, 4, OP_U64_AS_U32, SENDER(bytes)),
+	DIRECTED(2, 8, OP_U64, SENDER(packets)),
+	DIRECTED(2, 4, OP_U64_AS_U32, SENDER(packets)),
+	KEY(4, 1, OP_COPY1, 0, SAME(key.proto)),
+	DIRECTED(5, 1, OP_COPY1, SENDER(tos)),
+	DIRECTED(6, 1, OP_COPY1, SENDER(tcp_flags)),
+	KEY(7, 2, OP_COPY2, 0, SENDER(key.port_be)),
+	KEY(8, 4, OP_COPY4, 4, SENDER(key.addr)),
+	PLAIN(10, 4, OP_U16_AS_U32, SAME(ifindex)),
+	PLAIN(10, 2, OP_U16, SAME(ifindex)),
+	KEY(11, 2, OP_COPY2, 0, RECEIVER(key.port_be)),
+	KEY(12, 4, OP_COPY4, 4, RECEIVER(key.addr)),
+	DIRECTED(21, 4, OP_UPTIME, SENDER(last_ns)),
+	DIRECTED(22, 4, OP_UPTIME, SENDER(first_ns)),
+	KEY(27, 16, OP_COPY16, 6, SENDER(key.addr)),
+	KEY(28, 16, OP_COPY16, 6, RECEIVER(key.addr)),
+	KEY(32, 2, OP_ICMP, 4, RECEIVER(key.port_be)),
+	PLAIN(58, 2, OP_U16, SAME(vlan)),
+	KEY(60, 1, OP_COPY1, 0, SAME(key.version)),
+	PLAIN(136, 1, OP_COPY1, SAME(end_reason)),
+	KEY(139, 2, OP_ICMP, 6, RECEIVER(key.port_be)),
+	DIRECTED(150, 4, OP_S, SENDER(first_ns)),
+	DIRECTED(151, 4, OP_S, SENDER(last_ns)),
+	DIRECTED(152, 8, OP_MS, SENDER(first_ns)),
+	DIRECTED(153, 8, OP_MS, SENDER(last_ns)),
+	DIRECTED(154, 8, OP_US, SENDER(first_ns)),
+	DIRECTED(155, 8, OP_US, SENDER(last_ns)),
+	DIRECTED(156, 8, OP_NS, SENDER(first_ns)),
+	DIRECTED(157, 8, OP_NS, SENDER(last_ns)),
+	DIRECTED(161, 4, OP_LASTED_MS, SENDER(first_ns)),
+	DIRECTED(162, 4, OP_LASTED_US, SENDER(first_ns)),
+	DIRECTED(195, 1, OP_DSCP, SENDER(tos)),
+	PLAIN(210, 0, OP_ZERO, {0, 0}),
+	PLAIN(239, 1, OP_INITIATOR, {0, 0}),
+	PLAIN(243, 2, OP_U16, SAME(vlan)),
 };
 
-static const struct hm_template_field *source_of(uint16_t id)
+static const struct hm_template_field *source_of(uint16_t id, uint16_t length)
 {
 	for (unsigned i = 0; i < LENGTH(sources); i++)
-		if (sources[i].id == id)
+		if (sources[i].id == id &&
+		    (length == 0 || sources[i].length == length || sources[i].op == OP_ZERO))
 			return &sources[i];
 	return NULL;
 }
 
-int hm_template_compile(struct hm_template *t, uint16_t id, const uint16_t *elements, unsigned n)
+bool hm_template_knows(uint16_t element)
 {
-	memset(t, 0, sizeof(*t));
-	t->id = id;
-	if (n > HM_TEMPLATE_FIELDS)
+	return source_of(element, 0) != NULL && element != 210;
+}
+
+static int add_field(struct hm_template *t, const struct hm_template_field *f, uint16_t length)
+{
+	struct hm_template_field *to = &t->field[t->n];
+
+	if (t->n == HM_TEMPLATE_FIELDS)
 		return -E2BIG;
-	for (unsigned i = 0; i < n; i++) {
-		const struct hm_template_field *f = source_of(elements[i]);
-		if (!f || !hm_ie_by_id(elements[i]))
-			return -ENOTSUP;
-		assert(f->length == op_length[f->op]);
-		t->field[t->n++] = *f;
-		t->bytes += f->length;
-	}
+	t->n++;
+	*to = *f;
+	if (to->op == OP_ZERO)
+		to->length = length;
+	t->bytes += to->length;
 	return 0;
 }
 
-void hm_template_basic(struct hm_template *t, uint16_t id, unsigned version)
+int hm_template_compile(struct hm_template *t, uint16_t id, const struct hm_want *elements,
+			unsigned n, unsigned version)
 {
-	const uint16_t ipv6 = version == 6;
-	const uint16_t elements[] = {152, 153, 1,  2, ipv6 ? 27 : 8, ipv6 ? 28 : 12, 7, 11, 4, 6,
-				     5,   136, 10, 58};
-	int r = hm_template_compile(t, id, elements, LENGTH(elements));
+	int r = 0;
 
-	assert(r == 0);
-	(void)r;
+	memset(t, 0, sizeof(*t));
+	t->id = id;
+	for (unsigned i = 0; i < n && r == 0; i++) {
+		const struct hm_template_field *f = source_of(elements[i].id, elements[i].length);
+		if (!f)
+			return -ENOTSUP;
+		if (f->version == 0 || f->version == version)
+			r = add_field(t, f, elements[i].length);
+	}
+	return r;
 }
 
-static void encode_field(const struct hm_template_field *f, const uint8_t *in, uint8_t *out)
+int hm_template_add_reverse(struct hm_template *t)
 {
-	uint64_t v64;
-	uint32_t v32;
+	unsigned n = t->n;
+	int r = 0;
+
+	for (unsigned i = 0; i < n && r == 0; i++) {
+		struct hm_template_field f = t->field[i];
+		uint16_t first = f.offset[0];
+		if (!f.directed)
+			continue;
+		f.enterprise = HM_IE_REVERSE;
+		f.offset[0] = f.offset[1];
+		f.offset[1] = first;
+		r = add_field(t, &f, f.length);
+	}
+	t->both = true;
+	return r;
+}
+
+static uint64_t load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static void store64(uint8_t *p, uint64_t v)
+{
+	v = htobe64(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static void store32(uint8_t *p, uint32_t v)
+{
+	v = htobe32(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+/* Rounded up, so that the nanoseconds come out again when the fraction is cut. */
+static uint64_t ntp(uint64_t ns)
+{
+	uint64_t fraction = (((ns % NS_A_S) << 32) + NS_A_S - 1) / NS_A_S;
+
+	return (ns / NS_A_S + NTP_1970) << 32 | fraction;
+}
+
+/* Time from the first to the last packet: last_ns stands two words behind first_ns. */
+static uint64_t lasted_ns(const uint8_t *first)
+{
+	static_assert(AT(last_ns) - AT(first_ns) == 2 * sizeof(uint64_t), "");
+	return load64(first + 2 * sizeof(uint64_t)) - load64(first);
+}
+
+static bool is_icmp(const struct hm_flow_record *r)
+{
+	return r->key.proto == (r->key.version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+static void encode_field(const struct hm_template_field *f, const struct hm_flow_record *r,
+			 unsigned sender, uint64_t boot_ms, uint8_t *out)
+{
+	const uint8_t *in = (const uint8_t *)r + f->offset[sender];
 	uint16_t v16;
 
 	switch ((enum op)f->op) {
+	case OP_ZERO:
+		memset(out, 0, f->length);
+		break;
 	case OP_COPY1:
 		*out = *in;
 		break;
@@ -117,6 +230,17 @@ static void encode_field(const struct hm_template_field *f, const uint8_t *in, u
 	case OP_COPY16:
 		memcpy(out, in, 16);
 		break;
+	case OP_ICMP:
+		memset(out, 0, 2);
+		if (is_icmp(r))
+			memcpy(out, in, 2);
+		break;
+	case OP_DSCP:
+		*out = *in >> 2;
+		break;
+	case OP_INITIATOR:
+		*out = 1;
+		break;
 	case OP_U16:
 		memcpy(&v16, in, 2);
 		v16 = htobe16(v16);
@@ -124,29 +248,43 @@ static void encode_field(const struct hm_template_field *f, const uint8_t *in, u
 		break;
 	case OP_U16_AS_U32:
 		memcpy(&v16, in, 2);
-		v32 = htobe32(v16);
-		memcpy(out, &v32, 4);
+		store32(out, v16);
 		break;
 	case OP_U64:
-		memcpy(&v64, in, 8);
-		v64 = htobe64(v64);
-		memcpy(out, &v64, 8);
+		store64(out, load64(in));
+		break;
+	case OP_U64_AS_U32:
+		store32(out, (uint32_t)load64(in));
+		break;
+	case OP_S:
+		store32(out, (uint32_t)(load64(in) / NS_A_S));
 		break;
 	case OP_MS:
-		memcpy(&v64, in, 8);
-		v64 = htobe64(v64 / NS_A_MS);
-		memcpy(out, &v64, 8);
+		store64(out, load64(in) / NS_A_MS);
+		break;
+	case OP_US: // the lower 11 bits are less than a microsecond
+		store64(out, (ntp(load64(in) / NS_A_US * NS_A_US) + 0x7ff) & ~UINT64_C(0x7ff));
+		break;
+	case OP_NS:
+		store64(out, ntp(load64(in)));
+		break;
+	case OP_UPTIME:
+		store32(out, (uint32_t)(load64(in) / NS_A_MS - boot_ms));
+		break;
+	case OP_LASTED_MS:
+		store32(out, (uint32_t)(lasted_ns(in) / NS_A_MS));
+		break;
+	case OP_LASTED_US:
+		store32(out, (uint32_t)(lasted_ns(in) / NS_A_US));
 		break;
 	}
 }
 
 void hm_template_encode(const struct hm_template *t, const struct hm_flow_record *r,
-			unsigned sender, uint8_t *out)
+			unsigned sender, uint64_t boot_ms, uint8_t *out)
 {
-	const uint8_t *in = (const uint8_t *)r;
-
 	for (unsigned i = 0; i < t->n; i++) {
-		encode_field(&t->field[i], in + t->field[i].offset[sender], out);
+		encode_field(&t->field[i], r, sender, boot_ms, out);
 		out += t->field[i].length;
 	}
 }

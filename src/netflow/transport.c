@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct hm_transport *const transports[] = {&hm_transport_udp};
+static const struct hm_transport *const transports[] = {&hm_transport_udp, &hm_transport_tcp,
+							&hm_transport_file};
 
 #define N_TRANSPORTS (sizeof(transports) / sizeof(transports[0]))
 

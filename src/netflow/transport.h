@@ -3,17 +3,22 @@
  */
 #pragma once
 
+#include <netdb.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
 #include "core/error.h"
 
 #define HM_HOST_MAX        64 // a numeric address with a scope
+#define HM_FILE_MAX        256
 #define HM_TRANSPORT_BURST 32 // messages a call
 
 struct hm_endpoint {
 	char host[HM_HOST_MAX];   // numeric IPv4 or IPv6
 	char source[HM_HOST_MAX]; // numeric, or empty: the kernel's choice
+	char path[HM_FILE_MAX];   // of a file
+	uint32_t multicast_ttl;   // routers that a multicast may pass
 	uint16_t port;
 };
 
@@ -22,18 +27,31 @@ struct hm_connection; // a transport's own
 struct hm_transport {
 	const char *name;
 	uint32_t overhead; // bytes of headers around a message, for IPv6
+	bool stream;       // messages arrive all and in order, or the line breaks
 	/* Refuses what can never work (a host name, a bad address). */
 	int (*check)(const struct hm_endpoint *to, struct hm_error *err);
 	/* NULL with errno: cannot be reached, try again. */
 	struct hm_connection *(*open)(const struct hm_endpoint *to);
-	/* Messages taken by the kernel, from the first; -EAGAIN: none now; another negative errno:
-	 * the collector cannot be reached, or has refused an earlier message. */
+	/* Messages taken, from the first; -EAGAIN: none now; another negative errno: the collector
+	 * cannot be reached, or has refused an earlier message. */
 	int (*send)(struct hm_connection *c, const struct iovec *messages, unsigned n);
 	int (*error)(struct hm_connection *c); // 0, or a negative errno that came in meanwhile
+	/* Bytes taken of which nobody knows that they arrived. */
+	uint64_t (*pending)(struct hm_connection *c);
+	/* Pushes on what was taken and is still here; true: nothing is. */
+	bool (*flush)(struct hm_connection *c);
 	void (*close)(struct hm_connection *c);
 };
 
-extern const struct hm_transport hm_transport_udp;
+extern const struct hm_transport hm_transport_udp, hm_transport_tcp, hm_transport_file;
 
 const struct hm_transport *hm_transport_by_name(const char *name); // NULL: unknown
 const char *hm_transport_names(void);                              // for messages
+
+/* --- for the transports over IP --- */
+
+/* A numeric address; NULL with a getaddrinfo() error. */
+struct addrinfo *hm_endpoint_address(const char *host, uint16_t port, int *error);
+int hm_endpoint_check(const struct hm_endpoint *to, struct hm_error *err);
+/* A non-blocking socket, bound to the source; not connected. -1 with errno. */
+int hm_endpoint_socket(const struct addrinfo *to, int type, const char *source);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* UDP: a connected, non-blocking socket, so that the kernel tells when the collector's port is
- * closed. Messages above the path's MTU are fragmented rather than refused. */
+ * closed. Messages above the path's MTU are fragmented rather than refused. A multicast group is a
+ * collector like any other; it leaves by the interface of the source address, or of the scope. */
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,83 +11,38 @@
 
 #include "netflow/transport.h"
 
-#define SEND_BUFFER (1 << 20) // bytes; the kernel gives what it allows
-
 struct hm_connection {
 	int fd;
 };
 
-static struct addrinfo *look_up(const char *host, uint16_t port, int *error)
+static void set_options(int fd, const struct addrinfo *to, const struct hm_endpoint *e)
 {
-	const struct addrinfo hints = {
-		.ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_DGRAM,
-		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-	};
-	struct addrinfo *found = NULL;
-	char service[8];
+	const int dont = IP_PMTUDISC_DONT, ttl = (int)e->multicast_ttl;
+	struct sockaddr_in source;
+	socklen_t length = sizeof(source);
 
-	snprintf(service, sizeof(service), "%u", port);
-	*error = getaddrinfo(host, service, &hints, &found);
-	return *error == 0 ? found : NULL;
-}
-
-static int check(const struct hm_endpoint *to, struct hm_error *err)
-{
-	int error, family;
-	struct addrinfo *a = look_up(to->host, to->port, &error);
-
-	if (!a)
-		return hm_error_set(err, -EINVAL, 0,
-				    "\"%s\" is not a numeric IPv4 or IPv6 address (%s)", to->host,
-				    gai_strerror(error));
-	family = a->ai_family;
-	freeaddrinfo(a);
-	if (to->source[0] == '\0')
-		return 0;
-	a = look_up(to->source, 0, &error);
-	if (!a)
-		return hm_error_set(err, -EINVAL, 0,
-				    "source \"%s\" is not a numeric IPv4 or IPv6 address (%s)",
-				    to->source, gai_strerror(error));
-	error = a->ai_family == family;
-	freeaddrinfo(a);
-	return error ? 0
-		     : hm_error_set(err, -EINVAL, 0,
-				    "source \"%s\" and host \"%s\" are of different IP versions",
-				    to->source, to->host);
-}
-
-static int bind_source(int fd, const char *source)
-{
-	int error;
-	struct addrinfo *a = look_up(source, 0, &error);
-
-	if (!a) {
-		errno = EINVAL;
-		return -1;
+	if (to->ai_family == AF_INET6) {
+		setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &dont, sizeof(dont));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &ttl, sizeof(ttl));
+		return;
 	}
-	error = bind(fd, a->ai_addr, a->ai_addrlen);
-	freeaddrinfo(a);
-	return error;
+	setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &dont, sizeof(dont));
+	setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof(ttl));
+	if (e->source[0] != '\0' && getsockname(fd, (struct sockaddr *)&source, &length) == 0)
+		setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &source.sin_addr,
+			   sizeof(source.sin_addr));
 }
 
-static int open_socket(const struct addrinfo *to, const char *source)
+static int open_socket(const struct addrinfo *to, const struct hm_endpoint *e)
 {
-	const int bytes = SEND_BUFFER, dont = IP_PMTUDISC_DONT;
-	int fd = socket(to->ai_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = hm_endpoint_socket(to, SOCK_DGRAM, e->source), error;
 
 	if (fd < 0)
 		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-	if (to->ai_family == AF_INET)
-		setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &dont, sizeof(dont));
-	else
-		setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &dont, sizeof(dont));
-	if ((source[0] == '\0' || bind_source(fd, source) == 0) &&
-	    connect(fd, to->ai_addr, to->ai_addrlen) == 0)
+	set_options(fd, to, e);
+	if (connect(fd, to->ai_addr, to->ai_addrlen) == 0)
 		return fd;
-	int error = errno;
+	error = errno;
 	close(fd);
 	errno = error;
 	return -1;
@@ -97,7 +51,7 @@ static int open_socket(const struct addrinfo *to, const char *source)
 static struct hm_connection *open_udp(const struct hm_endpoint *to)
 {
 	int error;
-	struct addrinfo *a = look_up(to->host, to->port, &error);
+	struct addrinfo *a = hm_endpoint_address(to->host, to->port, &error);
 	struct hm_connection *c = NULL;
 
 	if (!a) {
@@ -106,7 +60,7 @@ static struct hm_connection *open_udp(const struct hm_endpoint *to)
 	}
 	c = malloc(sizeof(*c));
 	if (c) {
-		c->fd = open_socket(a, to->source);
+		c->fd = open_socket(a, to);
 		if (c->fd < 0) {
 			error = errno;
 			free(c);
@@ -148,6 +102,18 @@ static int error_udp(struct hm_connection *c)
 	return -error;
 }
 
+static uint64_t pending_udp(struct hm_connection *c)
+{
+	(void)c;
+	return 0;
+}
+
+static bool flush_udp(struct hm_connection *c)
+{
+	(void)c;
+	return true;
+}
+
 static void close_udp(struct hm_connection *c)
 {
 	if (!c)
@@ -159,9 +125,11 @@ static void close_udp(struct hm_connection *c)
 const struct hm_transport hm_transport_udp = {
 	.name = "udp",
 	.overhead = 48,
-	.check = check,
+	.check = hm_endpoint_check,
 	.open = open_udp,
 	.send = send_udp,
 	.error = error_udp,
+	.pending = pending_udp,
+	.flush = flush_udp,
 	.close = close_udp,
 };

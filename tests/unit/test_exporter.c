@@ -22,39 +22,73 @@
 /* --- a transport that a test commands: refuses, is busy, cannot be opened, remembers --- */
 
 struct seen {
-	uint16_t records; // 0: templates
+	uint16_t records;            // 0: templates
+	uint16_t templates, options; // sets of them
 	uint32_t sequence;
 };
 
 static struct {
 	struct seen seen[SEEN];
+	uint64_t packets, octets; // of NetFlow 5
 	unsigned n, opened;
 	int refuse;  // negative errno of each send
 	int pending; // what error() tells, once
 	int open_errno;
-	unsigned take; // messages a call, 0: busy
+	unsigned take;           // messages a call, 0: busy
+	uint64_t unacknowledged; // bytes
 } collector;
+
+static struct hm_exporter_conf conf;
 
 static uint32_t get32(const uint8_t *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* The sets behind the header: data records of the basic templates, and options. */
+static void look_at_sets(struct seen *s, const uint8_t *p, uint32_t at, uint32_t length,
+			 const uint16_t bytes[2])
+{
+	while (at < length) {
+		uint32_t id = (uint32_t)p[at] << 8 | p[at + 1];
+		uint32_t n = (uint32_t)p[at + 2] << 8 | p[at + 3];
+		assert_in_range(n, 4, length - at);
+		if (id == 256 || id == 257)
+			s->records += (uint16_t)((n - 4) / bytes[id - 256]);
+		s->templates += id == conf.format->template_set;
+		s->options += id > 257;
+		at += n;
+	}
+}
+
 static void look_at(const struct iovec *v)
 {
+	static const uint16_t ipfix[] = {54, 78}, netflow9[] = {48, 72};
 	const uint8_t *p = v->iov_base;
 	struct seen *s = &collector.seen[collector.n++];
-	uint32_t length = (uint32_t)p[2] << 8 | p[3];
+	uint32_t count = (uint32_t)p[2] << 8 | p[3], length = (uint32_t)v->iov_len;
 
-	assert_int_equal(length, v->iov_len);
-	*s = (struct seen){.sequence = get32(p + 8)};
-	for (uint32_t at = 16; at < length;) {
-		uint32_t id = (uint32_t)p[at] << 8 | p[at + 1];
-		uint32_t bytes = (uint32_t)p[at + 2] << 8 | p[at + 3];
-		assert_in_range(bytes, 4, length - at);
-		if (id >= 256)
-			s->records += (uint16_t)((bytes - 4) / (id == 256 ? 54 : 78));
-		at += bytes;
+	assert_true(collector.n < SEEN);
+	switch (p[1]) {
+	case 10:
+		assert_int_equal(count, length);
+		*s = (struct seen){.sequence = get32(p + 8)};
+		look_at_sets(s, p, 16, length, ipfix);
+		break;
+	case 9:
+		*s = (struct seen){.sequence = get32(p + 12)};
+		look_at_sets(s, p, 20, length, netflow9);
+		break;
+	case 5:
+		assert_int_equal(length, 24 + count * 48);
+		*s = (struct seen){.sequence = get32(p + 16), .records = (uint16_t)count};
+		for (uint32_t i = 0; i < count; i++) {
+			collector.packets += get32(p + 24 + 48 * i + 16);
+			collector.octets += get32(p + 24 + 48 * i + 20);
+		}
+		break;
+	default:
+		fail_msg("version %u", p[1]);
 	}
 }
 
@@ -97,16 +131,41 @@ static void fake_close(struct hm_connection *c)
 	(void)c;
 }
 
+static uint64_t fake_pending(struct hm_connection *c)
+{
+	(void)c;
+	return collector.unacknowledged;
+}
+
+static bool fake_flush(struct hm_connection *c)
+{
+	(void)c;
+	return true;
+}
+
 static const struct hm_transport fake = {
 	.name = "fake",
 	.overhead = 48,
 	.open = fake_open,
 	.send = fake_send,
 	.error = fake_error,
+	.pending = fake_pending,
+	.flush = fake_flush,
 	.close = fake_close,
 };
 
-static struct hm_exporter_conf conf;
+static const struct hm_transport fake_stream = {
+	.name = "fake stream",
+	.overhead = 48,
+	.stream = true,
+	.open = fake_open,
+	.send = fake_send,
+	.error = fake_error,
+	.pending = fake_pending,
+	.flush = fake_flush,
+	.close = fake_close,
+};
+
 static struct hm_exporter *x;
 static uint64_t now;
 
@@ -117,6 +176,7 @@ static int set_up(void **state)
 	collector.take = 1000;
 	hm_exporter_defaults(&conf);
 	conf.transport = &fake;
+	conf.tell = 0; // templates only
 	now = 5 * SECOND;
 	return 0;
 }
@@ -155,7 +215,8 @@ static struct hm_exporter_counts balanced(void)
 	struct hm_exporter_counts c;
 
 	hm_exporter_counts(x, &c);
-	assert_int_equal(c.offered, c.sent + c.queued + c.queue_full + c.unreachable);
+	assert_int_equal(c.offered,
+			 c.sent + c.queued + c.queue_full + c.unreachable + c.unsupported);
 	assert_true(c.refused <= c.sent);
 	return c;
 }
@@ -480,6 +541,210 @@ static void test_exporter_udp_closed_port_is_noticed(void **state)
 	assert_int_equal(balanced().queued, 0);
 }
 
+/* --- other formats --- */
+
+static void test_exporter_netflow9_sequence_counts_messages(void **state)
+{
+	(void)state;
+	conf.format = &hm_netflow9;
+	conf.tell = HM_TELL_ALL;
+	conf.template_packets = 7;
+	start();
+	put(1000);
+	poll_for(200 * MS);
+	assert_int_equal(seen_records(), 1000);
+	assert_true(collector.seen[0].templates == 1 && collector.seen[0].records == 0);
+	for (unsigned i = 0; i < collector.n; i++)
+		assert_int_equal(collector.seen[i].sequence, i);
+	assert_true(balanced().templates > 2);
+}
+
+static void test_exporter_netflow5_sequence_counts_records(void **state)
+{
+	(void)state;
+	conf.format = &hm_netflow5;
+	start();
+	put(1000);
+	poll_for(200 * MS);
+	assert_int_equal(seen_records(), 1000);
+	assert_int_equal(collector.seen[0].records, (1400 - 48 - 24) / 48);
+	check_sequence();
+	assert_int_equal(balanced().templates, 0);
+}
+
+static void test_exporter_netflow5_cannot_say_ipv6(void **state)
+{
+	const struct hm_flow_record six = {.key = {{.version = 6}}, .packets = {1, 1}};
+
+	(void)state;
+	conf.format = &hm_netflow5;
+	start();
+	hm_exporter_put(x, &six, 1, now);
+	put(5);
+	hm_exporter_put(x, &six, 1, now);
+	poll_for(200 * MS);
+	assert_int_equal(seen_records(), 5);
+	assert_int_equal(balanced().unsupported, 4);
+	assert_int_equal(balanced().offered, 9);
+}
+
+/* No byte is lost, though a record of NetFlow 5 cannot say that many. */
+static void test_exporter_netflow5_large_counters_are_split(void **state)
+{
+	const struct hm_flow_record r = {.key = {{.version = 4}},
+					 .packets = {10000000007, 3},
+					 .bytes = {UINT64_C(15000000000000), 180}};
+
+	(void)state;
+	conf.format = &hm_netflow5;
+	start();
+	hm_exporter_put(x, &r, 1, now);
+	poll_for(200 * MS);
+	assert_int_equal(collector.packets, 10000000010);
+	assert_int_equal(collector.octets, UINT64_C(15000000000180));
+	assert_int_equal(balanced().sent, 2); // the ledger counts flow records
+	assert_int_equal(balanced().data_records, 1 + 15000000000000 / UINT32_MAX + 1);
+	check_sequence();
+}
+
+/* An absent collector is asked with messages that hold no record. */
+static void test_exporter_netflow5_returning_collector_gets_the_data(void **state)
+{
+	(void)state;
+	conf.format = &hm_netflow5;
+	start();
+	put(30);
+	poll_for(200 * MS);
+	collector.refuse = -ECONNREFUSED;
+	put(100);
+	poll_for(SECOND);
+	assert_int_equal(balanced().queued, 100);
+	collector.refuse = 0;
+	poll_for(SECOND);
+	assert_int_equal(seen_records(), 130);
+	check_sequence();
+}
+
+static void test_exporter_ipfix_sequence_counts_options_too(void **state)
+{
+	uint32_t sequence = 0;
+
+	(void)state;
+	conf.tell = HM_TELL_STATISTICS; // three records in each announcement
+	conf.template_packets = 5;
+	start();
+	put(1000);
+	poll_for(200 * MS);
+	assert_int_equal(seen_records(), 1000);
+	for (unsigned i = 0; i < collector.n; i++) {
+		assert_int_equal(collector.seen[i].sequence, sequence);
+		sequence += collector.seen[i].records + (collector.seen[i].options ? 3 : 0);
+	}
+	assert_true(balanced().templates > 2);
+}
+
+static void test_exporter_biflow_is_one_record_and_two_in_the_ledger(void **state)
+{
+	const struct hm_flow_record both = {.key = {{.version = 4}}, .packets = {1, 2}};
+
+	(void)state;
+	conf.layout.biflow = true;
+	start();
+	hm_exporter_put(x, &both, 1, now);
+	hm_exporter_put(x, &both, 1, now);
+	poll_for(200 * MS);
+	assert_int_equal(balanced().sent, 4);
+	assert_int_equal(balanced().data_records, 2);
+	assert_int_equal(collector.seen[1].options, 1); // a set of template 258
+}
+
+/* --- streams --- */
+
+static void test_exporter_stream_sends_templates_once_a_connection(void **state)
+{
+	unsigned templates = 0, first = 0;
+
+	(void)state;
+	conf.transport = &fake_stream;
+	conf.tell = HM_TELL_STATISTICS;
+	conf.template_packets = 5;
+	start();
+	put(1000);
+	poll_for(200 * MS);
+	for (unsigned i = 0; i < collector.n; i++)
+		templates += collector.seen[i].templates;
+	assert_int_equal(templates, 1);
+	assert_true(balanced().templates > 2); // the options go on
+	first = collector.n;
+	collector.refuse = -ECONNRESET;
+	put(100);
+	poll_for(200 * MS);
+	collector.refuse = 0;
+	poll_for(SECOND);
+	assert_int_equal(seen_records(), 1100);
+	assert_int_equal(collector.opened, 2);
+	assert_int_equal(collector.seen[first].templates, 1);
+	assert_int_equal(collector.seen[first].sequence, 0); // a new transport session
+}
+
+static void test_exporter_stream_that_breaks_loses_what_was_not_acknowledged(void **state)
+{
+	struct hm_exporter_counts c;
+
+	(void)state;
+	conf.transport = &fake_stream;
+	start();
+	put(10 * PER_MSG);
+	poll_for(200 * MS);
+	collector.unacknowledged = 2 * (20 + PER_MSG * 54) + 1; // two messages and a bit of a third
+	collector.refuse = -EPIPE;
+	put(PER_MSG);
+	poll_for(200 * MS);
+	c = balanced();
+	assert_int_equal(c.sent, 10 * PER_MSG);
+	assert_int_equal(c.refused, 3 * PER_MSG);
+	assert_int_equal(c.queued, PER_MSG);
+	collector.unacknowledged = 1000000; // more than this connection ever had: none counts twice
+	poll_for(5 * SECOND);
+	assert_int_equal(balanced().refused, 3 * PER_MSG);
+}
+
+/* A collector that keeps the line and reads nothing holds nobody up for ever. */
+static void test_exporter_stream_that_stands_still_is_given_up(void **state)
+{
+	(void)state;
+	conf.transport = &fake_stream;
+	start();
+	put(PER_MSG);
+	poll_for(200 * MS);
+	collector.take = 0;
+	put(1000);
+	poll_for(9 * SECOND);
+	assert_int_equal(balanced().queued, 1000);
+	poll_for(15 * SECOND);
+	assert_int_equal(balanced().unreachable, 1000);
+	assert_true(hm_exporter_room(x, 64)); // nobody waits for it
+	collector.take = 1000;
+	poll_for(SECOND);
+	put(7);
+	poll_for(SECOND);
+	assert_int_equal(balanced().sent, PER_MSG + 7);
+}
+
+static void test_exporter_stream_that_stands_still_does_not_hold_up_the_end(void **state)
+{
+	(void)state;
+	conf.transport = &fake_stream;
+	start();
+	collector.take = 0;
+	put(1000);
+	poll_for(200 * MS);
+	hm_exporter_finish(x, now);
+	poll_for(3 * SECOND);
+	assert_true(hm_exporter_idle(x));
+	assert_int_equal(balanced().unreachable, 1000);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -502,6 +767,17 @@ int main(void)
 		CASE(test_exporter_rate_limit_is_smooth),
 		CASE(test_exporter_lowest_rate_limit_still_moves),
 		CASE(test_exporter_udp_closed_port_is_noticed),
+		CASE(test_exporter_netflow9_sequence_counts_messages),
+		CASE(test_exporter_netflow5_sequence_counts_records),
+		CASE(test_exporter_netflow5_cannot_say_ipv6),
+		CASE(test_exporter_netflow5_large_counters_are_split),
+		CASE(test_exporter_netflow5_returning_collector_gets_the_data),
+		CASE(test_exporter_ipfix_sequence_counts_options_too),
+		CASE(test_exporter_biflow_is_one_record_and_two_in_the_ledger),
+		CASE(test_exporter_stream_sends_templates_once_a_connection),
+		CASE(test_exporter_stream_that_breaks_loses_what_was_not_acknowledged),
+		CASE(test_exporter_stream_that_stands_still_is_given_up),
+		CASE(test_exporter_stream_that_stands_still_does_not_hold_up_the_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,8 +55,9 @@ static const struct refused {
 	{"[]", 7002, "nowhere to export to"},
 	{"[\"\", \"\"]", 7002, "nowhere to export to"},
 	{"[\"IPFIX\", \"SHMEM\"]", 7002, "\"SHMEM\": not supported"},
-	{"[\"IPFIX\", \"file:/tmp/x\"]", 7002, "\"file:/tmp/x\": not supported"},
-	{"[\"NETFLOW_V5\", \"127.0.0.1:2055\"]", 7000, "supported: ipfix"},
+	{"[\"IPFIX\", \"file:x\"]", 7002, "not a file's path from the root"},
+	{"[\"IPFIX\", \"file:/dev/null\"]", 7002, "not a regular file"},
+	{"[\"NETFLOW_V7\", \"127.0.0.1:2055\"]", 7000, "supported: IPFIX, NETFLOW_V9, NETFLOW_V5"},
 	{"[\"IPFIX\", \"127.0.0.1\"]", 7002, "not supported"},
 	{"[\"IPFIX\", \"127.0.0.1:\"]", 7002, "port must be from 1 to 65535"},
 	{"[\"IPFIX\", \"127.0.0.1:0\"]", 7002, "port must be from 1 to 65535"},
@@ -65,7 +66,11 @@ static const struct refused {
 	{"[\"IPFIX\", \":4739\"]", 7002, "no address"},
 	{"[\"IPFIX\", \"[::1:4739\"]", 7002, "\"]\" is missing"},
 	{"[\"IPFIX\", \"collector.example:4739\"]", 7002, "not a numeric IPv4 or IPv6 address"},
-	{"[\"IPFIX\", \"127.0.0.1:4739\", \"\", \"%BYTES\"]", 7004, "%BYTES"},
+	{"[\"IPFIX\", \"127.0.0.1:4739\", \"\", \"%BYTES %VAR_PKT_DIST\"]", 7004,
+	 "\"%VAR_PKT_DIST\" is not a name"},
+	{"[\"IPFIX\", \"127.0.0.1:4739\", \"\", \"%FIRST_SWITCHED\"]", 7004, "no uptime"},
+	{"[\"NETFLOW_V5\", \"127.0.0.1:4739\", \"\", \"%BYTES\"]", 7004, "one record format"},
+	{"[\"IPFIX\", \"\", \"\", \"%BYTES\"]", 7004, "for the exporter of the transport"},
 	{"[{\"exporters\": []}]", 7000, "options.exporters must be an array of 1 to"},
 	{"[{\"exporters\": {}}]", 7000, "options.exporters must be an array"},
 	{"[{\"exporters\": [7]}]", 7000, "options.exporters[0] must be an object, not an integer"},
@@ -79,10 +84,44 @@ static const struct refused {
 	{"[{\"cache\": 1}]", 7000, "options.cache is not known; known: active_timeout_s"},
 	{"[{\"exporters\": [{\"host\": \"::1\"}, {\"host\": \"::1\", \"prot\": 1}]}]", 7000,
 	 "options.exporters[1].prot is not known; known: protocol"},
-	{"[{\"exporters\": [{\"host\": \"::1\", \"protocol\": \"netflow5\"}]}]", 7000,
-	 "options.exporters[0].protocol \"netflow5\" is not supported; supported: ipfix"},
-	{"[{\"exporters\": [{\"host\": \"::1\", \"transport\": \"tcp\"}]}]", 7000,
-	 "options.exporters[0].transport \"tcp\" is not supported; supported: udp"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"protocol\": \"sflow\"}]}]", 7000,
+	 "exporters[0].protocol \"sflow\" is not supported; supported: ipfix, "
+	 "netflow9, netflow5"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"transport\": \"sctp\"}]}]", 7000,
+	 "transport \"sctp\" is not supported; supported: udp, tcp, file"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"protocol\": \"netflow9\", \"transport\": "
+	 "\"tcp\"}]}]",
+	 7000, "netflow9 goes over udp or into a file only"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"protocol\": \"netflow5\", "
+	 "\"observation_domain\": 65536}]}]",
+	 7000, "from 0 to 65535 for netflow5"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"protocol\": \"netflow5\", \"biflow\": true}]}]",
+	 7000, "exporters[0]: netflow5 has no elements for the reverse"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"biflow\": 1}]}]", 7000,
+	 "biflow must be true or false, not an integer"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"template\": []}]}]", 7000,
+	 "template must be an array of 1 to 32"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"template\": [1]}]}]", 7000,
+	 "template[0] must be a string, not an integer"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"template\": [\"octetDeltaCount\", "
+	 "\"octets\"]}]}]",
+	 7000, "template[1]: \"octets\" is no information element"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"template\": [\"bgpSourceAsNumber\"]}]}]", 7000,
+	 "template[0]: flow records have no bgpSourceAsNumber"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"template\": [\"sourceIPv4Address\"]}]}]", 7000,
+	 "no element for IPv6"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"time_unit\": \"m\"}]}]", 7000,
+	 "time_unit must be one of s, ms, us, ns, not \"m\""},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"options\": [\"all\"]}]}]", 7000,
+	 "options[0] must be one of statistics|flow_keys"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"options\": \"all\"}]}]", 7000,
+	 "options must be an array, not a string"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"sampling_interval\": 0}]}]", 7000,
+	 "sampling_interval must be from 1 to 16383"},
+	{"[{\"exporters\": [{\"transport\": \"file\"}]}]", 7000, "exporters[0].path is missing"},
+	{"[{\"exporters\": [{\"transport\": \"file\", \"path\": \"x\"}]}]", 7000,
+	 "exporters[0].path: \"x\" is not a file"},
+	{"[{\"exporters\": [{\"transport\": \"udp\"}]}]", 7000, "exporters[0].host is missing"},
 	{"[{\"exporters\": [{\"host\": \"::1\", \"port\": 65536}]}]", 7000,
 	 "options.exporters[0].port must be from 1 to 65535, not 65536"},
 	{"[{\"exporters\": [{\"host\": \"localhost\"}]}]", 7000,
@@ -120,7 +159,10 @@ static void test_flow_report_options_are_taken(void **state)
 		" \"source\": \"0.0.0.0\", \"observation_domain\": 4294967295,"
 		" \"template_interval_s\": 5, \"template_packets\": 9,"
 		" \"max_records_per_s\": 1000, \"queue_messages\": 100,"
-		" \"protocol\": \"ipfix\", \"transport\": \"udp\"},"
+		" \"protocol\": \"ipfix\", \"transport\": \"udp\", \"biflow\": true,"
+		" \"template\": [\"octetDeltaCount\", \"flowEndNanoseconds\"],"
+		" \"sampling_interval\": 16383, \"options\": [\"types\", \"statistics\"],"
+		" \"multicast_ttl\": 5},"
 		" {\"host\": \"2001:db8::1\"}]}";
 	json_t *json = json_loads(text, 0, NULL);
 	struct hm_report_options o;
@@ -137,14 +179,27 @@ static void test_flow_report_options_are_taken(void **state)
 	assert_string_equal(o.exporter[0].to.host, "192.0.2.1");
 	assert_int_equal(o.exporter[0].to.port, 2055);
 	assert_int_equal(o.exporter[0].mtu, 1500);
-	assert_int_equal(o.exporter[0].domain, UINT32_MAX);
+	assert_int_equal(o.exporter[0].origin.domain, UINT32_MAX);
 	assert_int_equal(o.exporter[0].template_packets, 9);
 	assert_int_equal(o.exporter[0].max_records_per_s, 1000);
+	assert_int_equal(o.exporter[0].layout.n, 2);
+	assert_int_equal(o.exporter[0].layout.element[1].id, 157);
+	assert_true(o.exporter[0].layout.biflow);
+	assert_int_equal(o.exporter[0].origin.sampling_interval, 16383);
+	assert_int_equal(o.exporter[0].tell, HM_TELL_TYPES | HM_TELL_STATISTICS);
+	assert_int_equal(o.exporter[0].to.multicast_ttl, 5);
+	assert_int_equal(o.exporter[1].tell, HM_TELL_ALL);
 	assert_int_equal(o.exporter[1].to.port, 4739);
 	assert_int_equal(o.exporter[1].template_interval_s, 60);
-	assert_int_equal(hm_report_add_mapi(&o, "ipfix", "[2001:db8::2]:99", &err), 0);
+	assert_int_equal(hm_report_add_mapi(&o, "ipfix", "[2001:db8::2]:99", "", &err), 0);
 	assert_string_equal(o.exporter[2].to.host, "2001:db8::2");
 	assert_int_equal(o.exporter[2].to.port, 99);
+	assert_int_equal(hm_report_add_mapi(&o, "NETFLOW_V9", "192.0.2.1:2055",
+					    " %IP_SRC_ADDR %IPV6_SRC_ADDR  FIRST_SWITCHED ", &err),
+			 0);
+	assert_ptr_equal(o.exporter[3].format, &hm_netflow9);
+	assert_int_equal(o.exporter[3].layout.n, 3);
+	assert_int_equal(o.exporter[3].layout.element[2].id, 22);
 }
 
 /* --- the whole way to a socket --- */

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "netflow/announcement.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "netflow/ie.h"
+
+#define NS_A_MS      1000000u
+#define SCOPE_SYSTEM 1 // NetFlow 9's scopes, RFC 3954 section 6.1
+#define SCOPE_PORT   2
+#define SCOPE_BYTES  4
+#define EACH_OF_N    1 // selectorAlgorithm and samplingAlgorithm: systematic, by count
+
+enum kind { EXPORTED, IGNORED, UNSENT, KEYS, INTERFACES, TYPES, SELECTOR, SAMPLER, KINDS };
+
+/* An options template: its scopes, then its other fields. */
+static const struct {
+	uint32_t tell;
+	bool ipfix;
+	uint16_t system_scope; // NetFlow 9's; 0: is not for NetFlow 9
+	uint16_t scopes, n;
+	uint16_t element[HM_OPTION_FIELDS];
+} kinds[KINDS] = {
+	[EXPORTED] = {HM_TELL_STATISTICS, true, SCOPE_SYSTEM, 1, 4, {149, 41, 42, 40}},
+	[IGNORED] = {HM_TELL_STATISTICS, true, 0, 1, 5, {149, 164, 165, 323, 323}},
+	[UNSENT] = {HM_TELL_STATISTICS, true, 0, 1, 6, {144, 166, 167, 168, 323, 323}},
+	[KEYS] = {HM_TELL_KEYS, true, 0, 1, 2, {145, 173}},
+	[INTERFACES] = {HM_TELL_INTERFACES, true, SCOPE_PORT, 1, 2, {10, 82}},
+	[TYPES] = {HM_TELL_TYPES, true, 0, 2, 6, {346, 303, 339, 344, 345, 341}},
+	[SELECTOR] = {HM_TELL_SAMPLING, true, 0, 1, 4, {302, 304, 305, 306}},
+	[SAMPLER] = {HM_TELL_SAMPLING, false, SCOPE_SYSTEM, 1, 3, {149, 34, 35}},
+};
+
+static bool has_enterprise(const struct hm_layout *l)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		for (unsigned k = 0; k < l->template[i].n; k++)
+			if (l->template[i].field[k].enterprise != 0)
+				return true;
+	return false;
+}
+
+static bool is_told(const struct hm_facts *facts, enum kind k)
+{
+	if (!(facts->tell & kinds[k].tell))
+		return false;
+	if (facts->format->system_scopes ? kinds[k].system_scope == 0 : !kinds[k].ipfix)
+		return false;
+	if (kinds[k].tell == HM_TELL_SAMPLING)
+		return facts->sampling_interval > 1;
+	return kinds[k].tell != HM_TELL_TYPES || has_enterprise(facts->layout);
+}
+
+static void make_template(struct hm_template *t, const struct hm_facts *facts, enum kind k)
+{
+	memset(t, 0, sizeof(*t));
+	t->id = (uint16_t)(HM_OPTIONS_FIRST + k);
+	t->scopes = kinds[k].scopes;
+	t->n = kinds[k].n;
+	for (unsigned i = 0; i < t->n; i++) {
+		const struct hm_ie *e = hm_ie_by_id(kinds[k].element[i]);
+		struct hm_template_field *f = &t->field[i];
+		f->id = e->id;
+		f->length = hm_ie_length((enum hm_ie_type)e->type);
+		if (facts->format->system_scopes && f->length == HM_IE_VARIABLE)
+			f->length = HM_INTERFACE_NAME;
+		if (facts->format->system_scopes && i < t->scopes) {
+			f->id = kinds[k].system_scope;
+			f->length = SCOPE_BYTES;
+		}
+	}
+}
+
+static struct hm_announce_item *new_item(struct hm_announcement *a)
+{
+	return a->n < HM_ANNOUNCE_ITEMS ? &a->item[a->n++] : NULL;
+}
+
+static void add_template(struct hm_announcement *a, const struct hm_template *t)
+{
+	struct hm_announce_item *item = new_item(a);
+
+	if (item)
+		*item = (struct hm_announce_item){.is = t};
+}
+
+/* The values of a record of options, in the order of its template; NULL: no room. */
+static struct hm_option_value *add_record(struct hm_announcement *a, const struct hm_template *t)
+{
+	struct hm_announce_item *item = new_item(a);
+
+	if (!item)
+		return NULL;
+	*item = (struct hm_announce_item){.template = t};
+	return item->value;
+}
+
+static void add_numbers(struct hm_announcement *a, const struct hm_template *t,
+			const uint64_t *numbers)
+{
+	struct hm_option_value *v = add_record(a, t);
+
+	for (unsigned i = 0; v && i < t->n; i++)
+		v[i].number = numbers[i];
+}
+
+static void add_shortfall(struct hm_announcement *a, const struct hm_template *t, enum kind k,
+			  uint32_t scope, const struct hm_shortfall *s)
+{
+	const uint64_t first = s->first_ns / NS_A_MS, last = s->last_ns / NS_A_MS;
+	const uint64_t ignored[] = {scope, s->packets, s->octets, first, last};
+	const uint64_t unsent[] = {scope, s->flows, s->packets, s->octets, first, last};
+
+	add_numbers(a, t, k == IGNORED ? ignored : unsent);
+}
+
+static void add_keys(struct hm_announcement *a, const struct hm_template *t,
+		     const struct hm_layout *l)
+{
+	for (unsigned i = 0; i < l->n; i++) {
+		uint64_t keys = 0;
+		for (unsigned k = 0; k < l->template[i].n; k++)
+			keys |= (uint64_t)l->template[i].field[k].key << k;
+		add_numbers(a, t, (const uint64_t[]){l->template[i].id, keys});
+	}
+}
+
+static void add_interfaces(struct hm_announcement *a, const struct hm_template *t,
+			   const struct hm_facts *facts)
+{
+	for (unsigned i = 0; i < HM_INTERFACES_MAX; i++) {
+		struct hm_option_value *v = facts->interfaces >> i & 1 ? add_record(a, t) : NULL;
+		if (!v)
+			continue;
+		snprintf(a->name[a->n - 1], HM_INTERFACE_NAME, "%.27s/%u", facts->device, i);
+		v[0].number = i;
+		v[1].text = a->name[a->n - 1];
+	}
+}
+
+/* Each enterprise element once: the reverse ones of RFC 5103. */
+static void add_types(struct hm_announcement *a, const struct hm_template *t,
+		      const struct hm_layout *l)
+{
+	const struct hm_template *both = &l->template[l->n - 1];
+
+	for (unsigned i = 0; i < both->n; i++) {
+		const struct hm_ie *e = hm_ie_by_id(both->field[i].id);
+		struct hm_option_value *v =
+			both->field[i].enterprise == HM_IE_REVERSE ? add_record(a, t) : NULL;
+		char *name;
+		if (!v)
+			continue;
+		name = a->name[a->n - 1];
+		snprintf(name, sizeof(a->name[0]), "reverse%c%.50s", toupper(e->name[0]),
+			 e->name + 1);
+		v[0].number = HM_IE_REVERSE;
+		v[1].number = e->id;
+		v[2].number = e->type;
+		v[3].number = e->semantics;
+		v[4].number = e->unit;
+		v[5].text = name;
+	}
+}
+
+static void add_records(struct hm_announcement *a, const struct hm_template *t,
+			const struct hm_facts *facts, enum kind k)
+{
+	const uint64_t domain = facts->domain, interval = facts->sampling_interval;
+
+	switch (k) {
+	case EXPORTED:
+		add_numbers(
+			a, t,
+			(const uint64_t[]){domain, facts->messages, facts->flows, facts->octets});
+		break;
+	case IGNORED:
+		add_shortfall(a, t, k, facts->domain, &facts->ignored);
+		break;
+	case UNSENT:
+		add_shortfall(a, t, k, facts->domain, &facts->unsent);
+		break;
+	case KEYS:
+		add_keys(a, t, facts->layout);
+		break;
+	case INTERFACES:
+		add_interfaces(a, t, facts);
+		break;
+	case TYPES:
+		add_types(a, t, facts->layout);
+		break;
+	case SELECTOR:
+		add_numbers(a, t, (const uint64_t[]){1, EACH_OF_N, 1, interval - 1});
+		break;
+	case SAMPLER:
+		add_numbers(a, t, (const uint64_t[]){domain, interval, EACH_OF_N});
+		break;
+	case KINDS:
+		break;
+	}
+}
+
+void hm_announcement_make(struct hm_announcement *a, const struct hm_facts *facts, bool templates)
+{
+	a->n = a->next = 0;
+	if (facts->format->fixed)
+		return;
+	for (unsigned i = 0; templates && i < facts->layout->n; i++)
+		add_template(a, &facts->layout->template[i]);
+	for (unsigned k = 0; k < KINDS; k++) {
+		struct hm_template *t = &a->options[k];
+		if (!is_told(facts, k))
+			continue;
+		make_template(t, facts, k);
+		if (templates)
+			add_template(a, t);
+		add_records(a, t, facts, k);
+	}
+}
+
+bool hm_announcement_next(struct hm_announcement *a, struct hm_message *m)
+{
+	unsigned before = a->next;
+
+	for (; a->next < a->n; a->next++) {
+		const struct hm_announce_item *item = &a->item[a->next];
+		bool fits = item->template ? hm_message_add_options(m, item->template, item->value)
+					   : hm_message_add_template(m, item->is);
+		if (!fits)
+			break;
+	}
+	assert(a->next > before || a->next == a->n); // the smallest message takes any of them
+	return a->next > before;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* exporter_state: what the three files of an exporter share: exporter.c (its life), exporter_queue.c
+ * (records into messages) and exporter_send.c (messages to the collector). Nobody else's business. */
+#pragma once
+
+#include "netflow/exporter.h"
+
+#define HM_NS_A_S    UINT64_C(1000000000)
+#define HM_NS_A_MS   UINT64_C(1000000)
+#define HM_FINISH_NS HM_NS_A_S // patience at the end
+
+enum hm_exporter_state {
+	HM_EXPORTER_UP,
+	HM_EXPORTER_AWAY,   // the collector is known to be absent
+	HM_EXPORTER_ASKING, // templates have been sent as a probe, no refusal yet
+};
+
+/* What a message carries, besides its bytes. */
+struct hm_load {
+	uint32_t flows;   // directions of biflows, as the ledger counts them
+	uint16_t records; // data records, as sequence numbers count them
+	uint64_t packets, octets;
+	uint64_t first_ns, last_ns;
+};
+
+struct hm_slot {
+	uint32_t bytes;
+	struct hm_load load;
+};
+
+struct hm_exporter {
+	struct hm_exporter_conf conf;
+	struct hm_layout layout;
+	struct hm_connection *connection; // NULL: not open
+	enum hm_exporter_state state;
+	int last_errno;
+
+	// ring of messages; `head` is under construction when open.at is set
+	uint8_t *buffer;
+	struct hm_slot *slot;
+	uint32_t mask, room; // slots - 1; bytes a message
+	uint64_t head, tail;
+	uint64_t connected_at; // tail when the connection was opened
+	struct hm_message open;
+	struct hm_load open_load;
+	uint64_t open_since_ns;
+
+	uint32_t sequence;
+	uint32_t last_flows; // of the newest message sent, which a refusal is about
+	bool templates_due, new_connection;
+	uint64_t templates_at_ns;      // when they were sent last
+	uint32_t since_templates;      // messages
+	uint64_t credit, credit_at_ns; // of the rate limit, in records * 10^9
+	uint64_t away_since_ns, next_probe_ns;
+	uint64_t busy_since_ns; // 0: the last message was taken
+	bool finishing, gave_up;
+	bool flushed; // nothing is left in the transport
+	struct hm_exporter_counts counts;
+
+	struct hm_announcement announcement;
+	struct hm_message note; // of the announcement; note.used is 0 when it has been sent
+	uint8_t *note_bytes;
+	bool announcing;
+	uint64_t interfaces; // set of those that records came from
+	struct hm_shortfall unsent;
+};
+
+static inline uint8_t *hm_message_at(const struct hm_exporter *x, uint64_t i)
+{
+	return x->buffer + (size_t)(i & x->mask) * x->room;
+}
+
+static inline struct hm_slot *hm_slot_at(const struct hm_exporter *x, uint64_t i)
+{
+	return &x->slot[i & x->mask];
+}
+
+/* The open message, if there is one, is ready to leave. */
+void hm_exporter_close_message(struct hm_exporter *x);
+/* All that waits is lost. */
+void hm_exporter_drop_queue(struct hm_exporter *x);
+/* For the options records: this will not be sent. */
+void hm_exporter_note_unsent(struct hm_exporter *x, const struct hm_load *l);
+/* Sends what may go now, and looks for a collector that is away. */
+void hm_exporter_send(struct hm_exporter *x, uint64_t now_ns);
