@@ -449,6 +449,7 @@ static int conf_init(void *state, const union hm_value *args, const struct hm_ap
 	for (unsigned i = 0; i < conf->options.n_exporters; i++) {
 		struct hm_exporter_conf *c = &conf->options.exporter[i];
 		struct hm_exporter *x;
+		c->layout.key = conf->options.key;
 		c->device = conf->report->device;
 		c->shortfalls = shortfalls;
 		c->shortfalls_arg = conf->report;
@@ -487,6 +488,7 @@ static int core_init(void *state, const struct hm_core_ctx *ctx, struct hm_error
 		.entries = share < HM_CACHE_ENTRIES_MIN ? HM_CACHE_ENTRIES_MIN : share,
 		.active_ns = conf->options.active_ns,
 		.inactive_ns = conf->options.inactive_ns,
+		.key = conf->options.key,
 		.socket = ctx->socket,
 		.out = hand_over,
 		.out_arg = lane,

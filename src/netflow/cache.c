@@ -22,6 +22,7 @@
 /* The packets of the batch at hand, by their number in it. */
 struct lanes {
 	union hm_flow_key key[HM_BATCH_MAX];
+	union hm_flow_first first[HM_BATCH_MAX]; // 0 unless the key has something of it
 	uint32_t hash[HM_BATCH_MAX];
 	uint32_t candidate[HM_BATCH_MAX];
 	uint8_t sender[HM_BATCH_MAX]; // endpoint
@@ -32,6 +33,9 @@ struct hm_cache {
 	struct hm_table table;
 	struct hm_wheel wheel;
 	uint64_t active_ns, inactive_ns;
+	// what is compared of the key's last word, and of the first packet
+	uint64_t last_mask, first_mask;
+	bool wide_key; // something besides addresses, ports and protocol
 	hm_cache_out out;
 	void *out_arg;
 	unsigned n_pending;
@@ -143,6 +147,35 @@ static void add_icmp_type(struct lanes *l, const struct hm_batch *b, uint64_t ma
 	}
 }
 
+static uint8_t tos_of(const struct hm_batch *b, unsigned i)
+{
+	const uint8_t *ip = b->data[i] + b->l3[i];
+
+	return b->ipv4 >> i & 1 ? ip[1] : (uint8_t)(ip[0] << 4 | ip[1] >> 4);
+}
+
+/* The fields of a packet that are kept of a record's first one; without TCP flags. */
+static union hm_flow_first first_of(const struct hm_batch *b, unsigned i)
+{
+	const uint8_t *ip = b->data[i] + b->l3[i];
+	uint32_t label = b->ipv4 >> i & 1 ? 0 : __builtin_bswap32(load32(ip)) & 0xfffff;
+
+	return (union hm_flow_first){.label = label, .tos = tos_of(b, i), .ifindex = b->ifindex[i]};
+}
+
+static void widen_keys(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
+{
+	struct lanes *l = &c->lanes;
+
+	hm_mask_foreach (i, in) {
+		l->key[i].vlan = b->vlan_tci[i] & 0xfff;
+		l->first[i] = first_of(b, i);
+		l->hash[i] = (uint32_t)_mm_crc32_u64(
+			_mm_crc32_u64(l->hash[i], l->key[i].word[4] & c->last_mask),
+			l->first[i].word & c->first_mask);
+	}
+}
+
 static void make_keys(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
 {
 	uint64_t has_ports = (b->tcp | b->udp | b->sctp) & b->l4_ok & in;
@@ -151,6 +184,8 @@ static void make_keys(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
 	key_ipv4(l, b, in & b->ipv4, has_ports);
 	key_ipv6(l, b, in & b->ipv6, has_ports);
 	add_icmp_type(l, b, in & (b->icmp | b->icmp6) & b->l4_ok);
+	if (c->wide_key)
+		widen_keys(c, b, in);
 	memset(l->flags, 0, sizeof(l->flags));
 	hm_mask_foreach (i, in & b->tcp & b->l4_ok)
 		l->flags[i] = b->data[i][b->l4[i] + TCP_FLAGS];
@@ -210,20 +245,18 @@ static void clear_counters(struct hm_flow_record *r)
 	for (unsigned d = 0; d < 2; d++) {
 		r->first_ns[d] = HM_FLOW_NO_TIME;
 		r->packets[d] = r->bytes[d] = 0;
-		r->tcp_flags[d] = r->tos[d] = 0;
+		r->first.tcp_flags[d] = r->tos[d] = 0;
 	}
 }
 
 static void begin(struct hm_flow_record *r, const struct hm_batch *b, unsigned i, unsigned sender,
 		  uint64_t ts)
 {
-	clear_counters(r);
+	r->key.vlan = b->vlan_tci[i] & 0xfff;
+	r->first = first_of(b, i);
 	r->initiator = (uint8_t)sender;
-	r->end_reason = 0;
-	r->ifindex = b->ifindex[i];
-	r->vlan = b->vlan_tci[i] & 0xfff;
 	r->fins = 0;
-	r->reserved = 0;
+	clear_counters(r);
 	r->last_ns[0] = r->last_ns[1] = ts;
 }
 
@@ -285,15 +318,14 @@ static void count_packet(struct hm_flow_record *r, const struct hm_batch *b, uns
 			 unsigned sender, uint8_t flags, uint64_t ts)
 {
 	if (__builtin_expect(r->packets[sender] == 0, 0)) {
-		const uint8_t *ip = b->data[i] + b->l3[i];
-		r->tos[sender] = r->key.version == 4 ? ip[1] : (uint8_t)(ip[0] << 4 | ip[1] >> 4);
+		r->tos[sender] = tos_of(b, i);
 		r->start_ns = min64(r->start_ns, ts);
 	}
 	r->first_ns[sender] = min64(r->first_ns[sender], ts);
 	r->last_ns[sender] = max64(r->last_ns[sender], ts);
 	r->packets[sender]++;
 	r->bytes[sender] += b->ip_len[i];
-	r->tcp_flags[sender] |= flags;
+	r->first.tcp_flags[sender] |= flags;
 	r->fins |= (uint8_t)((flags & TCP_FIN) << sender);
 }
 
@@ -320,13 +352,40 @@ end_tcp(struct hm_cache *c, uint32_t index, const struct hm_batch *b, unsigned i
 	remove_entry(c, index);
 }
 
-static bool same_key(const union hm_flow_key *a, const union hm_flow_key *b)
+static bool same_key(const struct hm_cache *c, const struct hm_flow_record *r,
+		     const union hm_flow_key *key, const union hm_flow_first *first)
 {
-	uint64_t differs = 0;
+	uint64_t differs = ((r->key.word[4] ^ key->word[4]) & c->last_mask) |
+			   ((r->first.word ^ first->word) & c->first_mask);
 
-	for (unsigned w = 0; w < 5; w++)
-		differs |= a->word[w] ^ b->word[w];
+	for (unsigned w = 0; w < 4; w++)
+		differs |= r->key.word[w] ^ key->word[w];
 	return differs == 0;
+}
+
+static uint32_t find_in(const struct hm_cache *c, const struct hm_table_bucket *b, unsigned i)
+{
+	const struct lanes *l = &c->lanes;
+
+	for (uint32_t ways = hm_table_ways(b, l->hash[i]); ways; ways &= ways - 1) {
+		uint32_t index = b->index[__builtin_ctz(ways)];
+		if (index != 0 && same_key(c, record_at(c, index), &l->key[i], &l->first[i]))
+			return index;
+	}
+	return 0;
+}
+
+/* As hm_table_find(), under the masks. */
+static uint32_t __attribute__((noinline)) find_entry(const struct hm_cache *c, unsigned i)
+{
+	const struct hm_table *t = &c->table;
+	uint32_t hash = c->lanes.hash[i];
+	const struct hm_table_bucket *b = &t->buckets[hm_table_first_bucket(t, hash)];
+	uint32_t index = find_in(c, b, i);
+
+	if (index == 0 && b->overflow != 0)
+		index = find_in(c, &t->buckets[hm_table_second_bucket(t, hash)], i);
+	return index;
 }
 
 static void meter(struct hm_cache *c, const struct hm_batch *b, unsigned i)
@@ -336,8 +395,8 @@ static void meter(struct hm_cache *c, const struct hm_batch *b, unsigned i)
 	uint32_t index = l->candidate[i];
 	struct hm_flow_record *r = record_at(c, index);
 
-	if (__builtin_expect(!same_key(&r->key, &l->key[i]), 0)) {
-		index = hm_table_find(&c->table, l->hash[i], &l->key[i], sizeof(l->key[i]));
+	if (__builtin_expect(!same_key(c, r, &l->key[i], &l->first[i]), 0)) {
+		index = find_entry(c, i);
 		if (index == 0)
 			index = create_entry(c, b, i, ts);
 		r = record_at(c, index);
@@ -451,6 +510,25 @@ size_t hm_cache_bytes(uint32_t entries)
 	       hm_wheel_bytes(entries, WHEEL_SLOTS);
 }
 
+static void set_masks(struct hm_cache *c, uint32_t key)
+{
+	union hm_flow_key last = {.word[4] = UINT64_MAX};
+	union hm_flow_first first = {.word = 0};
+
+	last.vlan = key & HM_FLOW_KEY_VLAN ? UINT16_MAX : 0;
+	if (key & HM_FLOW_KEY_LABEL)
+		first.label = 0xffffff;
+	if (key & HM_FLOW_KEY_DSCP)
+		first.tos = 0xfc;
+	if (key & HM_FLOW_KEY_TOS)
+		first.tos = 0xff;
+	if (key & HM_FLOW_KEY_INTERFACE)
+		first.ifindex = UINT16_MAX;
+	c->last_mask = last.word[4];
+	c->first_mask = first.word;
+	c->wide_key = key != 0;
+}
+
 struct hm_cache *hm_cache_create(const struct hm_cache_conf *conf)
 {
 	struct hm_cache *c;
@@ -474,6 +552,7 @@ struct hm_cache *hm_cache_create(const struct hm_cache_conf *conf)
 		errno = -r;
 		return NULL;
 	}
+	set_masks(c, conf->key);
 	c->active_ns = conf->active_ns;
 	c->inactive_ns = conf->inactive_ns;
 	c->out = conf->out;

@@ -28,7 +28,8 @@ typedef void (*hm_cache_out)(void *arg, const struct hm_flow_record *records, un
 struct hm_cache_conf {
 	uint32_t entries;
 	uint64_t active_ns, inactive_ns;
-	int socket; // NUMA node, < 0: any
+	uint32_t key; // set of HM_FLOW_KEY_, besides addresses, ports and protocol
+	int socket;   // NUMA node, < 0: any
 	hm_cache_out out;
 	void *out_arg;
 };

@@ -136,8 +136,8 @@ void hm_exporter_put(struct hm_exporter *x, const struct hm_flow_record *r, unsi
 		const struct hm_template *t = hm_layout_of(&x->layout, &r[i]);
 		unsigned first = r[i].initiator;
 
-		if (r[i].ifindex < HM_INTERFACES_MAX)
-			x->interfaces |= UINT64_C(1) << r[i].ifindex;
+		if (r[i].first.ifindex < HM_INTERFACES_MAX)
+			x->interfaces |= UINT64_C(1) << r[i].first.ifindex;
 		if (r[i].packets[first] > 0)
 			put_direction(x, t, &r[i], first, now_ns);
 		if (r[i].packets[first ^ 1] > 0 && !t->both)

@@ -46,6 +46,8 @@ static unsigned basic_elements(struct hm_want *to, const struct hm_layout_conf *
 		to[n++] = (struct hm_want){basic[i], 0};
 	for (unsigned i = 0; i < LENGTH(icmp) && format->system_scopes; i++)
 		to[n++] = (struct hm_want){icmp[i], 0};
+	if (conf->key & HM_FLOW_KEY_LABEL)
+		to[n++] = (struct hm_want){31, 0};
 	if (conf->biflow)
 		to[n++] = (struct hm_want){239, 0};
 	return n;
@@ -75,7 +77,7 @@ static int check(const struct hm_layout_conf *conf, const struct hm_format *form
 int hm_layout_build(struct hm_layout *l, const struct hm_layout_conf *conf,
 		    const struct hm_format *format, struct hm_error *err)
 {
-	struct hm_want made[LENGTH(basic) + LENGTH(icmp) + 3];
+	struct hm_want made[LENGTH(basic) + LENGTH(icmp) + 4];
 	const struct hm_want *elements = conf->element;
 	unsigned n = conf->n;
 	int r = check(conf, format, err);
@@ -99,6 +101,7 @@ int hm_layout_build(struct hm_layout *l, const struct hm_layout_conf *conf,
 					i & 1 ? 6 : 4);
 		if (format->system_scopes)
 			use_one_icmp_type(t);
+		hm_template_mark_keys(t, conf->key);
 		if (r == 0 && i >= 2)
 			r = hm_template_add_reverse(t);
 		if (r == 0 && t->n == 0)

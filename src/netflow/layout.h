@@ -15,6 +15,7 @@ struct hm_layout_conf {
 	unsigned n;                  // 0: the basic template
 	enum hm_time_unit time_unit; // of the basic template
 	bool biflow;
+	uint32_t key; // of the cache, HM_FLOW_KEY_
 };
 
 struct hm_layout {

@@ -179,25 +179,31 @@ static int set_biflow(struct hm_exporter_conf *x, const json_t *v, const char *p
 	return 0;
 }
 
-static int set_options(struct hm_exporter_conf *x, const json_t *v, const char *path,
-		       struct hm_error *err)
+/* An array of words of "a|b|c" into a set. */
+static int get_set(uint32_t *to, const char *choices, const json_t *v, const char *path,
+		   const char *name, struct hm_error *err)
 {
 	const json_t *e;
 	size_t i;
 
 	if (!json_is_array(v))
 		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
-				    "%s.options must be an array, not %s", path, type_of(v));
-	x->tell = 0;
+				    "%s.%s must be an array, not %s", path, name, type_of(v));
+	*to = 0;
 	json_array_foreach ((json_t *)v, i, e) {
-		int which = json_is_string(e) ? choice(HM_TELL_NAMES, json_string_value(e)) : -1;
+		int which = json_is_string(e) ? choice(choices, json_string_value(e)) : -1;
 		if (which < 0)
 			return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
-					    "%s.options[%zu] must be one of " HM_TELL_NAMES, path,
-					    i);
-		x->tell |= 1u << which;
+					    "%s.%s[%zu] must be one of %s", path, name, i, choices);
+		*to |= 1u << which;
 	}
 	return 0;
+}
+
+static int set_options(struct hm_exporter_conf *x, const json_t *v, const char *path,
+		       struct hm_error *err)
+{
+	return get_set(&x->tell, HM_TELL_NAMES, v, path, "options", err);
 }
 
 /* An element by IANA's name that flow records have. */
@@ -406,10 +412,12 @@ int hm_report_parse(struct hm_report_options *o, const json_t *object, const cha
 			r = set_number(n, v, path, err);
 		else if (strcmp(name, "exporters") == 0)
 			r = parse_exporters(o, v, path, err);
+		else if (strcmp(name, "flow_key") == 0)
+			r = get_set(&o->key, HM_FLOW_KEY_NAMES, v, path, name, err);
 		else
 			r = unknown_key(path, name,
 					"active_timeout_s, inactive_timeout_s, cache_entries, "
-					"exporters",
+					"flow_key, exporters",
 					err);
 		if (r < 0)
 			return r;

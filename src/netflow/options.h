@@ -17,6 +17,7 @@
 struct hm_report_options {
 	uint64_t active_ns, inactive_ns;
 	uint32_t cache_entries; // of all workers together
+	uint32_t key;           // set of HM_FLOW_KEY_
 	unsigned n_exporters;
 	struct hm_exporter_conf exporter[HM_EXPORTERS_MAX];
 };

@@ -6,6 +6,9 @@
  * counted per direction is indexed by the endpoint that sent it. Forward (RFC 5103) is what the
  * initiator sent, the endpoint of the first packet. Two cache lines: the first is the key and what
  * seldom changes, the second what every packet changes.
+ *
+ * Fields of the first packet that may be wanted in the key (VLAN, interface, ToS, flow label) are
+ * where they are in any case; the cache compares those that are wanted, under a mask.
  */
 #pragma once
 
@@ -26,26 +29,47 @@ enum hm_end_reason {
 /* Later than any packet, and early enough that a timeout can be added. */
 #define HM_FLOW_NO_TIME (UINT64_MAX / 2)
 
+/* What the key has besides addresses, ports and protocol: a set. */
+enum {
+	HM_FLOW_KEY_VLAN = 1 << 0,
+	HM_FLOW_KEY_TOS = 1 << 1,
+	HM_FLOW_KEY_DSCP = 1 << 2, // the upper six bits of the ToS
+	HM_FLOW_KEY_INTERFACE = 1 << 3,
+	HM_FLOW_KEY_LABEL = 1 << 4, // IPv6
+};
+#define HM_FLOW_KEY_NAMES "vlan|tos|dscp|interface|flow_label"
+
 union hm_flow_key {
 	struct {
 		uint8_t addr[2][16]; // network order; IPv4: first four bytes, the rest 0
 		uint16_t port_be[2]; // ICMP: 0, and type and code as the destination's
 		uint8_t proto, version;
-		uint16_t reserved;
+		uint16_t vlan; // outermost, 12 bits, of the first packet; 0 without
 	};
 	uint64_t word[5];
 };
 
+/* More of the first packet, and by the way the TCP flags, to fill a word. */
+union hm_flow_first {
+	struct {
+		uint32_t label : 24; // IPv6's 20 bits, host order
+		uint32_t tos : 8;
+		uint16_t ifindex;
+		uint8_t tcp_flags[2]; // OR of all
+	};
+	uint64_t word;
+};
+
 struct hm_flow_record {
 	union hm_flow_key key;
+	union hm_flow_first first;
+	uint8_t tos[2];    // of the first packet of each direction
 	uint8_t initiator; // endpoint that sent the first packet, 0 or 1
-	uint8_t end_reason;
-	uint8_t tcp_flags[2]; // OR of all
-	uint8_t tos[2];       // of the first packet of each direction
-	uint16_t ifindex;     // of the first packet
-	uint16_t vlan;        // outermost, 12 bits, of the first packet; 0 without
-	uint8_t fins;         // bit d: endpoint d has sent a FIN, in this record or one before it
-	uint8_t reserved;
+	union {
+		uint8_t end_reason; // of a finished record
+		uint8_t fins;       // in the cache; bit d: endpoint d has sent a FIN, in this
+				    // record or one before it
+	};
 	uint32_t hash;
 	uint64_t start_ns; // earliest packet of the record; HM_FLOW_NO_TIME while it has none
 
@@ -55,6 +79,7 @@ struct hm_flow_record {
 };
 
 static_assert(sizeof(union hm_flow_key) == 40, "");
+static_assert(sizeof(union hm_flow_first) == 8, "");
 static_assert(offsetof(struct hm_flow_record, first_ns) == 64,
 	      "what every packet changes is one line");
 static_assert(sizeof(struct hm_flow_record) == 128, "two cache lines; rings copy it by value");

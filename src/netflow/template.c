@@ -22,6 +22,7 @@ enum op {
 	OP_COPY4,
 	OP_COPY16,
 	OP_ICMP,       // type and code, which stand as a port in the key; 0 for other protocols
+	OP_LABEL,      // IPv6 flow label
 	OP_DSCP,       // upper six bits of a byte
 	OP_INITIATOR,  // biflowDirection 1: the first direction is the initiator's
 	OP_U16,        // host order, 2 bytes
@@ -72,19 +73,20 @@ static const struct hm_template_field sources[] = {
 	DIRECTED(2, 4, OP_U64_AS_U32, SENDER(packets)),
 	KEY(4, 1, OP_COPY1, 0, SAME(key.proto)),
 	DIRECTED(5, 1, OP_COPY1, SENDER(tos)),
-	DIRECTED(6, 1, OP_COPY1, SENDER(tcp_flags)),
+	DIRECTED(6, 1, OP_COPY1, SENDER(first.tcp_flags)),
 	KEY(7, 2, OP_COPY2, 0, SENDER(key.port_be)),
 	KEY(8, 4, OP_COPY4, 4, SENDER(key.addr)),
-	PLAIN(10, 4, OP_U16_AS_U32, SAME(ifindex)),
-	PLAIN(10, 2, OP_U16, SAME(ifindex)),
+	PLAIN(10, 4, OP_U16_AS_U32, SAME(first.ifindex)),
+	PLAIN(10, 2, OP_U16, SAME(first.ifindex)),
 	KEY(11, 2, OP_COPY2, 0, RECEIVER(key.port_be)),
 	KEY(12, 4, OP_COPY4, 4, RECEIVER(key.addr)),
 	DIRECTED(21, 4, OP_UPTIME, SENDER(last_ns)),
 	DIRECTED(22, 4, OP_UPTIME, SENDER(first_ns)),
 	KEY(27, 16, OP_COPY16, 6, SENDER(key.addr)),
 	KEY(28, 16, OP_COPY16, 6, RECEIVER(key.addr)),
+	PLAIN(31, 4, OP_LABEL, {0, 0}),
 	KEY(32, 2, OP_ICMP, 4, RECEIVER(key.port_be)),
-	PLAIN(58, 2, OP_U16, SAME(vlan)),
+	PLAIN(58, 2, OP_U16, SAME(key.vlan)),
 	KEY(60, 1, OP_COPY1, 0, SAME(key.version)),
 	PLAIN(136, 1, OP_COPY1, SAME(end_reason)),
 	KEY(139, 2, OP_ICMP, 6, RECEIVER(key.port_be)),
@@ -101,7 +103,7 @@ static const struct hm_template_field sources[] = {
 	DIRECTED(195, 1, OP_DSCP, SENDER(tos)),
 	PLAIN(210, 0, OP_ZERO, {0, 0}),
 	PLAIN(239, 1, OP_INITIATOR, {0, 0}),
-	PLAIN(243, 2, OP_U16, SAME(vlan)),
+	PLAIN(243, 2, OP_U16, SAME(key.vlan)),
 };
 
 static const struct hm_template_field *source_of(uint16_t id, uint16_t length)
@@ -111,6 +113,27 @@ static const struct hm_template_field *source_of(uint16_t id, uint16_t length)
 		    (length == 0 || sources[i].length == length || sources[i].op == OP_ZERO))
 			return &sources[i];
 	return NULL;
+}
+
+void hm_template_mark_keys(struct hm_template *t, uint32_t key)
+{
+	static const struct {
+		uint16_t id;
+		uint32_t key;
+	} elements[] = {
+		{5, HM_FLOW_KEY_TOS},    {195, HM_FLOW_KEY_TOS | HM_FLOW_KEY_DSCP},
+		{58, HM_FLOW_KEY_VLAN},  {243, HM_FLOW_KEY_VLAN},
+		{31, HM_FLOW_KEY_LABEL}, {10, HM_FLOW_KEY_INTERFACE},
+	};
+
+	for (unsigned i = 0; i < t->n; i++) {
+		for (unsigned k = 0; k < LENGTH(elements); k++) {
+			if (t->field[i].id != elements[k].id || !(key & elements[k].key))
+				continue;
+			t->field[i].key = true;
+			t->field[i].directed = false;
+		}
+	}
 }
 
 bool hm_template_knows(uint16_t element)
@@ -234,6 +257,9 @@ static void encode_field(const struct hm_template_field *f, const struct hm_flow
 		memset(out, 0, 2);
 		if (is_icmp(r))
 			memcpy(out, in, 2);
+		break;
+	case OP_LABEL:
+		store32(out, r->first.label);
 		break;
 	case OP_DSCP:
 		*out = *in >> 2;

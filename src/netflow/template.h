@@ -45,6 +45,8 @@ struct hm_template {
  * -ENOTSUP: an element that a flow record does not have; -E2BIG: too many. */
 int hm_template_compile(struct hm_template *t, uint16_t id, const struct hm_want *elements,
 			unsigned n, unsigned version);
+/* Says which fields are keys in the cache, besides addresses, ports and protocol: HM_FLOW_KEY_. */
+void hm_template_mark_keys(struct hm_template *t, uint32_t key);
 /* Adds the reverse of all that differs between the directions. */
 int hm_template_add_reverse(struct hm_template *t);
 /* Whether flow records have this element. */

@@ -5,7 +5,7 @@ import ipaddress
 import struct
 from collections import namedtuple
 
-Packet = namedtuple("Packet", "ns src dst sport dport proto length flags tos")
+Packet = namedtuple("Packet", "ns src dst sport dport proto length flags tos vlan")
 Record = namedtuple("Record", "first_ms last_ms src dst sport dport proto packets octets flags tos")
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
@@ -38,6 +38,12 @@ def network(frame):
     return frame[at:] if kind in (0x0800, 0x86dd) else None
 
 
+def vlan_of(frame):
+    """The outermost VLAN number, 0 without a tag."""
+    kind, tag = struct.unpack_from("!HH", frame, 12)
+    return tag & 0xfff if kind in (0x8100, 0x88a8) else 0
+
+
 def transport(ip):
     """(protocol, offset of the transport header or None for later fragments)."""
     if ip[0] >> 4 == 4:
@@ -54,7 +60,7 @@ def transport(ip):
     return proto, at
 
 
-def parse(ns, ip):
+def parse(ns, ip, vlan):
     if ip[0] >> 4 == 4:
         src, dst, length, tos = ip[12:16], ip[16:20], struct.unpack_from("!H", ip, 2)[0], ip[1]
     else:
@@ -69,7 +75,7 @@ def parse(ns, ip):
             dport = struct.unpack_from("!H", ip, at)[0]
         if proto == 6:
             flags = ip[at + 13]
-    return Packet(ns, bytes(src), bytes(dst), sport, dport, proto, length, flags, tos)
+    return Packet(ns, bytes(src), bytes(dst), sport, dport, proto, length, flags, tos, vlan)
 
 
 class Biflow:
@@ -100,16 +106,16 @@ class Biflow:
         self.start = None
 
 
-def meter(path, active_s, inactive_s):
-    """All flow records of the file, in no order."""
+def meter(path, active_s, inactive_s, more_key=()):
+    """All flow records of the file, in no order; more_key has names of packets' fields."""
     flows, out = {}, []
     active, inactive = active_s * 10**9, inactive_s * 10**9
     for ns, _, frame in frames(path):
         ip = network(frame)
         if ip is None:
             continue
-        p = parse(ns, ip)
-        key = (p.proto, *sorted([(p.src, p.sport), (p.dst, p.dport)]))
+        p = parse(ns, ip, vlan_of(frame))
+        key = (p.proto, *sorted([(p.src, p.sport), (p.dst, p.dport)]), *(getattr(p, name) for name in more_key))
         f = flows.get(key)
         if f and (ns >= f.last + inactive or (f.start is not None and ns >= f.start + active)):
             out += f.records()

@@ -4,9 +4,11 @@ in the same trace: first, last (ms), packets, bytes, flags, ToS. In every format
 
 usage: test_flow_report.py COLLECTOR PROTOCOL
 """
+import ipaddress
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -34,14 +36,14 @@ def make_trace(path):
                     "--fragments", "3"], check=True, stdout=subprocess.DEVNULL)
 
 
-def feed(trace, batch, **exporter):
+def feed(trace, batch, flow_key=(), **exporter):
     """Runs the trace through FLOW_REPORT; its result."""
     exporter = {"protocol": PROTOCOL, "max_records_per_s": RECORDS_PER_S, "template_packets": 20,
                 "observation_domain": 7, **exporter}
     if "path" not in exporter:
         exporter["host"] = "127.0.0.1"
     options = {"active_timeout_s": ACTIVE_S, "inactive_timeout_s": INACTIVE_S, "cache_entries": 65536,
-               "exporters": [exporter]}
+               "flow_key": list(flow_key), "exporters": [exporter]}
     done = subprocess.run([FEED, trace, str(batch), json.dumps([options])], check=True,
                           stdout=subprocess.PIPE, timeout=120)
     result = json.loads(done.stdout)
@@ -312,10 +314,76 @@ def through_tshark(trace, folder):
                            for flow in flows_in(message))
 
 
+# --- libfixbuf: IPFIX files and TCP, both directions in one record, more in the key ---
+
+MORE_KEY = ("vlan", "tos")
+
+
+def fixbuf_records(fields):
+    """A data record of ipfixDump: the record of the initiator, and of the other side if there is one."""
+    address = lambda side: fields.get(f"{side}IPv4Address") or str(ipaddress.ip_address(fields[f"{side}IPv6Address"]))
+    ends = [(address(side), int(fields[f"{side}TransportPort"])) for side in ("source", "destination")]
+    proto, tos = int(fields["protocolIdentifier"]), int(fields["ipClassOfService"])
+    for reverse in (False, True):
+        value = lambda name: fields["reverse" + name[0].upper() + name[1:] if reverse else name]
+        if reverse and "reversePacketDeltaCount" not in fields:
+            continue
+        yield reference.Record(ms(value("flowStartMilliseconds").replace(" ", "T")),
+                               ms(value("flowEndMilliseconds").replace(" ", "T")),
+                               ends[reverse][0], ends[not reverse][0], ends[reverse][1], ends[not reverse][1], proto,
+                               int(value("packetDeltaCount")), int(value("octetDeltaCount")),
+                               int(value("tcpControlBits")), tos)
+
+
+def read_with_fixbuf(path):
+    text = subprocess.run(["ipfixDump", "-d", "-i", str(path)], env=dict(os.environ, TZ="UTC"), check=True,
+                          stdout=subprocess.PIPE, text=True).stdout
+    numbers = re.findall(r"sequence number: (\d+) \((-?\d+)\)", text)
+    assert numbers and all(number == expected for number, expected in numbers), "sequence numbers"
+    both = 0
+    seen = Counter()
+    for record in text.split("--- data record")[1:]:
+        fields = dict(re.findall(r"^\t\(\S+\)(?: \(S\))?\s+(\w+) : (.*)$", record, re.M))
+        if "packetDeltaCount" in fields:
+            assert fields["biflowDirection"] == "1"
+            both += "reversePacketDeltaCount" in fields
+            seen.update(fixbuf_records(fields))
+    assert both > 1000, both
+    for option in ("flowKeyIndicator +: [1-9]", "interfaceName +: .*feed/0",
+                   "informationElementName +: .*reverseOctetDeltaCount", "exportedFlowRecordTotalCount +: [1-9]",
+                   "ignoredPacketTotalCount +: "):
+        assert re.search(option, text), option
+    return seen
+
+
+def through_file(trace, folder):
+    path = folder / "export.ipfix"
+    result = feed(trace, 5, MORE_KEY, transport="file", path=str(path), biflow=True)
+    return result, read_with_fixbuf(path)
+
+
+def through_tcp(trace, folder):
+    path = folder / "stream.ipfix"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def receive():
+            connection = server.accept()[0]
+            with connection, open(path, "wb") as f:
+                while data := connection.recv(65536):
+                    f.write(data)
+        reader = threading.Thread(target=receive)
+        reader.start()
+        result = feed(trace, 64, MORE_KEY, transport="tcp", port=server.getsockname()[1], biflow=True,
+                      max_records_per_s=0)
+        reader.join()
+    return result, read_with_fixbuf(path)
+
+
 PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1, "ipv6-icmp": 58, "sctp": 132}
 COLLECTORS = {"nfdump": (through_nfcapd, ("nfcapd", "nfdump")),
               "nfacctd": (through_nfacctd, ("nfacctd",)),
-              "tshark": (through_tshark, ("tshark",))}
+              "tshark": (through_tshark, ("tshark",)),
+              "file": (through_file, ("ipfixDump",)),
+              "tcp": (through_tcp, ("ipfixDump",))}
 
 
 def main():
@@ -329,7 +397,8 @@ def main():
         folder = pathlib.Path(name)
         trace = folder / "trace.pcap"
         make_trace(trace)
-        expected = [r for r in reference.meter(trace, ACTIVE_S, INACTIVE_S)
+        more_key = MORE_KEY if through in (through_file, through_tcp) else ()
+        expected = [r for r in reference.meter(trace, ACTIVE_S, INACTIVE_S, more_key)
                     if PROTOCOL != "netflow5" or ":" not in r.src]
         records = folder / "records"
         records.mkdir()

@@ -14,13 +14,14 @@
 static inline struct hm_flow_record record_ipv4(void)
 {
 	struct hm_flow_record r = {
-		.key = {{.addr = {{192, 0, 2, 1}, {192, 0, 2, 2}}, .proto = 6, .version = 4}},
+		.key = {{.addr = {{192, 0, 2, 1}, {192, 0, 2, 2}},
+			 .proto = 6,
+			 .version = 4,
+			 .vlan = 0x123}},
 		.initiator = 1,
 		.end_reason = HM_END_DETECTED,
-		.tcp_flags = {0x12, 0x1b},
 		.tos = {0, 0xb8},
-		.ifindex = 3,
-		.vlan = 0x123,
+		.first = {{.ifindex = 3, .tcp_flags = {0x12, 0x1b}}},
 		.first_ns = {(T0_MS + 500) * MS + 999999, (T0_MS + 250) * MS},
 		.last_ns = {(T0_MS + 1000) * MS, (T0_MS + 2000) * MS},
 		.packets = {5, 7},

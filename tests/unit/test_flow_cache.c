@@ -279,7 +279,7 @@ static void test_cache_tcp_close_ends_with_the_last_acknowledgement(void **state
 	assert_int_equal(sink.records[0].end_reason, HM_END_DETECTED);
 	assert_int_equal(sink.records[0].packets[0], 4);
 	assert_int_equal(sink.records[0].packets[1], 3);
-	assert_int_equal(sink.records[0].tcp_flags[0], SYN | ACK | FIN);
+	assert_int_equal(sink.records[0].first.tcp_flags[0], SYN | ACK | FIN);
 	assert_int_equal(hm_cache_used(cache), 0);
 }
 
@@ -313,7 +313,7 @@ static void test_cache_tcp_ports_used_again_are_a_new_record(void **state)
 	assert_int_equal(sink.records[0].packets[0] + sink.records[0].packets[1], 2);
 	drain_all();
 	assert_int_equal(sink.records[1].initiator, 1);
-	assert_int_equal(sink.records[1].tcp_flags[1], SYN);
+	assert_int_equal(sink.records[1].first.tcp_flags[1], SYN);
 }
 
 static void test_cache_both_fins_then_silence_is_end_detected(void **state)

@@ -71,6 +71,9 @@ static const struct refused {
 	{"[\"IPFIX\", \"127.0.0.1:4739\", \"\", \"%FIRST_SWITCHED\"]", 7004, "no uptime"},
 	{"[\"NETFLOW_V5\", \"127.0.0.1:4739\", \"\", \"%BYTES\"]", 7004, "one record format"},
 	{"[\"IPFIX\", \"\", \"\", \"%BYTES\"]", 7004, "for the exporter of the transport"},
+	{"[{\"flow_key\": \"vlan\"}]", 7000, "options.flow_key must be an array, not a string"},
+	{"[{\"flow_key\": [\"vlan\", \"mac\"]}]", 7000,
+	 "options.flow_key[1] must be one of vlan|tos"},
 	{"[{\"exporters\": []}]", 7000, "options.exporters must be an array of 1 to"},
 	{"[{\"exporters\": {}}]", 7000, "options.exporters must be an array"},
 	{"[{\"exporters\": [7]}]", 7000, "options.exporters[0] must be an object, not an integer"},
@@ -155,6 +158,7 @@ static void test_flow_report_options_are_taken(void **state)
 {
 	const char *text =
 		"{\"active_timeout_s\": 60, \"inactive_timeout_s\": 5, \"cache_entries\": 1024,"
+		" \"flow_key\": [\"flow_label\", \"vlan\"],"
 		" \"exporters\": [{\"host\": \"192.0.2.1\", \"port\": 2055, \"mtu\": 1500,"
 		" \"source\": \"0.0.0.0\", \"observation_domain\": 4294967295,"
 		" \"template_interval_s\": 5, \"template_packets\": 9,"
@@ -175,6 +179,7 @@ static void test_flow_report_options_are_taken(void **state)
 	assert_int_equal(o.active_ns, 60000000000);
 	assert_int_equal(o.inactive_ns, 5000000000);
 	assert_int_equal(o.cache_entries, 1024);
+	assert_int_equal(o.key, HM_FLOW_KEY_VLAN | HM_FLOW_KEY_LABEL);
 	assert_int_equal(o.n_exporters, 2);
 	assert_string_equal(o.exporter[0].to.host, "192.0.2.1");
 	assert_int_equal(o.exporter[0].to.port, 2055);

@@ -13,13 +13,14 @@
 
 /* 192.0.2.2:1025 -> 192.0.2.1:80, TCP; the sender is the second endpoint. */
 static const struct hm_flow_record record4 = {
-	.key = {{.addr = {{192, 0, 2, 1}, {192, 0, 2, 2}}, .proto = 6, .version = 4}},
+	.key = {{.addr = {{192, 0, 2, 1}, {192, 0, 2, 2}},
+		 .proto = 6,
+		 .version = 4,
+		 .vlan = 0x123}},
 	.initiator = 1,
 	.end_reason = HM_END_DETECTED,
-	.tcp_flags = {0x12, 0x1b},
 	.tos = {0, 0xb8},
-	.ifindex = 3,
-	.vlan = 0x123,
+	.first = {{.ifindex = 3, .tcp_flags = {0x12, 0x1b}}},
 	.first_ns = {1700000000500999999u, 1700000000250000000u},
 	.last_ns = {1700000001000000000u, 1700000002000000000u},
 	.packets = {5, 0x0102030405060708},

@@ -155,6 +155,31 @@ static void test_layout_biflow_appends_what_differs(void **state)
 	assert_ptr_equal(hm_layout_of(&layout, &r), &layout.template[1]);
 }
 
+/* What is in the cache's key is a key in the template, and has no reverse. */
+static void test_layout_wider_keys_are_marked(void **state)
+{
+	const struct hm_layout_conf conf = {
+		.biflow = true, .key = HM_FLOW_KEY_TOS | HM_FLOW_KEY_VLAN | HM_FLOW_KEY_LABEL};
+	struct hm_flow_record r = record_ipv4();
+	unsigned keys = 0, labels = 0;
+	uint8_t out[256];
+
+	(void)state;
+	assert_int_equal(hm_layout_build(&layout, &conf, &hm_ipfix, NULL), 0);
+	for (unsigned i = 0; i < layout.template[2].n; i++) {
+		const struct hm_template_field *f = &layout.template[2].field[i];
+		keys += f->key;
+		labels += f->id == 31;
+		assert_false(f->id == 5 && f->enterprise != 0);
+	}
+	assert_int_equal(keys, 5 + 3);
+	assert_int_equal(labels, 1);
+	r.first.label = 0xfffff;
+	build((const uint16_t[]){31}, 1, false);
+	hm_template_encode(&layout.template[0], &r, 1, 0, out);
+	assert_int_equal(hm_get32(out), 0xfffff);
+}
+
 static void test_layout_what_does_not_go_together_is_refused(void **state)
 {
 	const struct {
@@ -218,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_layout_ntp_times_give_the_nanosecond_back),
 		cmocka_unit_test(test_layout_elements_of_the_other_version_are_left_out),
 		cmocka_unit_test(test_layout_biflow_appends_what_differs),
+		cmocka_unit_test(test_layout_wider_keys_are_marked),
 		cmocka_unit_test(test_layout_what_does_not_go_together_is_refused),
 		cmocka_unit_test(test_template_that_is_too_long_is_refused),
 		cmocka_unit_test(test_layout_time_units_take_their_elements),
