@@ -118,6 +118,9 @@ int main(int argc, char **argv)
 	while (!x.f->idle(x.conf))
 		poll_once(&x);
 	stats = x.f->stats(x.conf, &x.core, 1);
+	for (const struct hm_field *f = x.f->results; f->name; f++)
+		json_object_set_new(stats, f->name,
+				    json_integer(*(json_int_t *)((char *)x.core + f->offset)));
 	json_dumpf(stats, stdout, JSON_COMPACT);
 	json_decref(stats);
 	x.f->conf_fini(x.conf);
