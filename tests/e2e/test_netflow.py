@@ -1,0 +1,213 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Exporters of the whole appliance: several formats at once, collectors that are dead, that are killed and come
+back, that keep the line and read nothing. The ledger of flow records always balances, and nobody waits."""
+import pathlib
+import shutil
+import socket
+import struct
+import tempfile
+import threading
+import time
+import unittest
+
+import homard
+from homard import Homard
+
+KILLS = 25
+
+
+def flow_records(message):
+    """Data records by the header of NetFlow 9 and 5, templates among them; by sets in IPFIX."""
+    version, count = struct.unpack_from("!HH", message)
+    return count if version in (5, 9) else None
+
+
+class UdpCollector(threading.Thread):
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 25)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.messages = []
+        self.start()
+
+    def run(self):
+        while data := self.socket.recv(65536):
+            self.messages.append(data)
+
+    def close(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+            end.sendto(b"", ("127.0.0.1", self.port))
+        self.join()
+        self.socket.close()
+        return self.messages
+
+
+class TcpCollector:
+    """IPFIX over TCP on a port that stays the same while it is killed and started again."""
+
+    def __init__(self):
+        self.port, self.streams, self.server, self.reads = 0, [], None, True
+        self.start()
+
+    def start(self):
+        self.server = socket.create_server(("127.0.0.1", self.port))
+        self.port = self.server.getsockname()[1]
+        self.connections = []
+        threading.Thread(target=self.accept, args=(self.server,), daemon=True).start()
+
+    def accept(self, server):
+        while True:
+            try:
+                connection = server.accept()[0]
+            except OSError:
+                return
+            self.connections.append(connection)
+            stream = bytearray()
+            self.streams.append(stream)
+            if self.reads:
+                threading.Thread(target=self.read, args=(connection, stream), daemon=True).start()
+
+    @staticmethod
+    def read(connection, stream):
+        try:
+            while data := connection.recv(65536):
+                stream += data
+        except OSError:
+            pass
+
+    def kill(self):
+        """At once: what was not read is gone, and the sender hears of it by a reset."""
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+        for connection in self.connections:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            try:
+                connection.shutdown(socket.SHUT_RD)
+            except OSError:
+                pass
+            connection.close()
+
+    def messages(self):
+        """Of each connection the whole messages; a killed one may end in the middle."""
+        for stream in self.streams:
+            at, found = 0, []
+            while at + 4 <= len(stream):
+                version, length = struct.unpack_from("!HH", stream, at)
+                assert version == 10, "a stream that is out of step"
+                if at + length > len(stream):
+                    break
+                found.append(bytes(stream[at:at + length]))
+                at += length
+            yield found
+
+
+def closed_port(kind):
+    with socket.socket(socket.AF_INET, kind) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Netflow(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="homard-"))
+        cls.trace = cls.folder / "trace.pcap"
+        homard.make_trace(cls.trace, packets=20000, flows=300, seed=3, rate=40000)
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def config(self, exporters, **device):
+        return {"devices": [dict(device, name="trace", trace=str(self.trace))],
+                "netflow": [{"device": "trace", "inactive_timeout_s": 1, "active_timeout_s": 2,
+                             "cache_entries": 16384, "exporters": exporters}]}
+
+    def records(self, h, number):
+        return h.call("netflow.stats")[0]["exporters"][number]["records"]
+
+    def test_all_formats_at_once_and_two_dead_collectors(self):
+        alive = {name: UdpCollector() for name in ("ipfix", "netflow9", "netflow5")}
+        exporters = [{"protocol": name, "host": "127.0.0.1", "port": c.port, "max_records_per_s": 200000}
+                     for name, c in alive.items()]
+        exporters += [{"host": "127.0.0.1", "port": closed_port(socket.SOCK_DGRAM)},
+                      {"host": "127.0.0.1", "port": closed_port(socket.SOCK_STREAM), "transport": "tcp"},
+                      {"transport": "file", "path": str(self.folder / "all.ipfix")}]
+        with Homard(self.config(exporters)) as h:
+            h.wait_finished("netflow0")
+            h.assert_balanced()
+            made = self.records(h, 0)["offered"]
+            for number in (0, 1, 5):
+                homard.until(lambda number=number: self.records(h, number)["exported"] == made)
+            self.assertEqual(self.records(h, 3)["exported"], 0)
+            self.assertEqual(self.records(h, 4)["exported"], 0)
+            h.assert_balanced()
+            ipv6 = self.records(h, 2)["lost"]["unsupported"]
+            ledger = homard.printed_ledger(h.stop())
+        self.assertEqual(homard.imbalances(ledger), [])
+        self.assertGreater(made, 1000)
+        self.assertEqual(homard.ipfix_records(alive["ipfix"].close()), made)
+        self.assertEqual(sum(map(flow_records, alive["netflow5"].close())), made - ipv6)
+        self.assertGreater(sum(map(flow_records, alive["netflow9"].close())), made)
+        self.assertEqual(homard.ipfix_records(self.file_messages()), made)
+
+    def file_messages(self):
+        data, at = (self.folder / "all.ipfix").read_bytes(), 0
+        while at < len(data):
+            length = struct.unpack_from("!H", data, at + 2)[0]
+            yield data[at:at + length]
+            at += length
+
+    def test_tcp_collector_killed_and_restarted_again_and_again(self):
+        collector = TcpCollector()
+        exporters = [{"host": "127.0.0.1", "port": collector.port, "transport": "tcp", "template_packets": 3}]
+        with Homard(self.config(exporters, loop=0, pace="realtime")) as h:
+            for _ in range(KILLS):
+                before = len(collector.streams)
+                homard.until(lambda: sum(map(len, collector.streams[before - 1:])) > 2000 or before == 0)
+                collector.kill()
+                h.assert_balanced()
+                time.sleep(0.02)
+                collector.start()
+                homard.until(lambda before=before: len(collector.streams) > before)
+            exporter = h.call("netflow.stats")[0]["exporters"][0]
+            self.assertGreaterEqual(exporter["reconnects"], KILLS)
+            h.assert_balanced()
+            ledger = homard.printed_ledger(h.stop())
+        self.assertEqual(homard.imbalances(ledger), [])
+        received = 0
+        for found in collector.messages():
+            # templates come first in each connection, and sequence numbers begin anew
+            if found:
+                self.assertEqual(struct.unpack_from("!I", found[0], 8)[0], 0)
+                self.assertEqual(struct.unpack_from("!H", found[0], 16)[0], 2)
+                received += homard.ipfix_records(found)
+        self.assertGreater(received, 100)
+        line = ledger["netflow"][0]
+        self.assertGreater(line["lost"]["refused"], 0)  # what was under way when it was killed
+        self.assertLessEqual(received, line["exported"] + line["lost"]["refused"])
+
+    def test_tcp_collector_that_reads_nothing_stops_nobody(self):
+        collector = TcpCollector()
+        collector.reads = False
+        good = UdpCollector()
+        exporters = [{"host": "127.0.0.1", "port": collector.port, "transport": "tcp", "queue_messages": 16},
+                     {"host": "127.0.0.1", "port": good.port, "max_records_per_s": 100000}]
+        with Homard(self.config(exporters, loop=0, pace="realtime")) as h:
+            homard.until(lambda: self.records(h, 1)["exported"] > 3000)
+            started = time.monotonic()
+            h.assert_balanced()
+            self.assertLess(time.monotonic() - started, 2)
+            started = time.monotonic()
+            ledger = homard.printed_ledger(h.stop())
+            self.assertLess(time.monotonic() - started, 10)
+        self.assertEqual(homard.imbalances(ledger), [])
+        self.assertGreater(homard.ipfix_records(good.close()), 3000)
+        collector.kill()
+
+
+if __name__ == "__main__":
+    homard.main()
