@@ -12,26 +12,26 @@
 #define SCOPE_SYSTEM 1 // NetFlow 9's scopes, RFC 3954 section 6.1
 #define SCOPE_PORT   2
 #define SCOPE_BYTES  4
-#define EACH_OF_N    1 // selectorAlgorithm and samplingAlgorithm: systematic, by count
+#define EACH_OF_N    1 // selectorAlgorithm: systematic, by count
 
 enum kind { EXPORTED, IGNORED, UNSENT, KEYS, INTERFACES, TYPES, SELECTOR, SAMPLER, KINDS };
 
 /* An options template: its scopes, then its other fields. */
 static const struct {
 	uint32_t tell;
-	bool ipfix;
 	uint16_t system_scope; // NetFlow 9's; 0: is not for NetFlow 9
 	uint16_t scopes, n;
 	uint16_t element[HM_OPTION_FIELDS];
 } kinds[KINDS] = {
-	[EXPORTED] = {HM_TELL_STATISTICS, true, SCOPE_SYSTEM, 1, 4, {149, 41, 42, 40}},
-	[IGNORED] = {HM_TELL_STATISTICS, true, 0, 1, 5, {149, 164, 165, 323, 323}},
-	[UNSENT] = {HM_TELL_STATISTICS, true, 0, 1, 6, {144, 166, 167, 168, 323, 323}},
-	[KEYS] = {HM_TELL_KEYS, true, 0, 1, 2, {145, 173}},
-	[INTERFACES] = {HM_TELL_INTERFACES, true, SCOPE_PORT, 1, 2, {10, 82}},
-	[TYPES] = {HM_TELL_TYPES, true, 0, 2, 6, {346, 303, 339, 344, 345, 341}},
-	[SELECTOR] = {HM_TELL_SAMPLING, true, 0, 1, 4, {302, 304, 305, 306}},
-	[SAMPLER] = {HM_TELL_SAMPLING, false, SCOPE_SYSTEM, 1, 3, {149, 34, 35}},
+	[EXPORTED] = {HM_TELL_STATISTICS, SCOPE_SYSTEM, 1, 4, {149, 41, 42, 40}},
+	[IGNORED] = {HM_TELL_STATISTICS, 0, 1, 5, {149, 164, 165, 323, 323}},
+	[UNSENT] = {HM_TELL_STATISTICS, 0, 1, 6, {144, 166, 167, 168, 323, 323}},
+	[KEYS] = {HM_TELL_KEYS, 0, 1, 2, {145, 173}},
+	[INTERFACES] = {HM_TELL_INTERFACES, SCOPE_PORT, 1, 2, {10, 82}},
+	[TYPES] = {HM_TELL_TYPES, 0, 2, 6, {346, 303, 339, 344, 345, 341}},
+	[SELECTOR] = {HM_TELL_SAMPLING, 0, 1, 4, {302, 304, 305, 306}},
+	// without an algorithm: nfdump 1.7 passes over a record that names one, like the one before
+	[SAMPLER] = {HM_TELL_SAMPLING, SCOPE_SYSTEM, 1, 2, {149, 34}},
 };
 
 static bool has_enterprise(const struct hm_layout *l)
@@ -47,7 +47,7 @@ static bool is_told(const struct hm_facts *facts, enum kind k)
 {
 	if (!(facts->tell & kinds[k].tell))
 		return false;
-	if (facts->format->system_scopes ? kinds[k].system_scope == 0 : !kinds[k].ipfix)
+	if (facts->format->system_scopes && kinds[k].system_scope == 0)
 		return false;
 	if (kinds[k].tell == HM_TELL_SAMPLING)
 		return facts->sampling_interval > 1;
@@ -196,7 +196,7 @@ static void add_records(struct hm_announcement *a, const struct hm_template *t,
 		add_numbers(a, t, (const uint64_t[]){1, EACH_OF_N, 1, interval - 1});
 		break;
 	case SAMPLER:
-		add_numbers(a, t, (const uint64_t[]){domain, interval, EACH_OF_N});
+		add_numbers(a, t, (const uint64_t[]){domain, interval});
 		break;
 	case KINDS:
 		break;

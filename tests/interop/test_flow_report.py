@@ -28,6 +28,7 @@ FEED = BUILD / "tests/interop/flow_report_feed"
 TRAFFIC = BUILD / "src/homard-traffic"
 ACTIVE_S, INACTIVE_S = 3, 1
 PROTOCOL = sys.argv[2]
+SAMPLING = 10
 RECORDS_PER_S = 300000  # what a slow collector takes without loss
 
 
@@ -106,7 +107,7 @@ def nfdump_record(r):
                             r["proto"], r["in_packets"], r["in_bytes"], flags, r["src_tos"])
 
 
-def through_nfcapd(trace, folder):
+def through_nfcapd(trace, folder, **exporter):
     port = free_port()
     env = dict(os.environ, TZ="UTC")
     collector = subprocess.Popen(["nfcapd", "-w", str(folder), "-b", "127.0.0.1", "-p", str(port), "-B",
@@ -114,7 +115,7 @@ def through_nfcapd(trace, folder):
                                  stderr=subprocess.DEVNULL)
     try:
         wait_for(collector, port)
-        result = feed(trace, 64, port=port)
+        result = feed(trace, 64, port=port, **exporter)
         time.sleep(0.5)
     finally:
         collector.send_signal(signal.SIGTERM)
@@ -122,6 +123,13 @@ def through_nfcapd(trace, folder):
     text = subprocess.run(["nfdump", "-R", str(folder), "-o", "json"], env=env, check=True,
                           stdout=subprocess.PIPE).stdout
     return result, Counter(nfdump_record(r) for r in json.loads(text))
+
+
+def through_nfcapd_sampled(trace, folder):
+    """A collector that is told of sampling multiplies; the records here are divided again."""
+    result, seen = through_nfcapd(trace, folder, sampling_interval=SAMPLING)
+    return result, Counter({r._replace(packets=r.packets / SAMPLING, octets=r.octets / SAMPLING): n
+                            for r, n in seen.items()})
 
 
 # --- nfacctd ---
@@ -380,6 +388,7 @@ def through_tcp(trace, folder):
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1, "ipv6-icmp": 58, "sctp": 132}
 COLLECTORS = {"nfdump": (through_nfcapd, ("nfcapd", "nfdump")),
+              "nfdump_sampled": (through_nfcapd_sampled, ("nfcapd", "nfdump")),
               "nfacctd": (through_nfacctd, ("nfacctd",)),
               "tshark": (through_tshark, ("tshark",)),
               "file": (through_file, ("ipfixDump",)),
