@@ -118,6 +118,15 @@ static uint32_t template_bytes(const struct hm_template *t)
 	return bytes;
 }
 
+uint32_t hm_message_least(const struct hm_format *format, const struct hm_template *t)
+{
+	uint32_t bytes = template_bytes(t);
+
+	if (format->fixed || t->bytes > bytes)
+		bytes = t->bytes;
+	return format->header + format->set_header + bytes + format->set_align - 1;
+}
+
 /* How many fields, and how many of them are scopes: numbers in IPFIX, bytes in NetFlow 9. */
 static uint32_t put_options_header(const struct hm_message *m, const struct hm_template *t,
 				   uint8_t *p)

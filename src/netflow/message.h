@@ -55,5 +55,8 @@ bool hm_message_add_options(struct hm_message *m, const struct hm_template *t,
 /* Closes the message; m->used is its length. */
 void hm_message_end(struct hm_message *m);
 
+/* Bytes of a message that any record of this template, and the template itself, fit into. */
+uint32_t hm_message_least(const struct hm_format *format, const struct hm_template *t);
+
 /* When this machine booted, ms since 1970: what uptimes count from as long as they can. */
 uint64_t hm_boot_ms(void);

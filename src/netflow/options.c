@@ -291,6 +291,24 @@ static int check_address(const struct hm_exporter_conf *x, const char *path, str
 	return 0;
 }
 
+/* Each message must have room for one record of each template, and for the template itself. */
+static int check_sizes(const struct hm_exporter_conf *x, const struct hm_layout *l,
+		       const char *path, struct hm_error *err)
+{
+	uint32_t room = x->mtu - x->transport->overhead;
+
+	for (unsigned i = 0; i < l->n; i++) {
+		uint32_t bytes = hm_message_least(x->format, &l->template[i]);
+		if (bytes > room)
+			return hm_error_set(
+				err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				"%s: the template needs messages of %u bytes, and an mtu "
+				"of %u leaves %u: raise mtu or shorten the template",
+				path, bytes, x->mtu, room);
+	}
+	return 0;
+}
+
 /* What no single key can know. */
 static int check_together(const struct hm_exporter_conf *x, const char *path, struct hm_error *err)
 {
@@ -310,6 +328,8 @@ static int check_together(const struct hm_exporter_conf *x, const char *path, st
 	if (hm_layout_build(&layout, &x->layout, x->format, &why) < 0)
 		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT, "%s: %s", path,
 				    why.text);
+	if (check_sizes(x, &layout, path, err) < 0)
+		return -EINVAL;
 	return check_address(x, path, err);
 }
 

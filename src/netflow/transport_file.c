@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -117,6 +118,19 @@ static int open_file(struct hm_connection *c, const char *path)
 	return 0;
 }
 
+/* Signals are for others: a file that is too large for its limit is an error here, not an end. */
+static int start_thread(struct hm_connection *c)
+{
+	sigset_t all, before;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(&c->thread, NULL, write_on, c);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -r;
+}
+
 static struct hm_connection *open_writer(const struct hm_endpoint *to)
 {
 	struct hm_connection *c = calloc(1, sizeof(*c));
@@ -131,7 +145,7 @@ static struct hm_connection *open_writer(const struct hm_endpoint *to)
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->more, NULL);
 	if (r == 0)
-		r = -pthread_create(&c->thread, NULL, write_on, c);
+		r = start_thread(c);
 	if (r == 0)
 		return c;
 	if (c->fd >= 0)

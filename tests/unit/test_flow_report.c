@@ -47,6 +47,11 @@ static void test_flow_report_cache_beyond_memory_is_refused(void **state)
 
 /* --- what is refused, and how it is said --- */
 
+#define IPV6_4                                                                       \
+	"\"sourceIPv6Address\", \"destinationIPv6Address\", \"sourceIPv6Address\", " \
+	"\"destinationIPv6Address\", "
+#define IPV6_8 IPV6_4 IPV6_4
+
 static const struct refused {
 	const char *args;
 	int mapi_errno;
@@ -113,6 +118,9 @@ static const struct refused {
 	 "template[0]: flow records have no bgpSourceAsNumber"},
 	{"[{\"exporters\": [{\"host\": \"::1\", \"template\": [\"sourceIPv4Address\"]}]}]", 7000,
 	 "no element for IPv6"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"mtu\": 512, \"template\": "
+	 "[\"protocolIdentifier\", " IPV6_8 IPV6_8 IPV6_8 IPV6_4 "\"flowEndReason\"]}]}]",
+	 7000, "exporters[0]: the template needs messages of 470 bytes"},
 	{"[{\"exporters\": [{\"host\": \"::1\", \"time_unit\": \"m\"}]}]", 7000,
 	 "time_unit must be one of s, ms, us, ns, not \"m\""},
 	{"[{\"exporters\": [{\"host\": \"::1\", \"options\": [\"all\"]}]}]", 7000,
