@@ -68,15 +68,10 @@ class Reconfigure(unittest.TestCase):
     # --- at rest ---
 
     def stop_device(self, h):
-        """Until the worker has finished its last batch; returns the packets received so far."""
+        """Until no packet moves; returns how many have been received."""
         h.call("device.stop", device="trace")
-
-        def rested():
-            seen = homard.received(h, "trace")
-            time.sleep(0.01)
-            line = h.ledger()["devices"][0]
-            return line["in_flight"] == 0 and seen == line["received"]
-        homard.until(rested, what="the worker to rest")
+        # answered when every worker has come round: then each has finished its last batch
+        h.call("flow.close", flow=h.flow("trace", ["PKT_COUNTER"]))
         return homard.received(h, "trace")
 
     def check(self, h, name, flow, received):
