@@ -38,6 +38,8 @@ void hm_ctl_print_json(const json_t *v);
 json_t *hm_ctl_which(const char *text);
 
 int hm_ctl_ledger(struct hm_ctl *ctl, int argc, char **argv);
+int hm_ctl_explain(struct hm_ctl *ctl, int argc, char **argv);
+int hm_ctl_explain_sample(struct hm_ctl *ctl, int argc, char **argv);
 int hm_ctl_watch(struct hm_ctl *ctl, int argc, char **argv);
 /* `BPF_FILTER "port 80"` as ["BPF_FILTER", "port 80"]; NULL if a quote or bracket does not end. */
 json_t *hm_ctl_parse_call(const char *text);

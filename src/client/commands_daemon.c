@@ -128,6 +128,13 @@ const struct hm_command hm_commands_daemon[] = {
 	{"ledger", "", 0, 0, hm_ctl_ledger,
 	 "where every packet and flow record went\n"
 	 "Each line is a sum; exit code 1 if one of them does not balance.\n"},
+	{"explain sample", "BATCHES", 1, 1, hm_ctl_explain_sample,
+	 "how often a batch is timed for explain\n"
+	 "One batch of so many on each worker; 0 switches it off.\n"},
+	{"explain", "[FLOW]", 0, 1, hm_ctl_explain,
+	 "where each function runs, with which flows it is shared, and what it costs\n"
+	 "Cycles are cycles a packet of the device, of batches that were timed; \"a packet there\"\n"
+	 "is of the packets that reach the entry. docs/design/0009-explain.md has the details.\n"},
 	{"memory", "", 0, 0, memory, "what the daemon has allocated"},
 	{"reload", "", 0, 0, reload, "loads the configuration file again"},
 	{"log", "[[TYPE] LEVEL]", 0, 2, log_level,

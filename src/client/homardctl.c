@@ -125,7 +125,7 @@ int hm_ctl_usage(struct hm_ctl *ctl, const char *format, ...)
 
 void hm_ctl_print_json(const json_t *v)
 {
-	json_dumpf(v, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	json_dumpf(v, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
 	putchar('\n');
 	fflush(stdout);
 }

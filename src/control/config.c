@@ -376,6 +376,7 @@ void hm_config_reference(FILE *out)
 		{"`eal`", hm_eal_keys},
 		{"`control`", hm_control_keys},
 		{"`search`", hm_search_keys},
+		{"`explain`", hm_explain_keys},
 		{"`devices[]`", hm_device_keys},
 		{"`flows[]`", hm_flow_keys},
 		{"`netflow[]`", hm_netflow_keys},

@@ -106,6 +106,18 @@ const struct hm_key hm_control_keys[] = {
 	{0},
 };
 
+const struct hm_key hm_explain_keys[] = {
+	{.name = "sample_batches",
+	 .type = HM_KEY_INT,
+	 .min = 0,
+	 .max = 1000000,
+	 .fallback = "512",
+	 .help = "one batch of so many is timed on each worker, for what `explain` calls measured; "
+		 "0: none",
+	 .HM_KEY_AT(struct hm_explain_config, sample_batches)},
+	{0},
+};
+
 static_assert(HM_TUNNEL_GRE == 1 << 0 && HM_TUNNEL_ERSPAN == 1 << 1 && HM_TUNNEL_VXLAN == 1 << 2 &&
 		      HM_TUNNEL_GENEVE == 1 << 3 && HM_TUNNEL_GTPU == 1 << 4 &&
 		      HM_TUNNEL_IPIP == 1 << 5,
@@ -428,6 +440,11 @@ const struct hm_key hm_config_keys[] = {
 	 .keys = hm_search_keys,
 	 .help = "how strings and regular expressions are compiled",
 	 .HM_KEY_AT(struct hm_config, search)},
+	{.name = "explain",
+	 .type = HM_KEY_OBJECT,
+	 .keys = hm_explain_keys,
+	 .help = "what flows cost",
+	 .HM_KEY_AT(struct hm_config, explain)},
 	{.name = "devices",
 	 .type = HM_KEY_OBJECTS,
 	 .keys = hm_device_keys,

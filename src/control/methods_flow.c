@@ -77,6 +77,21 @@ static const struct hm_key function_params[] = {
 	FUNCTION(true, "one function, by number, or by name if the flow has one of it"),
 	{0},
 };
+static const struct hm_key explain_params[] = {
+	{.name = "flow",
+	 .type = HM_KEY_WHICH,
+	 .help = "one flow, by number or name; without it all"},
+	{0},
+};
+static const struct hm_key sample_params[] = {
+	{.name = "batches",
+	 .type = HM_KEY_INT,
+	 .required = true,
+	 .min = 0,
+	 .max = 1000000,
+	 .help = "one batch of so many is timed on each worker; 0: none"},
+	{0},
+};
 static const struct hm_key no_params[] = {
 	{0},
 };
@@ -325,6 +340,21 @@ static void flow_list(struct hm_call *c, const json_t *params)
 	hm_call_result(c, hm_flow_list(c->peer->control->engine));
 }
 
+static void explain(struct hm_call *c, const json_t *params)
+{
+	const json_t *which = json_object_get(params, "flow");
+	struct hm_flow *f = which ? find_flow(c, params) : NULL;
+	if (f || !which)
+		hm_call_result(c, hm_explain(c->peer->control->engine, f));
+}
+
+static void explain_sample(struct hm_call *c, const json_t *params)
+{
+	json_int_t every = json_integer_value(json_object_get(params, "batches"));
+	hm_engine_sample(c->peer->control->engine, (uint32_t)every);
+	hm_call_result(c, json_pack("{s:I}", "sample_batches", every));
+}
+
 static void flow_buffer(struct hm_call *c, const json_t *params)
 {
 	struct hm_error err = {0};
@@ -359,6 +389,10 @@ const struct hm_method hm_methods_flow[] = {
 	{"flow.info", HM_ROLE_READER, flow_params, flow_info, "a flow, its state and functions"},
 	{"flow.close", HM_ROLE_READER, flow_params, flow_close, "ends a flow"},
 	{"flow.list", HM_ROLE_READER, no_params, flow_list, "all flows"},
+	{"explain", HM_ROLE_READER, explain_params, explain,
+	 "where each function runs, which flows share it, and what it costs"},
+	{"explain.sample", HM_ROLE_ADMINISTRATOR, sample_params, explain_sample,
+	 "how often a batch is timed"},
 	{"flow.buffer", HM_ROLE_READER, function_params, flow_buffer,
 	 "the packet ring of TO_BUFFER: its memory's descriptor comes with the answer"},
 	{0},

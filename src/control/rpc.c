@@ -46,7 +46,7 @@ void hm_peer_gone(struct hm_peer *p)
 
 static void send_json(struct hm_peer *p, json_t *message, int fd)
 {
-	char *line = json_dumps(message, JSON_COMPACT);
+	char *line = json_dumps(message, JSON_COMPACT | JSON_REAL_PRECISION(12));
 	json_decref(message);
 	if (!line) {
 		if (fd >= 0)

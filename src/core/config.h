@@ -43,6 +43,10 @@ struct hm_search_config {
 	uint32_t cache_mb; // of its files
 };
 
+struct hm_explain_config {
+	uint32_t sample_batches; // one batch of so many is timed, 0: none
+};
+
 struct hm_device_config {
 	char *name;
 	enum hm_source source;
@@ -71,6 +75,7 @@ struct hm_config {
 	struct hm_eal_config eal;
 	struct hm_control_config control;
 	struct hm_search_config search;
+	struct hm_explain_config explain;
 	struct hm_device_config *devices;
 	size_t n_devices;
 	struct hm_flow_config

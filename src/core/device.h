@@ -28,6 +28,8 @@ struct hm_device {
 	bool want_start;          // as soon as the flows of the configuration are connected
 	uint64_t wire_last;       // ipackets when last looked at
 	bool wire_unknown;        // the driver's counters have gone backwards
+	uint64_t received_last;   // by the workers, when last looked at
+	double packets_per_s;     // between the last two looks
 	char error[HM_ERROR_MAX]; // why the source ended early, empty if it did not
 
 	struct rte_eth_dev_info info;
@@ -42,6 +44,9 @@ struct hm_device {
 	bool dirty;                       // flows came or went since the last generation
 	struct hm_generation *generation; // programs being replaced
 	uint64_t last_generation, next_generation_tsc;
+	struct {
+		uint32_t flows, filters, patterns; // of the running programs, each as often as it is used
+	} uses;
 	struct hm_filter_index *filter_index; // of the next programs, NULL without filters
 	// publish_patterns.c
 	bool patterns_changed;            // flows with patterns came or went since the last look

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/cost.h"
 #include "core/engine_internal.h"
 #include "core/log.h"
 
@@ -145,6 +146,7 @@ int hm_engine_start(struct hm_engine *e, struct hm_error *err)
 					    e->workers[i]->lcore);
 	}
 	e->launched = true;
+	hm_engine_sample(e, e->config->explain.sample_batches);
 	if (hm_flows_from_config(e, e->config, err) < 0)
 		return -EINVAL;
 	// a trace that nobody looks at yet waits, so that a client can connect all its flows first
@@ -219,10 +221,19 @@ static unsigned poll_functions(struct hm_engine *e, uint64_t now_ns)
 
 static void every_second(struct hm_engine *e)
 {
-	if (rte_rdtsc() < e->next_second_tsc)
+	uint64_t now = rte_rdtsc();
+	double seconds;
+
+	if (now - e->last_second_tsc < rte_get_tsc_hz())
 		return;
-	e->next_second_tsc = rte_rdtsc() + rte_get_tsc_hz();
+	seconds = e->last_second_tsc ? (double)(now - e->last_second_tsc) / (double)rte_get_tsc_hz()
+				     : 0;
+	e->last_second_tsc = now;
 	hm_clock_adjust();
+	if (e->sample_batches)
+		hm_cost_learn(e);
+	for (size_t i = 0; i < e->n_devices; i++)
+		hm_cost_watch_rate(&e->devices[i], seconds);
 	for (size_t i = 0; i < e->n_devices; i++)
 		if (e->devices[i].state == HM_DEVICE_RUNNING) {
 			struct rte_eth_stats s;

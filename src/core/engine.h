@@ -96,6 +96,13 @@ json_t *hm_flow_list(struct hm_engine *e);
 /* The descriptor of a function's packet ring (stays the ring's), and what it is; -1 with err. */
 int hm_flow_pktring_fd(struct hm_flow *f, const json_t *which, struct hm_error *err);
 
+/* --- explain --- */
+
+/* What runs where, shared with whom, at what cost: of all devices, or of one flow (docs/design/0009). */
+json_t *hm_explain(struct hm_engine *e, struct hm_flow *only);
+/* From now on one batch of `every` is timed on each worker; 0: none. */
+void hm_engine_sample(struct hm_engine *e, uint32_t every);
+
 /* --- the ledger --- */
 json_t *hm_ledger(struct hm_engine *e);        // docs/ledger.md
 json_t *hm_netflow_stats(struct hm_engine *e); // every FLOW_REPORT with its exporters

@@ -6,12 +6,23 @@
 #include "core/flow.h"
 #include "core/search_store.h"
 
+#define HM_LEARNED_MAX 512
+
+/* What a function was measured to cost of what the model says, and the part of packets that it passes (cost.c). */
+struct hm_learned {
+	const struct hm_function *fn;
+	bool slow; // asked packet by packet
+	double factor, passes;
+	double cycles, expected; // being added up
+	struct hm_sample sum;
+};
+
 struct hm_engine {
 	const struct hm_config *config;
 	struct rte_rcu_qsbr *qsbr;
 	_Atomic bool stop;
 	bool launched;
-	uint64_t next_second_tsc;
+	uint64_t last_second_tsc;
 	unsigned n_workers;
 	struct hm_worker *workers[HM_WORKERS_MAX];
 	size_t n_devices;
@@ -23,6 +34,9 @@ struct hm_engine {
 	struct hm_flow_bucket flows_by_id[HM_FLOW_BUCKETS], flows_by_name[HM_FLOW_BUCKETS];
 	struct hm_compiler *compiler;
 	struct hm_reload *reload; // under way, or NULL
+	uint32_t sample_batches;  // one batch of so many is timed, 0: none
+	uint32_t n_learned;
+	struct hm_learned learned[HM_LEARNED_MAX];
 };
 
 /* --- publish.c --- */

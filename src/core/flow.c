@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/engine_internal.h"
 #include "core/pktring.h"
+#include "filter/filter.h"
 
 struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const char *name,
 			       const struct hm_owner *owner, struct hm_error *err)
@@ -342,6 +343,7 @@ static const char *status_of(const struct hm_flow *f)
 
 static json_t *function_info(const struct hm_instance *in)
 {
+	const char *engine = NULL;
 	struct hm_counts c;
 	json_t *info;
 
@@ -350,9 +352,12 @@ static json_t *function_info(const struct hm_instance *in)
 			 in->fn->name, "args", in->args, "result", in->fn->results || in->fn->stats,
 			 "in", (json_int_t)c.in, "out", (json_int_t)c.out, "dropped",
 			 (json_int_t)c.dropped);
-	if (in->fn->pattern && in->fn->pattern(in->conf))
-		json_object_set_new(info, "engine",
-				    json_string(hm_pattern_engine(in->fn->pattern(in->conf))));
+	if (in->fn->filter)
+		engine = hm_filter_engine(in->fn->filter(in->conf));
+	else if (in->fn->pattern && in->fn->pattern(in->conf))
+		engine = hm_pattern_engine(in->fn->pattern(in->conf));
+	if (engine)
+		json_object_set_new(info, "engine", json_string(engine));
 	return info;
 }
 

@@ -108,6 +108,11 @@ struct hm_apply_ctx {
 	uint32_t owner_uid;
 };
 
+/* In cycles: of a batch in which packets reach it, and of each such packet. Only until it has been measured. */
+struct hm_cost {
+	unsigned batch, packet;
+};
+
 struct hm_filter;
 struct hm_pattern;
 struct hm_pktring;
@@ -120,6 +125,7 @@ struct hm_function {
 	const struct hm_arg *args;      // up to HM_ARGS_MAX, ends with {0}; NULL: none
 	const struct hm_field *results; // ends with {0}; NULL: the function has no result (6146)
 	size_t conf_size, core_size;
+	struct hm_cost cost; // {0}: as most of its kind
 
 	// control core
 	int (*conf_init)(void *conf, const union hm_value *args, const struct hm_apply_ctx *ctx,

@@ -77,6 +77,11 @@ uint64_t *hm_node_out(const struct hm_node *n, unsigned lane)
 	return n->out == HM_NO_CELL ? NULL : hm_cells_at(n->nodes->cells, lane, n->out);
 }
 
+struct hm_sample *hm_node_sample(const struct hm_node *n, unsigned lane)
+{
+	return n->sample == HM_NO_CELL ? NULL : hm_cells_at(n->nodes->cells, lane, n->sample);
+}
+
 /* --- the table of those that may be shared --- */
 
 /* A filter or pattern has a slot of its own while a node holds it: then that is the key, whoever asks. */
@@ -159,7 +164,8 @@ struct hm_nodes *hm_nodes_create(unsigned n_lanes, const int *sockets)
 	s->n_lanes = n_lanes;
 	memcpy(s->socket_of, sockets, n_lanes * sizeof(s->socket_of[0]));
 	s->cells = hm_cells_create(n_lanes, sockets);
-	s->root = (struct hm_node){.nodes = s, .kind = HM_NODE_ROOT, .state = HM_NO_CELL};
+	s->root = (struct hm_node){
+		.nodes = s, .kind = HM_NODE_ROOT, .state = HM_NO_CELL, .sample = HM_NO_CELL};
 	TAILQ_INIT(&s->root.children);
 	s->root.out = s->cells ? hm_cells_take(s->cells, sizeof(uint64_t)) : HM_NO_CELL;
 	if (s->root.out != HM_NO_CELL && grow(s))
@@ -224,6 +230,11 @@ static int create_states(struct hm_node *n, struct hm_error *err)
 	struct hm_cells *cells = n->nodes->cells;
 	size_t size = n->fn->core_size;
 
+	if (n->kind != HM_NODE_PASSIVE) {
+		n->sample = hm_cells_take(cells, sizeof(struct hm_sample));
+		if (n->sample == HM_NO_CELL)
+			goto no_memory;
+	}
 	if (counts(n->kind)) {
 		n->out = hm_cells_take(cells, out_bytes(n->kind));
 		if (n->out == HM_NO_CELL)
@@ -253,6 +264,7 @@ static void destroy_states(struct hm_node *n)
 	free(n->states);
 	hm_cells_give(s->cells, n->state, n->fn->core_size);
 	hm_cells_give(s->cells, n->out, out_bytes(n->kind));
+	hm_cells_give(s->cells, n->sample, sizeof(struct hm_sample));
 }
 
 static void fini_lanes(struct hm_node *n, unsigned n_lanes)
@@ -296,6 +308,7 @@ static struct hm_node *create_node(struct hm_node *parent, const struct hm_funct
 			      .n_instances = 1,
 			      .out = HM_NO_CELL,
 			      .state = HM_NO_CELL,
+			      .sample = HM_NO_CELL,
 			      .conf = conf};
 	n->slot = slot_of(fn, n->kind, conf);
 	TAILQ_INIT(&n->children);

@@ -18,6 +18,7 @@
 
 #include "core/cells.h"
 #include "core/function.h"
+#include "core/stopwatch.h"
 
 struct hm_filter;
 
@@ -43,9 +44,12 @@ struct hm_node {
 	uint32_t slot; // of its filter or pattern
 	uint32_t refs; // instances and children
 	uint32_t n_instances;
-	uint32_t out;   // cell; a transform's `dropped` is behind it. HM_NO_CELL: as many as in
-	uint32_t state; // cell; HM_NO_CELL: none, or in states[]
-	uint64_t generation; // the last one whose programs have it
+	uint32_t out;    // cell; a transform's `dropped` is behind it. HM_NO_CELL: as many as in
+	uint32_t state;  // cell; HM_NO_CELL: none, or in states[]
+	uint32_t sample; // cell; HM_NO_CELL: a passive one, or the root
+	uint64_t generation;    // the last one whose programs have it
+	struct hm_sample since; // what was timed of the device before it came
+	uint32_t number;        // in the answer of explain that is being made
 	void *conf;
 	void **states; // by lane, if too large for cells
 	// sharing
@@ -82,3 +86,4 @@ const struct hm_pattern *hm_node_pattern(const struct hm_node *n);
 /* The node's state and counters on one lane; NULL where it has none. */
 void *hm_node_state(const struct hm_node *n, unsigned lane);
 uint64_t *hm_node_out(const struct hm_node *n, unsigned lane);
+struct hm_sample *hm_node_sample(const struct hm_node *n, unsigned lane);

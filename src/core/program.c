@@ -39,7 +39,7 @@ void hm_searches_unref(struct hm_searches *s)
 
 /* The parts of a program's one piece of memory. */
 struct parts {
-	size_t entry, mask, tables, calls, marks, end;
+	size_t entry, mask, sample, tables, calls, marks, end;
 };
 
 static struct parts parts_of(const struct hm_layout *l, uint32_t n_marks)
@@ -47,16 +47,12 @@ static struct parts parts_of(const struct hm_layout *l, uint32_t n_marks)
 	struct parts p = {.entry = RTE_CACHE_LINE_ROUNDUP(sizeof(struct hm_program))};
 
 	p.mask = p.entry + l->n * sizeof(struct hm_entry);
-	p.calls = p.mask + l->n * sizeof(uint64_t);
+	p.sample = p.mask + l->n * sizeof(uint64_t);
+	p.calls = p.sample + l->n * sizeof(struct hm_sample *);
 	p.marks = p.calls + (l->n_ticks + l->n_drains + l->n_readies) * sizeof(struct hm_call_of);
 	p.tables = p.marks + n_marks * sizeof(struct hm_mark);
 	p.end = p.tables + l->n_slots * sizeof(uint32_t);
 	return p;
-}
-
-uint64_t hm_program_bytes(const struct hm_layout *l, uint32_t n_marks)
-{
-	return parts_of(l, n_marks).end;
 }
 
 static int create_filters(struct hm_program *p, unsigned depth, struct hm_filter_index *index,
@@ -103,6 +99,7 @@ static void fill_entries(struct hm_program *p, const struct hm_layout *l, unsign
 		e->state = hm_node_state(at->node, lane);
 		e->out = hm_node_out(at->node, lane);
 		e->slot = at->node->slot;
+		p->sample[i] = hm_node_sample(at->node, lane);
 		if (at->kind == HM_ENTRY_TRANSFORM)
 			e->transform = at->node->fn->transform;
 		else if (at->kind == HM_ENTRY_PROCESS || at->kind == HM_ENTRY_VISIT)
@@ -124,10 +121,12 @@ struct hm_program *hm_program_create(const struct hm_layout *l, unsigned lane,
 		return NULL;
 	}
 	p->n = l->n;
+	p->bytes = parts.end;
 	p->searches = searches;
 	p->n_marks = n_marks;
 	p->entry = (struct hm_entry *)(memory + parts.entry);
 	p->mask = (uint64_t *)(memory + parts.mask);
+	p->sample = (struct hm_sample **)(memory + parts.sample);
 	p->ticks = (struct hm_call_of *)(memory + parts.calls);
 	p->drains = p->ticks + l->n_ticks;
 	p->readies = p->drains + l->n_drains;
@@ -155,7 +154,8 @@ struct run {
 	struct hm_program *program;
 	struct hm_workspace *ws;
 	const struct hm_parse_conf *conf;
-	unsigned depth; // of the batch that is run over
+	unsigned depth;             // of the batch that is run over
+	struct hm_stopwatch *watch; // NULL: not timed
 };
 
 /* A node's packets out come before those of the nodes behind it: readers go the other way (instance.c). */
@@ -164,7 +164,35 @@ static inline void count(uint64_t *counter, unsigned n)
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELEASE);
 }
 
+/* The functions below with `timed` are inlined by force, since each is compiled twice: without any trace of the
+ * stopwatch for nearly all batches, and with laps for the few that are timed. */
+#define TWICE static inline __attribute__((always_inline))
+
 static void run_range(const struct run *r, uint32_t first, uint32_t end, const struct hm_batch *b);
+static void run_range_timed(const struct run *r, uint32_t first, uint32_t end,
+			    const struct hm_batch *b);
+
+TWICE void run_entries(const struct run *r, uint32_t first, uint32_t end, const struct hm_batch *b,
+		       const bool timed)
+{
+	if (timed)
+		run_range_timed(r, first, end, b);
+	else
+		run_range(r, first, end, b);
+}
+
+/* Books the time since the last lap on entry i, or on a stage. */
+TWICE void lap(const struct run *r, uint32_t i, uint64_t in, unsigned passed, const bool timed)
+{
+	if (timed)
+		hm_lap(r->watch, r->program->sample[i], hm_mask_count(in), passed);
+}
+
+TWICE void lap_stage(const struct run *r, enum hm_stage stage, uint64_t in, const bool timed)
+{
+	if (timed)
+		hm_lap(r->watch, &r->watch->stages[stage], hm_mask_count(in), hm_mask_count(in));
+}
 
 static void begin_scans(const struct run *r, struct hm_batch *b)
 {
@@ -178,11 +206,32 @@ static void begin_scans(const struct run *r, struct hm_batch *b)
 		hm_search_begin(b->search);
 }
 
+/* Evaluates all filters, once a batch. */
+TWICE void run_filters(const struct run *r, const struct hm_batch *b, const bool timed)
+{
+	if (b->filters->ran)
+		return;
+	hm_filter_scan_run(b->filters, b);
+	lap_stage(r, HM_STAGE_FILTERS, b->all, timed);
+}
+
+/* Scans the packets of `in` that nobody has scanned yet. */
+TWICE void run_patterns(const struct run *r, const struct hm_batch *b, uint64_t in,
+			const bool timed)
+{
+	uint64_t todo = in & ~b->search->scanned;
+
+	if (!todo)
+		return;
+	hm_search_run(b->search, b, in);
+	lap_stage(r, HM_STAGE_PATTERNS, todo, timed);
+}
+
 /* Fills the next child batch, runs the subtree behind entry i over it, gives the copies back. */
 static void __attribute__((noinline))
 run_transform(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_t in)
 {
-	const struct run inner = {r->program, r->ws, r->conf, r->depth + 1};
+	const struct run inner = {r->program, r->ws, r->conf, r->depth + 1, r->watch};
 	const struct hm_entry *e = &r->program->entry[i];
 	struct hm_batch *child = &r->ws->child[r->depth];
 	uint64_t dropped;
@@ -194,60 +243,56 @@ run_transform(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_
 	dropped = e->transform(e->state, b, in, child, r->ws->copies);
 	count(&e->out[0], child->n);
 	count(&e->out[1], hm_mask_count(dropped));
+	child->all = hm_mask_first(child->n);
+	if (child->n)
+		hm_parse(child, r->conf);
+	lap(r, i, in, child->n, r->watch != NULL);
 	if (!child->n)
 		return;
-	child->all = hm_mask_first(child->n);
 	begin_scans(&inner, child);
-	hm_parse(child, r->conf);
 	r->program->mask[i] = child->all;
-	run_range(&inner, i + 1, i + e->skip, child);
+	run_entries(&inner, i + 1, i + e->skip, child, r->watch != NULL);
 	for (uint32_t k = 0; k < child->n; k++)
 		hm_copies_give(r->ws->copies, (uint8_t *)(uintptr_t)child->data[k]);
 }
 
-/* The filter or pattern of entry i lets `out` through. */
-static inline void pass(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_t out)
-{
-	const struct hm_entry *e = &r->program->entry[i];
-
-	count(e->out, hm_mask_count(out));
-	r->program->mask[i] = out;
-	if (e->skip > 1)
-		run_range(r, i + 1, i + e->skip, b);
-}
-
 /* Of the entries behind a switch runs those whose slot is in a list, with the packets of `in` that the slot has. */
-static void run_listed(const struct run *r, const struct hm_entry *e, const struct hm_batch *b,
-		       uint64_t in, const uint32_t *listed, uint32_t n, const uint64_t *masks)
+TWICE void run_listed(const struct run *r, const struct hm_entry *e, const struct hm_batch *b,
+		      uint64_t in, const uint32_t *listed, uint32_t n, const uint64_t *masks,
+		      const bool timed)
 {
 	for (uint32_t k = 0; k < n; k++) {
 		uint32_t slot = listed[k], i = slot < e->slot ? e->entry_of[slot] : 0;
 		uint64_t out = in & masks[slot];
 
-		if (i && out)
-			pass(r, i, b, out);
+		if (!i || !out)
+			continue;
+		count(r->program->entry[i].out, hm_mask_count(out));
+		r->program->mask[i] = out;
+		lap(r, i, in, hm_mask_count(out), timed);
+		if (r->program->entry[i].skip > 1)
+			run_entries(r, i + 1, i + r->program->entry[i].skip, b, timed);
 	}
 }
 
-static void run_switch(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_t in)
+TWICE void run_switch(const struct run *r, const struct hm_entry *e, const struct hm_batch *b,
+		      uint64_t in, const bool timed)
 {
-	const struct hm_entry *e = &r->program->entry[i];
-
 	if (e->kind == HM_ENTRY_FILTERS) {
-		struct hm_filter_scan *s = b->filters;
+		const struct hm_filter_scan *s = b->filters;
 
-		if (!s->ran)
-			hm_filter_scan_run(s, b);
-		run_listed(r, e, b, in, s->active, s->n_active, s->mask);
+		run_filters(r, b, timed);
+		run_listed(r, e, b, in, s->active, s->n_active, s->mask, timed);
 	} else {
-		struct hm_search *s = b->search;
+		const struct hm_search *s = b->search;
 
-		hm_search_run(s, b, in);
-		run_listed(r, e, b, in, s->touched, s->n_touched, s->hits);
+		run_patterns(r, b, in, timed);
+		run_listed(r, e, b, in, s->touched, s->n_touched, s->hits, timed);
 	}
 }
 
-static void run_range(const struct run *r, uint32_t first, uint32_t end, const struct hm_batch *b)
+TWICE void run_body(const struct run *r, uint32_t first, uint32_t end, const struct hm_batch *b,
+		    const bool timed)
 {
 	const struct hm_entry *entries = r->program->entry;
 	uint64_t *mask = r->program->mask;
@@ -258,9 +303,13 @@ static void run_range(const struct run *r, uint32_t first, uint32_t end, const s
 
 		switch (e->kind) {
 		case HM_ENTRY_FILTER:
+			if (timed) // else the first one that asks runs them all
+				run_filters(r, b, timed);
 			out = hm_filter_hits(b->filters, b, in, e->slot);
 			break;
 		case HM_ENTRY_PATTERN:
+			if (timed && hm_search_is_direct(b->search, e->slot))
+				run_patterns(r, b, in, timed);
 			out = hm_search_hits(b->search, b, in, e->slot);
 			break;
 		case HM_ENTRY_PROCESS:
@@ -268,6 +317,7 @@ static void run_range(const struct run *r, uint32_t first, uint32_t end, const s
 			break;
 		case HM_ENTRY_VISIT:
 			e->process(e->state, b, in);
+			lap(r, i, in, hm_mask_count(in), timed);
 			mask[i++] = in;
 			continue;
 		case HM_ENTRY_TRANSFORM:
@@ -275,10 +325,11 @@ static void run_range(const struct run *r, uint32_t first, uint32_t end, const s
 			i += e->skip;
 			continue;
 		default:
-			run_switch(r, i, b, in);
+			run_switch(r, e, b, in, timed);
 			i += e->skip;
 			continue;
 		}
+		lap(r, i, in, hm_mask_count(out), timed);
 		if (!out) {
 			i += e->skip;
 			continue;
@@ -288,15 +339,26 @@ static void run_range(const struct run *r, uint32_t first, uint32_t end, const s
 	}
 }
 
-void hm_program_run(struct hm_program *p, struct hm_batch *b, struct hm_workspace *ws,
-		    const struct hm_parse_conf *conf)
+static void run_range(const struct run *r, uint32_t first, uint32_t end, const struct hm_batch *b)
 {
-	const struct run r = {.program = p, .ws = ws, .conf = conf};
+	run_body(r, first, end, b, false);
+}
+
+static void __attribute__((noinline))
+run_range_timed(const struct run *r, uint32_t first, uint32_t end, const struct hm_batch *b)
+{
+	run_body(r, first, end, b, true);
+}
+
+void hm_program_run(struct hm_program *p, struct hm_batch *b, struct hm_workspace *ws,
+		    const struct hm_parse_conf *conf, struct hm_stopwatch *watch)
+{
+	const struct run r = {.program = p, .ws = ws, .conf = conf, .watch = watch};
 
 	begin_scans(&r, b);
 	count(p->entry[0].out, b->n);
 	p->mask[0] = b->all;
-	run_range(&r, 1, p->n, b);
+	run_entries(&r, 1, p->n, b, watch != NULL);
 }
 
 void hm_program_adopt(struct hm_program *p)

@@ -61,6 +61,7 @@ struct hm_workspace {
 
 struct hm_program {
 	uint32_t n;
+	uint64_t bytes;
 	struct hm_searches *searches; // NULL without patterns
 	struct hm_filter_scan
 		*filters[1 + HM_TRANSFORM_DEPTH]; // as in searches; NULL without filters
@@ -69,6 +70,7 @@ struct hm_program {
 	struct hm_mark *marks;
 	uint64_t *mask; // scratch: what left each entry
 	struct hm_entry *entry;
+	struct hm_sample **sample; // of each entry, for batches that are timed
 };
 
 /* For the lane-th worker of the device. Takes over a reference on `searches` and takes one on `index`; the caller
@@ -77,13 +79,12 @@ struct hm_program *hm_program_create(const struct hm_layout *layout, unsigned la
 				     struct hm_searches *searches, struct hm_filter_index *index,
 				     uint32_t n_marks, int socket);
 void hm_program_destroy(struct hm_program *p); // NULL is allowed
-uint64_t hm_program_bytes(const struct hm_layout *layout, uint32_t n_marks);
 
 /* Worker: before its first batch with the program. */
 void hm_program_adopt(struct hm_program *p);
-/* Worker: runs the program over a parsed batch. */
+/* Worker: runs the program over a parsed batch. With a stopwatch that runs, each entry is timed; NULL: none. */
 void hm_program_run(struct hm_program *p, struct hm_batch *b, struct hm_workspace *ws,
-		    const struct hm_parse_conf *conf);
+		    const struct hm_parse_conf *conf, struct hm_stopwatch *watch);
 void hm_program_tick(struct hm_program *p, uint64_t now_ns);
 /* Whether every function can take a whole batch now; a lossless source waits until it is so. */
 bool hm_program_ready(const struct hm_program *p);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cost.h"
 #include "core/engine_internal.h"
 #include "core/log.h"
 #include "core/marks.h"
@@ -47,13 +48,26 @@ static bool can_run(const struct hm_flow *f, const struct hm_device *d)
 				  (f->state == HM_FLOW_CONNECTING && hm_patterns_held(f, d->db)));
 }
 
+/* The node is in the programs; if it is new, it costs from now on. */
+static void use_node(struct hm_device *d, struct hm_node *n, const struct hm_sample *timed)
+{
+	if (!n->generation)
+		n->since = *timed;
+	n->generation = d->last_generation;
+	d->uses.filters += n->kind == HM_NODE_FILTER;
+	d->uses.patterns += n->kind == HM_NODE_PATTERN;
+}
+
 static struct hm_generation *take_snapshot(struct hm_device *d)
 {
 	struct hm_generation *g = calloc(1, sizeof(*g));
+	struct hm_sample timed;
 	struct hm_flow *f;
 
 	if (!g)
 		return NULL;
+	hm_cost_stage(d, HM_STAGE_RECEIVE, &timed);
+	memset(&d->uses, 0, sizeof(d->uses));
 	g->fresh = calloc(d->n_connecting + 1, sizeof(struct hm_flow *));
 	if (!g->fresh) {
 		free(g);
@@ -67,7 +81,8 @@ static struct hm_generation *take_snapshot(struct hm_device *d)
 		if (f->state == HM_FLOW_CONNECTING)
 			g->fresh[g->n_fresh++] = f;
 		for (uint32_t i = 0; i < f->n; i++)
-			f->instances[i]->node->generation = g->number;
+			use_node(d, f->instances[i]->node, &timed);
+		d->uses.flows++;
 	}
 	return g;
 }

@@ -20,6 +20,7 @@ struct hm_reload {
 	struct hm_error err; // the first failure
 	size_t n_fresh, n_old;
 	uint32_t *fresh, *old; // flow numbers
+	uint32_t sample_batches;
 	hm_done_cb done;
 	void *arg;
 };
@@ -227,6 +228,7 @@ void hm_engine_reload(struct hm_engine *e, const struct hm_config *config, hm_do
 	}
 	r->done = done;
 	r->arg = arg;
+	r->sample_batches = config->explain.sample_batches;
 	e->reload = r;
 	r->pending = (unsigned)r->n_fresh;
 	for (size_t i = 0; i < config->n_flows; i++) {
@@ -257,6 +259,7 @@ unsigned hm_reload_poll(struct hm_engine *e)
 		r->done(r->arg, &r->err);
 	} else {
 		close_all(e, r->old, r->n_old);
+		hm_engine_sample(e, r->sample_batches);
 		for (size_t i = 0; i < r->n_fresh; i++) {
 			struct hm_flow *f = hm_flow_by_id(e, r->fresh[i]);
 

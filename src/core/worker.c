@@ -135,11 +135,30 @@ static void count_parsed(struct hm_queue *q, const struct hm_batch *b)
 	block_end(block, sequence);
 }
 
+/* One batch in many is timed; then the watch runs. */
+static bool start_sample(struct hm_lane *l, struct hm_stopwatch *watch)
+{
+	uint32_t every = atomic_load_explicit(&l->sample_batches, memory_order_relaxed);
+
+	if (likely(l->unsampled < every || !every))
+		return false;
+	watch->stages = l->stages;
+	hm_stopwatch_start(watch);
+	return true;
+}
+
+static inline void lap(struct hm_stopwatch *watch, enum hm_stage stage, const struct hm_batch *b)
+{
+	if (unlikely(watch != NULL))
+		hm_lap(watch, &watch->stages[stage], b->n, b->n);
+}
+
 static unsigned poll_queue(struct hm_worker *w, struct hm_lane *l, struct hm_queue *q,
 			   struct hm_program *p)
 {
 	struct rte_mbuf *mbufs[HM_BATCH_MAX];
 	struct hm_batch *b = &w->batch;
+	struct hm_stopwatch clock, *watch = start_sample(l, &clock) ? &clock : NULL;
 	unsigned cut;
 
 	b->n = rte_eth_rx_burst(q->port, q->queue, mbufs, q->burst);
@@ -151,12 +170,16 @@ static unsigned poll_queue(struct hm_worker *w, struct hm_lane *l, struct hm_que
 	b->all = hm_mask_first(b->n);
 	cut = fill_batch(l, b, mbufs);
 	count_received(q, b, cut);
+	lap(watch, HM_STAGE_RECEIVE, b);
 	hm_parse(b, &l->parse);
+	lap(watch, HM_STAGE_PARSE, b);
 	if (p)
-		hm_program_run(p, b, &w->workspace, &l->parse);
+		hm_program_run(p, b, &w->workspace, &l->parse, watch);
 	count_parsed(q, b);
 	l->newest_ns = RTE_MAX(l->newest_ns, b->ts_ns[b->n - 1]);
 	rte_pktmbuf_free_bulk(mbufs, b->n);
+	lap(watch, HM_STAGE_RELEASE, b);
+	l->unsampled = watch ? 1 : l->unsampled + 1;
 	return b->n;
 }
 

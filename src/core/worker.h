@@ -56,6 +56,9 @@ struct hm_lane {
 	_Atomic bool running; // control core: poll it
 	_Atomic bool ending;  // control core: the source has nothing more to offer
 	_Atomic bool drained; // worker: ending, everything received has been counted and moved
+	_Atomic uint32_t sample_batches; // control core: one batch of so many is timed, 0: none
+	uint32_t unsampled;              // batches since
+	struct hm_sample stages[HM_STAGES];
 	uint64_t newest_ns;
 	uint64_t aged_ns, aged_clock_ns; // the newest packet's time, and the host's when it was new
 	uint16_t n_queues;

@@ -34,6 +34,7 @@ static const struct hm_function byte_counter = {
 	.flags = HM_FN_SHARED_COUNTER,
 	.results = byte_counter_results,
 	.core_size = sizeof(struct byte_counter_core),
+	.cost = {.batch = 20},
 	.process = byte_counter_process,
 };
 

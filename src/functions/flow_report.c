@@ -539,6 +539,7 @@ static const struct hm_function flow_report = {
 	.results = results,
 	.conf_size = sizeof(struct report_conf),
 	.core_size = sizeof(struct report_core),
+	.cost = {.batch = 50, .packet = 75},
 	.conf_init = conf_init,
 	.conf_fini = conf_fini,
 	.core_init = core_init,

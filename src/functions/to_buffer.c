@@ -198,6 +198,7 @@ static const struct hm_function to_buffer = {
 	.args = arguments,
 	.conf_size = sizeof(struct to_buffer_conf),
 	.core_size = sizeof(struct to_buffer_core),
+	.cost = {.batch = 50, .packet = 60},
 	.conf_init = to_buffer_conf_init,
 	.connect = to_buffer_connect,
 	.conf_fini = to_buffer_conf_fini,

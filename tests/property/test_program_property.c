@@ -70,6 +70,8 @@ struct test {
 	regex_t regexps[CALLS];
 	struct expected flows[FIXTURE_FLOWS];
 	unsigned n_flows;
+	struct hm_sample stages[HM_STAGES];
+	struct hm_stopwatch watch;
 	bool shared; // some flow was seen to share a node
 };
 
@@ -232,6 +234,9 @@ static void run_batch(struct test *t)
 	for (uint32_t i = 0; i < n; i++)
 		packets[i] = &t->packets[rand() % PACKETS];
 	fill(b, packets, n);
+	// a batch that is timed takes another way through the program
+	t->x.watch = rand() % 2 ? &t->watch : NULL;
+	hm_stopwatch_start(&t->watch);
 	fixture_run(&t->x, (unsigned)rand() % 2, b);
 	for (unsigned f = 0; f < t->n_flows; f++)
 		for (uint32_t i = 0; i < n && t->flows[f].flow->generation; i++)
@@ -262,6 +267,7 @@ static void run_round(unsigned seed)
 
 	srand(seed);
 	prepare(t);
+	t->watch.stages = t->stages;
 	fixture_open(&t->x, 2);
 	fixture_publish(&t->x);
 	for (unsigned step = 0; step < STEPS; step++) {
@@ -280,6 +286,8 @@ static void run_round(unsigned seed)
 	for (unsigned f = 0; f < t->n_flows; f++)
 		check(&t->flows[f]);
 	assert_true(t->shared);
+	assert_true(t->stages[HM_STAGE_FILTERS].cycles > 0);
+	assert_true(t->stages[HM_STAGE_PATTERNS].packets > 0);
 	fixture_close(&t->x);
 	for (unsigned i = 0; i < CALLS; i++) {
 		hm_filter_destroy(t->filters[i]);

@@ -98,6 +98,7 @@ def agree(program, schema):
         "control": {"socket": "/tmp/s", "mode": "0600", "administrators": ["a"], "readers": ["b"],
                     "max_clients": 3, "max_flows_per_client": 3, "max_calls_per_client": 3,
                     "max_line_bytes": 4096},
+        "explain": {"sample_batches": 3},
         "devices": [{"name": "t", "trace": "t.pcap", "queues": 2, "burst": 3, "rx_descriptors": 64,
                      "snaplen": 64, "buffers": 3, "tunnels": ["gre"], "idle": "poll",
                      "pace": "x2", "loop": 3}],

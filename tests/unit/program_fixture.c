@@ -204,7 +204,7 @@ void fixture_run(struct fixture *x, unsigned lane, struct hm_batch *b)
 	b->link = HM_LINK_ETHERNET;
 	b->all = hm_mask_first(b->n);
 	hm_parse(b, &conf);
-	hm_program_run(x->programs[lane], b, x->ws, &conf);
+	hm_program_run(x->programs[lane], b, x->ws, &conf, x->watch);
 }
 
 uint64_t fixture_value(const struct hm_flow *f, uint32_t number)

@@ -26,6 +26,7 @@ struct fixture {
 	struct hm_searches *searches[4];
 	struct hm_program *programs[4];
 	struct hm_workspace *ws;
+	struct hm_stopwatch *watch; // NULL: batches are not timed
 };
 
 void fixture_open(struct fixture *x, unsigned n_lanes);

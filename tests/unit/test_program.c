@@ -423,6 +423,37 @@ static void test_program_many_gated_children_are_reached_by_slot(void **state)
 	}
 }
 
+static void test_program_timed_batch_is_booked_on_what_it_reached(void **state)
+{
+	struct test *t = *state;
+	struct hm_sample stages[HM_STAGES] = {0}, untimed;
+	struct hm_stopwatch watch = {.stages = stages};
+	struct hm_flow *f = fixture_flow(
+		&t->x,
+		"[[\"BPF_FILTER\", \"udp portrange 1-10\"], [\"STR_SEARCH\", \"number\", 0, 0],"
+		" [\"COPY\"], [\"EVERY\", 2], [\"BYTE_COUNTER\"]]");
+	static const uint64_t reached[] = {N, 10, 10, 10, 5}, passed[] = {10, 10, 10, 5, 5};
+
+	fixture_publish(&t->x);
+	run(t);
+	untimed = *hm_node_sample(f->instances[0]->node, 0);
+	assert_int_equal(untimed.batches, 0);
+	t->x.watch = &watch;
+	hm_stopwatch_start(&watch);
+	run(t);
+	for (unsigned i = 0; i < 5; i++) {
+		const struct hm_sample *s = hm_node_sample(f->instances[i]->node, 0);
+
+		assert_int_equal(s->batches, 1);
+		assert_int_equal(s->packets, reached[i]);
+		assert_int_equal(s->passed, passed[i]);
+		fixture_expect(f, i + 1, 2 * reached[i], 2 * passed[i], 0);
+	}
+	assert_int_equal(stages[HM_STAGE_PATTERNS].packets, 10);
+	assert_int_equal(stages[HM_STAGE_FILTERS].packets, N);
+	assert_true(stages[HM_STAGE_PATTERNS].cycles > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -456,6 +487,8 @@ int main(void)
 			test_program_shared_counters_begin_at_zero_for_each_flow, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_program_many_gated_children_are_reached_by_slot, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_program_timed_batch_is_booked_on_what_it_reached, setup, teardown),
 	};
 
 	if (start_eal() < 0)
