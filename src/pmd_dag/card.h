@@ -84,7 +84,8 @@ int card_mac_addr_set(struct rte_eth_dev *dev, struct rte_ether_addr *mac);
 
 /* --- card_stats.c --- */
 
-/* Each queue counts for itself in a block of uint64_t; a reset only moves its base. */
+/* Each queue counts for itself in a block of uint64_t; a reset only moves its base. What a queue has
+ * counted stays with the port when the queue goes, so that reconfiguring loses no statistics. */
 struct card_stats {
 	const struct card_stat {
 		const char *name;
@@ -92,12 +93,15 @@ struct card_stats {
 	} * xstats;
 	unsigned int nb_xstats;
 	size_t block, base, size; /* of the blocks in the queue */
+	size_t past;              /* of the same block in the port: of queues that are gone */
 };
 
 uint64_t card_stats_queue(const struct rte_eth_dev *dev, const struct card_stats *s,
 			  uint16_t queue_id, size_t offset);
 uint64_t card_stats_sum(const struct rte_eth_dev *dev, const struct card_stats *s, size_t offset);
 void card_stats_reset(struct rte_eth_dev *dev, const struct card_stats *s);
+/* Before a queue goes. */
+void card_stats_keep(struct rte_eth_dev *dev, const struct card_stats *s, uint16_t queue_id);
 int card_xstats_get(struct rte_eth_dev *dev, const struct card_stats *s,
 		    struct rte_eth_xstat *xstats, unsigned int n);
 int card_xstats_get_names(const struct card_stats *s, struct rte_eth_xstat_name *names,

@@ -21,7 +21,8 @@ card_stats_queue(const struct rte_eth_dev *dev, const struct card_stats *s, uint
 uint64_t
 card_stats_sum(const struct rte_eth_dev *dev, const struct card_stats *s, size_t offset)
 {
-	uint64_t sum = 0;
+	const uint64_t *past = RTE_PTR_ADD(dev->data->dev_private, s->past + offset);
+	uint64_t sum = *past;
 	uint16_t i;
 
 	for (i = 0; i < dev->data->nb_rx_queues; i++)
@@ -41,7 +42,18 @@ card_stats_reset(struct rte_eth_dev *dev, const struct card_stats *s)
 		if (q != NULL)
 			memcpy(RTE_PTR_ADD(q, s->base), RTE_PTR_ADD(q, s->block), s->size);
 	}
+	memset(RTE_PTR_ADD(port, s->past), 0, s->size);
 	memset(port->tx_dropped, 0, sizeof(port->tx_dropped));
+}
+
+void
+card_stats_keep(struct rte_eth_dev *dev, const struct card_stats *s, uint16_t queue_id)
+{
+	uint64_t *past = RTE_PTR_ADD(dev->data->dev_private, s->past);
+	size_t i;
+
+	for (i = 0; i < s->size / sizeof(*past); i++)
+		past[i] += card_stats_queue(dev, s, queue_id, i * sizeof(*past));
 }
 
 int

@@ -117,6 +117,7 @@ struct combo_port {
 	struct card_port card;
 	struct combo_args args;
 	struct combo_lib lib;
+	struct combo_rx_stats past; /* of queues that are gone */
 };
 
 /* combo_args.c */
@@ -143,6 +144,7 @@ uint16_t combo_recv(void *rx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts);
 /* combo_stats.c */
 int combo_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *stats);
 int combo_stats_reset(struct rte_eth_dev *dev);
+void combo_stats_keep(struct rte_eth_dev *dev, uint16_t queue_id); /* before a queue goes */
 int combo_xstats_get(struct rte_eth_dev *dev, struct rte_eth_xstat *xstats, unsigned int n);
 int combo_xstats_get_names(struct rte_eth_dev *dev, struct rte_eth_xstat_name *names,
 			   unsigned int n);

@@ -55,6 +55,7 @@ combo_rx_queue_release(struct rte_eth_dev *dev, uint16_t queue_id)
 	if (q == NULL)
 		return;
 	combo_rx_queue_stop(q);
+	combo_stats_keep(dev, queue_id);
 	dev->data->rx_queues[queue_id] = NULL;
 	rte_free(q);
 }

@@ -24,6 +24,7 @@ static const struct card_stats layout = {
 	.block = offsetof(struct combo_rx_queue, stats),
 	.base = offsetof(struct combo_rx_queue, stats_base),
 	.size = sizeof(struct combo_rx_stats),
+	.past = offsetof(struct combo_port, past),
 };
 
 #define SUM(dev, field) card_stats_sum(dev, &layout, offsetof(struct combo_rx_stats, field))
@@ -58,6 +59,12 @@ combo_stats_reset(struct rte_eth_dev *dev)
 {
 	card_stats_reset(dev, &layout);
 	return 0;
+}
+
+void
+combo_stats_keep(struct rte_eth_dev *dev, uint16_t queue_id)
+{
+	card_stats_keep(dev, &layout, queue_id);
 }
 
 int

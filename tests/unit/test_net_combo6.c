@@ -412,10 +412,12 @@ static void test_a_port_is_configured_again_with_other_queues(void **state)
 	card.channels = 4;
 	combo_add(&card);
 	uint16_t port = combo_open(COMBO_ARGS, 4);
+	uint64_t n = 0;
 	for (uint16_t queues = 4; queues > 0; queues--) {
 		for (uint16_t q = 0; q < queues; q++) {
 			uint16_t got = rte_eth_rx_burst(port, q, pkts, 64);
 			assert_true(got > 0);
+			n += got;
 			rte_pktmbuf_free_bulk(pkts, got);
 		}
 		assert_int_equal(rte_eth_dev_stop(port), 0);
@@ -424,7 +426,13 @@ static void test_a_port_is_configured_again_with_other_queues(void **state)
 			assert_int_equal(rte_eth_rx_queue_setup(port, q, 64, 0, NULL, pool), 0);
 		assert_int_equal(rte_eth_tx_queue_setup(port, 0, 64, 0, NULL), 0);
 		assert_int_equal(rte_eth_dev_start(port), 0);
+		// what queues have counted stays with the port
+		assert_int_equal(combo_stats(port).ipackets, n);
 	}
+	assert_true(combo_stats(port).imissed > 0); // under locks when it was stopped
+	assert_int_equal(dag_port_xstat(port, "rx_stop_drops"), combo_stats(port).imissed);
+	assert_int_equal(rte_eth_stats_reset(port), 0);
+	assert_int_equal(combo_stats(port).ipackets + combo_stats(port).imissed, 0);
 	combo_finish(port);
 }
 
