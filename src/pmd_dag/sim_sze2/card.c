@@ -84,6 +84,8 @@ static int fill_card(struct sze2_card *c, const struct sze2_sim_card *conf, stru
 	source.generator = conf->generator;
 	source.loop = conf->loop;
 	int ret = sim_source_open(&c->source, &source, err);
+	if (ret == 0)
+		ret = sim_split_init(&c->split, conf->channels, NULL, err);
 	if (ret < 0)
 		return ret;
 	c->faults = calloc(conf->n_faults + 1, sizeof(*c->faults));

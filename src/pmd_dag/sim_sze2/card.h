@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "pmd_dag/sim/source.h"
+#include "pmd_dag/sim/split.h"
 #include "pmd_dag/sim_sze2/libsze2.h"
 #include "pmd_dag/sim_sze2/sze2_sim.h"
 
@@ -47,6 +48,7 @@ struct sze2_card {
 	struct sze2_sim_card conf; // generator and path are the source's
 	struct sze2_sim_fault *faults;
 	struct sim_source source;
+	struct sim_split split;
 	struct hm_trace_packet packet; // waits for room
 	bool waiting;
 	bool exhausted;

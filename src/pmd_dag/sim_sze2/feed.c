@@ -8,7 +8,6 @@
 
 #include <zlib.h>
 
-#include "core/parse.h"
 #include "pmd_dag/sim_sze2/card.h"
 
 #define FCS       4u
@@ -35,22 +34,6 @@ const struct sze2_sim_fault *sze2_card_fault(const struct sze2_card *c, enum sze
 			return f;
 	}
 	return NULL;
-}
-
-static uint32_t split(const struct sze2_card *c, const struct hm_trace_packet *p)
-{
-	static const struct hm_parse_conf conf = {0};
-	static struct hm_batch b; // sze2_lock is held
-	if (c->conf.channels == 1)
-		return 0;
-	b.n = 1;
-	b.link = c->source.link;
-	b.all = 1;
-	b.data[0] = p->data;
-	b.caplen[0] = p->caplen < UINT16_MAX ? p->caplen : UINT16_MAX;
-	b.wirelen[0] = p->wirelen;
-	hm_parse(&b, &conf);
-	return b.hash[0] % c->conf.channels;
 }
 
 static void put_le16(uint8_t *p, uint32_t v)
@@ -168,7 +151,9 @@ static bool is_early(struct sze2_card *c)
 // False if the frame has to wait.
 static bool take_frame(struct sze2_card *c, struct segment *s)
 {
-	uint32_t channel = split(c, &c->packet);
+	uint16_t color; // there are no rules
+	uint32_t channel =
+		(uint32_t)sim_split_packet(&c->split, c->source.link, &c->packet, &color);
 	struct sze2_channel *ch = &c->channels[channel];
 	const struct sze2_sim_fault *f = sze2_card_fault(c, SZE2_SIM_UNPLUG, channel, ch->frames);
 	if (f && !ch->unplugged) {
