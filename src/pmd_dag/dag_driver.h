@@ -171,6 +171,7 @@ struct dag_rx_queue {
 	bool running;       /* the stream is started and healthy */
 	bool copying;       /* copy mode, or fallback */
 	bool zero_copy;
+	bool scatter; /* copies may have several segments */
 	bool deliver_errors;
 	uint8_t strikes;
 	uint8_t lctr_seen;      /* interfaces whose first record has been seen */

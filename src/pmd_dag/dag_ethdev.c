@@ -103,7 +103,8 @@ dag_dev_infos_get(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 	info->max_mtu = DAG_RX_PKTLEN - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN;
 	info->max_mac_addrs = 1;
 	info->min_rx_bufsize = port->args.zero_copy ? 0 : RTE_ETHER_MIN_LEN;
-	info->rx_offload_capa = RTE_ETH_RX_OFFLOAD_TIMESTAMP | RTE_ETH_RX_OFFLOAD_KEEP_CRC;
+	info->rx_offload_capa = RTE_ETH_RX_OFFLOAD_TIMESTAMP | RTE_ETH_RX_OFFLOAD_KEEP_CRC |
+				RTE_ETH_RX_OFFLOAD_SCATTER;
 	info->rx_queue_offload_capa = info->rx_offload_capa;
 	info->rx_desc_lim = (struct rte_eth_desc_lim){
 		.nb_min = DAG_SLOTS_MIN, .nb_max = DAG_SLOTS_MAX, .nb_align = 1};

@@ -145,9 +145,10 @@ setup_slots(struct dag_rx_queue *q, uint16_t nb_desc, unsigned int socket_id)
 }
 
 static void
-setup_policy(struct dag_rx_queue *q, const struct dag_port *port, bool keep_crc)
+setup_policy(struct dag_rx_queue *q, const struct dag_port *port, uint64_t offloads)
 {
 	const struct dag_args *args = &port->args;
+	const bool keep_crc = (offloads & RTE_ETH_RX_OFFLOAD_KEEP_CRC) != 0;
 
 	q->layout.timestamp_offset = port->port.timestamp_offset;
 	q->layout.capture_offset = port->port.capture_offset;
@@ -162,6 +163,7 @@ setup_policy(struct dag_rx_queue *q, const struct dag_port *port, bool keep_crc)
 	q->flush = args->flush;
 	q->window = args->window;
 	q->zero_copy = args->zero_copy;
+	q->scatter = q->copy_room > 0 && (offloads & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
 	q->copying = !args->zero_copy;
 	q->hold_slots = (q->slot_mask + 1) / 4 * 3;
 	q->hold_bytes = q->buffer_size / 2;
@@ -200,7 +202,7 @@ dag_rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue_id, uint16_t nb_desc,
 		return -ENOMEM;
 	}
 	q->port_sequence = &port->sequence;
-	setup_policy(q, port, (offloads & RTE_ETH_RX_OFFLOAD_KEEP_CRC) != 0);
+	setup_policy(q, port, offloads);
 	__atomic_add_fetch(&q->card->refs, 1, __ATOMIC_RELAXED);
 	dev->data->rx_queues[queue_id] = q;
 	return 0;

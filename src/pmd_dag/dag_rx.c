@@ -456,9 +456,35 @@ attach_frames(struct dag_rx_queue *q, struct rte_mbuf **pkts, const struct dag_c
 	return bytes;
 }
 
-/* Copies frames. Stops before one that is longer than the room in fallback mode, where it can still
- * go out uncopied later; in copy mode such a frame is dropped. Returns how many of the n are done,
- * of which *nb_pkts have been delivered. */
+/* Segments for what does not fit into the first mbuf, `len` bytes, filled. NULL: too few mbufs. */
+static struct rte_mbuf *
+copy_rest(struct dag_rx_queue *q, const uint8_t *data, uint32_t len, uint16_t *nb_segs)
+{
+	struct rte_mbuf *first = NULL, **next = &first, *m;
+	uint32_t part;
+
+	for (; len > 0; data += part, len -= part) {
+		if (rte_mempool_get(q->pool, (void **)&m) < 0) {
+			rte_pktmbuf_free(first);
+			q->stats.nombuf++;
+			return NULL;
+		}
+		part = RTE_MIN(len, q->copy_room);
+		rearm(m, q->layout.rearm | RTE_PKTMBUF_HEADROOM);
+		m->ol_flags = 0;
+		m->data_len = (uint16_t)part;
+		m->pkt_len = part;
+		memcpy(rte_pktmbuf_mtod(m, void *), data, part);
+		(*nb_segs)++;
+		*next = m;
+		next = &m->next;
+	}
+	return first;
+}
+
+/* Copies frames. One that is longer than the room is scattered if that is wanted. If not, fallback
+ * mode stops before it, since it can still go out uncopied later; copy mode drops it. Returns how
+ * many of the n are done, of which *nb_pkts have been delivered. */
 static __rte_noinline unsigned int
 copy_frames(struct dag_rx_queue *q, struct rte_mbuf **pkts, const struct dag_chunk *chunk,
 	    unsigned int n, unsigned int *nb_pkts, uint64_t *bytes)
@@ -470,20 +496,33 @@ copy_frames(struct dag_rx_queue *q, struct rte_mbuf **pkts, const struct dag_chu
 		const uint32_t offset = chunk->offset[i];
 		const uint32_t caplen =
 			hm_erf_caplen(hm_erf_rlen(rec), offset, hm_erf_wlen(rec), q->layout.strip);
-		struct rte_mbuf *m = pkts[got];
+		const uint32_t part = RTE_MIN(caplen, q->copy_room);
+		struct rte_mbuf *m = pkts[got], *rest = NULL;
+		uint16_t nb_segs = 1;
 
-		if (unlikely(caplen > q->copy_room)) {
-			if (q->zero_copy)
+		if (unlikely(caplen > part)) {
+			if (q->scatter) {
+				rest = copy_rest(q, rec + offset + part, caplen - part, &nb_segs);
+				if (rest == NULL)
+					break;
+			} else if (q->zero_copy) {
 				break;
-			q->stats.too_long++;
-			continue;
+			} else {
+				q->stats.too_long++;
+				continue;
+			}
 		}
 		rearm(m, q->layout.rearm | RTE_PKTMBUF_HEADROOM);
 		m->ol_flags = q->layout.ol_flags;
 		m->vlan_tci_outer = 0;
 		*bytes += describe_frame(q, &q->layout, m, rec, offset, dag_record_word(rec),
 					 q->sequence++, &q->lctr_seen);
-		memcpy(rte_pktmbuf_mtod(m, void *), rec + offset, caplen);
+		memcpy(rte_pktmbuf_mtod(m, void *), rec + offset, part);
+		if (unlikely(rest != NULL)) {
+			m->data_len = (uint16_t)part;
+			m->nb_segs = nb_segs;
+			m->next = rest;
+		}
 		got++;
 	}
 	rte_mempool_put_bulk(q->pool, (void **)&pkts[got], n - got);

@@ -171,6 +171,49 @@ static void test_copy_mode_copies_and_drops_what_is_too_long(void **state)
 	close_clean(port);
 }
 
+// Long frames in copies of 256 bytes each; with too few mbufs they wait.
+static void test_copies_are_scattered_if_asked_for(void **state)
+{
+	static const int lengths[] = {60, 255, 256, 257, 512, 513, 3000, 9000};
+	const struct rte_eth_conf conf = {.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER};
+	struct rte_mempool *small = dag_port_pool("small", 127, 256);
+	struct rte_mbuf *pkts[PKTS], *kept[PKTS];
+	struct made m = {0};
+	(void)state;
+	fake_dag_reset(RING);
+	for (unsigned i = 0; i < RTE_DIM(lengths); i++)
+		make(&m, eth(lengths[i]));
+	int port = dag_port_probe("net_dag_fake", ARGS ",zero_copy=0");
+	assert_true(port >= 0);
+	assert_int_equal(rte_eth_dev_configure((uint16_t)port, 1, 0, &conf), 0);
+	assert_int_equal(rte_eth_rx_queue_setup((uint16_t)port, 0, 64, 0, NULL, small), 0);
+	assert_int_equal(rte_eth_dev_start((uint16_t)port), 0);
+	fake_dag_put(m.bytes, m.len);
+	assert_int_equal(rte_pktmbuf_alloc_bulk(small, kept, 100), 0); // 27 are left
+	unsigned n = receive((uint16_t)port, pkts);
+	assert_int_equal(n, RTE_DIM(lengths) - 1); // the last one needs 36
+	assert_true(rte_mempool_in_use_count(small) < 127);
+	rte_pktmbuf_free_bulk(kept, 100);
+	n += receive((uint16_t)port, pkts + n);
+	assert_int_equal(n, RTE_DIM(lengths));
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t at = 0;
+		assert_int_equal(pkts[i]->pkt_len, lengths[i]);
+		assert_int_equal(pkts[i]->nb_segs, (lengths[i] + 255) / 256);
+		rte_mbuf_sanity_check(pkts[i], 1);
+		for (const struct rte_mbuf *s = pkts[i]; s; s = s->next)
+			for (uint32_t k = 0; k < s->data_len; k++, at++)
+				assert_int_equal(rte_pktmbuf_mtod(s, const uint8_t *)[k],
+						 frame_byte(at));
+		assert_int_equal(at, lengths[i]);
+	}
+	rte_pktmbuf_free_bulk(pkts, n);
+	assert_int_equal(rte_mempool_in_use_count(small), 0);
+	assert_int_equal(dag_port_xstat((uint16_t)port, "rx_too_long"), 0);
+	close_clean((uint16_t)port);
+	rte_mempool_free(small);
+}
+
 static void test_wrap_at_every_byte_of_a_record(void **state)
 {
 	struct rte_mbuf *pkts[PKTS];
@@ -208,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_held_records_force_copying_and_it_ends),
 		cmocka_unit_test(test_all_slots_held_without_room_waits),
 		cmocka_unit_test(test_copy_mode_copies_and_drops_what_is_too_long),
+		cmocka_unit_test(test_copies_are_scattered_if_asked_for),
 		cmocka_unit_test(test_wrap_at_every_byte_of_a_record),
 	};
 	if (dag_port_eal() < 0)
