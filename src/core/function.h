@@ -96,6 +96,9 @@ struct hm_core_ctx {
 	const char *device; // name
 	const char *flow;   // name
 	uint32_t flow_id, function_id;
+	// of the functions before it in the flow, by number - 1, this worker's core states
+	const struct hm_function *const *before;
+	void *const *before_cores;
 };
 
 /* What conf_init may want to know about the flow. */
@@ -106,6 +109,9 @@ struct hm_apply_ctx {
 	unsigned n_workers;
 	const char *device;
 	uint32_t owner_uid;
+	uint32_t flow_id;
+	const struct hm_function *const *before; // the functions applied so far
+	uint32_t n_before;
 };
 
 /* In cycles: of a batch in which packets reach it, and of each such packet. Only until it has been measured. */
@@ -117,6 +123,19 @@ struct hm_filter;
 struct hm_pattern;
 struct hm_pktring;
 struct hm_copies;
+
+enum hm_unit { HM_UNIT_NONE, HM_UNIT_NS, HM_UNIT_PACKETS, HM_UNIT_BYTES };
+
+/* What a function says of each packet, for functions behind it in the same flow, which refer to it by its
+ * number (core/reference.h): uint64_t[HM_BATCH_MAX] in the core state, valid for the packets that it passed
+ * and until its next batch. */
+struct hm_values {
+	size_t offset; // in the core state
+	enum hm_unit unit;
+	/* Runs instead of process() where somebody refers to the function, and fills the values; NULL:
+	 * process() fills them itself. */
+	uint64_t (*process)(void *core, const struct hm_batch *b, uint64_t in);
+};
 
 struct hm_function {
 	const char *name;               // as MAPI has it
@@ -144,6 +163,9 @@ struct hm_function {
 	struct hm_filter *(*filter)(const void *conf);
 	const struct hm_pattern *(*pattern)(const void *conf);
 	struct hm_pktring *(*pktring)(const void *conf); // the packet ring it fills, if it does
+	const struct hm_values *values; // what it says of each packet; NULL: nothing
+	uint32_t (*refers)(
+		const void *conf); // number of the function whose values it reads, 0: none
 
 	// workers. With none of process, transform, filter and pattern it only counts what reaches it.
 	uint64_t (*process)(void *core, const struct hm_batch *b, uint64_t in);

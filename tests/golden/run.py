@@ -11,6 +11,7 @@
 tcpdump and Python can tell (filters, strings, regular expressions and the counters behind them) is
 worked out by them, too, on every run: an expectation that is wrong is red, updated or not.
 """
+import fractions
 import json
 import pathlib
 import re
@@ -27,7 +28,7 @@ import homard  # noqa: E402
 HERE = pathlib.Path(__file__).resolve().parent
 CASES = sorted(path.parent for path in HERE.glob("*/flow.json"))
 COUNTERS = {"PKT_COUNTER": lambda packets: len(packets),
-            "BYTE_COUNTER": lambda packets: sum(wire for _, wire in packets)}
+            "BYTE_COUNTER": lambda packets: sum(wire for _, wire, _ in packets)}
 
 
 def load(case, name):
@@ -35,30 +36,31 @@ def load(case, name):
 
 
 def packets_of(path):
-    """[(captured bytes, wire length), ...] of a pcap file that homard-traffic or tcpdump wrote."""
+    """[(captured bytes, wire length, ns), ...] of a pcap that homard-traffic or tcpdump wrote."""
     raw = path.read_bytes()
     order = "<" if raw[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
+    unit = 1 if b"\x4d" in (raw[:1], raw[3:4]) else 1000
     packets, at = [], 24
     while at < len(raw):
-        caplen, wirelen = struct.unpack_from(order + "II", raw, at + 8)
-        packets.append((raw[at + 16:at + 16 + caplen], wirelen))
+        seconds, fraction, caplen, wirelen = struct.unpack_from(order + "IIII", raw, at)
+        packets.append((raw[at + 16:at + 16 + caplen], wirelen, seconds * 10**9 + fraction * unit))
         at += 16 + caplen
     return packets
 
 
 def write_pcap(path, packets):
-    """Microsecond Ethernet pcap; the times do not matter to a filter."""
+    """Nanosecond Ethernet pcap."""
     with open(path, "wb") as out:
-        out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
-        for data, wirelen in packets:
-            out.write(struct.pack("<IIII", 0, 0, len(data), wirelen) + data)
+        out.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1))
+        for data, wirelen, ns in packets:
+            out.write(struct.pack("<IIII", *divmod(ns, 10**9), len(data), wirelen) + data)
 
 
 def tcpdump_filter(packets, expression):
     with tempfile.TemporaryDirectory(prefix="homard-") as folder:
         before, after = pathlib.Path(folder) / "in.pcap", pathlib.Path(folder) / "out.pcap"
         write_pcap(before, packets)
-        subprocess.run(["tcpdump", "-Z", "root", "-nr", before, "-w", after, expression],
+        subprocess.run(["tcpdump", "-Z", "root", "--nano", "-nr", before, "-w", after, expression],
                        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
         return packets_of(after)
 
@@ -85,6 +87,41 @@ def search(packets, text, offset=0, depth=0):
     return [p for p in packets if any(w in p[0][offset:end] for w in wanted)]
 
 
+def gaps(packets):
+    """Nanoseconds since the packet before, of each packet."""
+    return [max(0, p[2] - packets[max(0, i - 1)][2]) for i, p in enumerate(packets)]
+
+
+def mixed(n):
+    """SplitMix64's output function: what SAMPLE takes for chance."""
+    n = n * 0x9E3779B97F4A7C15 % 2**64
+    n = (n ^ n >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    n = (n ^ n >> 27) * 0x94D049BB133111EB % 2**64
+    return n ^ n >> 31
+
+
+def sample(packets, number, value, mode):
+    if mode == 2:
+        return packets[max(value, 1) - 1::max(value, 1)]
+    below = 2**64 if value >= 100 else (2**64 - 1) // 100 * max(value, 0)
+    return [p for i, p in enumerate(packets, 1) if mixed((number << 48) + i) < below]
+
+
+def nanoseconds(text):
+    """A time with a unit."""
+    number, unit = re.fullmatch(r"\+?([0-9.]+)([a-z]*)", text).groups()
+    return int(fractions.Fraction(number) * {"": 0, "us": 10**3, "ms": 10**6, "s": 10**9}[unit])
+
+
+def startstop(packets, start, stop):
+    """(packets in the window, STARTSTOP's result); relative times only."""
+    begin = packets[0][2] + nanoseconds(start)
+    end = begin + nanoseconds(stop) if nanoseconds(stop) else 2**64
+    inside = [p for p in packets if begin <= p[2] <= end]
+    return inside, {"first": str(packets[0][2]), "first_processed": str(inside[0][2]),
+                    "last": str(inside[-1][2])}
+
+
 def oracle(path, functions):
     """Results by function number as far as others can tell them: up to the first other function."""
     packets, results = packets_of(path), {}
@@ -98,6 +135,12 @@ def oracle(path, functions):
         elif name == "REGEXP":
             pattern = re.compile(arguments[0].encode("latin-1"))
             packets = [p for p in packets if pattern.search(p[0])]
+        elif name == "GAP":
+            results[str(number)] = str(gaps(packets)[-1])
+        elif name == "SAMPLE":
+            packets = sample(packets, number, *arguments)
+        elif name == "STARTSTOP":
+            packets, results[str(number)] = startstop(packets, *arguments)
         else:
             break
     return results
