@@ -218,6 +218,92 @@ static void test_walk_without_driver_finds_the_generators_truth(void **state)
 	}
 }
 
+#define FLOOR_STREAMS 3
+
+struct floor_stream {
+	const _Atomic uint64_t *floor;
+	uint8_t *bottom;
+	uint64_t packets, last;
+};
+
+static uint32_t number_of(const uint8_t *rec)
+{
+	assert_int_equal(rec[8], HM_ERF_ETH | HM_ERF_MORE);
+	return hm_erf_be16(rec + 20) << 16 | hm_erf_be16(rec + 22);
+}
+
+// One look at a stream. What was below its floor does not come any more. True: something new came.
+static bool look(int fd, uint32_t i, struct floor_stream *s)
+{
+	uint64_t floor = *s->floor;
+	uint8_t *top = dag_advance_stream(fd, (int)i * 2, &s->bottom);
+	bool more = top > s->bottom;
+	assert_non_null(top);
+	assert_true(*s->floor >= floor);
+	for (uint8_t *rec = s->bottom; rec < top; rec += hm_erf_rlen(rec)) {
+		if (hm_erf_type(rec) == HM_ERF_PAD)
+			continue;
+		assert_true(number_of(rec) >= floor);
+		assert_true(s->packets == 0 || number_of(rec) > s->last);
+		s->last = number_of(rec);
+		s->packets++;
+	}
+	s->bottom = top;
+	return more;
+}
+
+// Until nothing has come for a while.
+static void look_at_all(int fd, uint32_t first, struct floor_stream *streams)
+{
+	for (int idle = 0; idle < 400;) {
+		bool more = false;
+		for (uint32_t i = first; i < FLOOR_STREAMS; i++)
+			more |= look(fd, i, &streams[i]);
+		idle = more ? 0 : idle + 1;
+		if (!more)
+			usleep(250);
+	}
+}
+
+/* A reader that holds the first stream: the floors of the others pass what it holds, so that whoever
+ * merges the streams can go on, even if the feeder waits for room in the first one. */
+static void test_floors_of_other_streams_pass_a_stream_that_is_held(void **state)
+{
+	(void)state;
+	for (uint32_t preload = 0; preload <= 64; preload += 64) {
+		struct hm_generator_conf conf;
+		struct dag_sim_card card = traffic(&conf);
+		struct floor_stream streams[FLOOR_STREAMS] = {0};
+		uint64_t packets = 0;
+		conf.packets = 30000;
+		card.streams = FLOOR_STREAMS;
+		card.preload_mb = preload;
+		card.buffer_mb = 2;
+		card.loop = 2;
+		assert_int_equal(add(&card), 0);
+		int fd = open_card("dag0");
+		for (uint32_t i = 0; i < FLOOR_STREAMS; i++) {
+			assert_int_equal(start(fd, (int)i * 2), 0);
+			streams[i].floor = dag_sim_stream_floor("dag0", i);
+			assert_non_null(streams[i].floor);
+		}
+		assert_null(dag_sim_stream_floor("dag0", FLOOR_STREAMS));
+		while (streams[0].packets == 0)
+			look(fd, 0, &streams[0]);
+		look_at_all(fd, 1, streams);
+		for (uint32_t i = 1; i < FLOOR_STREAMS; i++)
+			assert_true(*streams[i].floor > streams[0].last);
+		look_at_all(fd, 0, streams);
+		for (uint32_t i = 0; i < FLOOR_STREAMS; i++) {
+			assert_true(*streams[i].floor == UINT64_MAX);
+			packets += streams[i].packets;
+		}
+		assert_int_equal(packets, 60000);
+		assert_int_equal(dag_close(fd), 0);
+		assert_int_equal(dag_sim_card_remove("dag0"), 0);
+	}
+}
+
 static void test_next_record_gives_one_at_a_time(void **state)
 {
 	struct hm_generator_conf conf;
@@ -347,6 +433,7 @@ int main(void)
 		cmocka_unit_test(test_names_are_parsed_in_all_forms),
 		cmocka_unit_test(test_misuse_fails_and_is_counted),
 		cmocka_unit_test(test_walk_without_driver_finds_the_generators_truth),
+		cmocka_unit_test(test_floors_of_other_streams_pass_a_stream_that_is_held),
 		cmocka_unit_test(test_next_record_gives_one_at_a_time),
 		cmocka_unit_test(test_wrong_cards_are_refused),
 		cmocka_unit_test(test_card_file_is_read_strictly),

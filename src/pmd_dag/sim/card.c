@@ -175,6 +175,7 @@ struct sim_card *sim_card_create(const char *name, const struct dag_sim_card *co
 	c->conf = *conf;
 	c->file.fd = -1;
 	c->n_streams = conf->streams;
+	c->numbered = sim_record_form_of(conf).sequence;
 	for (uint32_t i = 0; i < c->n_streams; i++) {
 		c->streams[i].card = c;
 		c->streams[i].ring.fd = -1;
@@ -348,6 +349,20 @@ static int card_error(const struct sim_stream *s)
 	return beat != 0 && now > beat + c->conf.unplug_ms ? ENODEV : 0;
 }
 
+/* What the reader will not see any more, when it has given back all that there is. What `fed` and `exhausted`
+ * tell of was produced before they were looked at. */
+static void raise_floor(struct sim_stream *s, uint64_t fed, bool exhausted)
+{
+	uint64_t floor = exhausted ? UINT64_MAX : fed;
+	if (s->released != s->exposed)
+		return;
+	if (s->card->loaded)
+		floor = sim_stream_next_number(s);
+	else if (s->exposed != atomic_load_explicit(&s->shared->produced, memory_order_acquire))
+		return; // beyond the window
+	atomic_store_explicit(&s->floor, floor, memory_order_release);
+}
+
 uint8_t *sim_stream_advance(struct sim_stream *s, uint8_t **bottom)
 {
 	const struct sim_shared *shared = s->card->shared;
@@ -381,10 +396,14 @@ uint8_t *sim_stream_advance(struct sim_stream *s, uint8_t **bottom)
 	} else if (!shared->hold && !shared->paused) {
 		if (!s->joined)
 			join_reader(s);
+		bool exhausted = atomic_load_explicit(&shared->exhausted, memory_order_acquire);
+		uint64_t fed = atomic_load_explicit(&shared->fed, memory_order_acquire);
 		if (s->card->loaded)
 			sim_stream_expose_loaded(s);
 		else
 			expose_fed(s);
+		if (s->card->numbered)
+			raise_floor(s, fed, exhausted);
 		atomic_store_explicit(&s->shared->exposed, s->exposed, memory_order_relaxed);
 	}
 	*bottom = s->bottom;
@@ -467,6 +486,17 @@ int dag_sim_card_status(const char *name, struct dag_sim_status *status)
 		fill_status(c, status);
 	pthread_mutex_unlock(&sim_lock);
 	return c ? 0 : -ENOENT;
+}
+
+const _Atomic uint64_t *dag_sim_stream_floor(const char *name, uint32_t i)
+{
+	const _Atomic uint64_t *floor = NULL;
+	pthread_mutex_lock(&sim_lock);
+	const struct sim_card *c = sim_card_find(name);
+	if (c && c->numbered && i < c->n_streams)
+		floor = &c->streams[i].floor;
+	pthread_mutex_unlock(&sim_lock);
+	return floor;
 }
 
 int dag_sim_card_add(const char *name, const struct dag_sim_card *card, struct hm_error *err)

@@ -32,8 +32,9 @@ struct sim_stream {
 	uint64_t position;
 	uint64_t released;
 	uint64_t exposed;
-	bool fresh;  // just started: nothing has arrived yet
-	bool joined; // the feeder knows the reader's CPU
+	bool fresh;             // just started: nothing has arrived yet
+	bool joined;            // the feeder knows the reader's CPU
+	_Atomic uint64_t floor; // see dag_sim_stream_floor()
 
 	// loaded traces: where each record starts, the padding, and the end
 	uint32_t *index;
@@ -63,6 +64,7 @@ struct sim_card {
 	struct sim_card *next;
 	uint32_t opens;
 	bool from_file; // goes with its last close
+	bool numbered;  // its records are
 	uint32_t n_streams;
 	struct sim_stream streams[DAG_SIM_STREAMS_MAX];
 
@@ -109,6 +111,8 @@ uint64_t sim_card_now_ns(struct sim_card *c);
 /* load.c: 0, -EFBIG if the trace does not fit, or another negative errno. */
 int sim_card_load(struct sim_card *c, uint64_t limit, struct hm_error *err);
 void sim_stream_expose_loaded(struct sim_stream *s);
+/* Number of the record to be exposed next; UINT64_MAX: none. */
+uint64_t sim_stream_next_number(const struct sim_stream *s);
 
 /* cards.c: what a file of cards says of one is handed to `use`, with everything it points to; its
  * result. A negative errno with err if it says nothing of it, or anything wrong of any card. */

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -111,5 +112,11 @@ int dag_sim_card_pause(const char *name);
 int dag_sim_card_remove(const char *name);
 
 int dag_sim_card_status(const char *name, struct dag_sim_status *status); // 0 or -ENOENT
+
+/* The floor of the i-th stream of a card that numbers its records, NULL if there is none: every record
+ * with a lower number has been given back by the reader, whether or not others follow. UINT64_MAX: it
+ * has all been. Rises as the reader asks for more, even if nothing comes. The address stays valid
+ * until the card is removed; any thread may read there. */
+const _Atomic uint64_t *dag_sim_stream_floor(const char *name, uint32_t i);
 
 #pragma GCC visibility pop

@@ -52,6 +52,7 @@ void sim_feeder_publish(struct sim_feeder *f)
 		// the records are complete; pairs with the load in sim_stream_advance()
 		atomic_store_explicit(&shared->stream[i].produced, s->filled, memory_order_release);
 	}
+	atomic_store_explicit(&shared->fed, f->done, memory_order_release); // sim_stream_advance()
 	atomic_store_explicit(&shared->heartbeat, sim_now_ns() / 1000000, memory_order_relaxed);
 	f->pending = 0;
 	avoid_readers(f);
@@ -232,6 +233,7 @@ static int feed_lap(struct sim_feeder *f, struct hm_error *err)
 		shared->read_packets++;
 		if (!feed_packet(f, &p))
 			return -ECANCELED;
+		f->done = f->n;
 	}
 	sim_feeder_publish(f);
 	sim_source_lap_done(&f->source);

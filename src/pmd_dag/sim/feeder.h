@@ -32,7 +32,8 @@ struct sim_feeder {
 	uint32_t drop_bits;
 	_Atomic bool quit; // set by others
 
-	uint64_t n; // packets of the source so far
+	uint64_t n;    // packets of the source so far
+	uint64_t done; // the same, without the one that waits for room
 	uint64_t start_ns;
 	uint64_t base_ns;    // trace time at start_ns
 	uint64_t lap_ns;     // added to times: laps

@@ -228,3 +228,17 @@ void sim_stream_expose_loaded(struct sim_stream *s)
 	if (s->left == 0)
 		atomic_store_explicit(&s->shared->produced, s->exposed, memory_order_release);
 }
+
+uint64_t sim_stream_next_number(const struct sim_stream *s)
+{
+	const struct sim_card *c = s->card;
+	uint64_t floor = atomic_load_explicit(&s->floor, memory_order_relaxed);
+	uint32_t number;
+
+	if (s->left == 0)
+		return UINT64_MAX;
+	number = sim_record_number(s->ring.mem + s->index[s->next]);
+	if (s->again)
+		number += (uint32_t)(c->copies * c->shared->read_packets); // as offer() will do
+	return floor + (uint32_t)(number - (uint32_t)floor);
+}

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define MAGIC       UINT64_C(0x6472616353474144) // "DAGScard"
-#define VERSION     1u
+#define VERSION     2u
 #define RINGS_AT    UINT64_C(65536) // of the first ring in the file
 #define LOCK_FEEDER 1000            // bytes whose locks they have; those below are the streams'
 #define LOCK_SETUP  1001

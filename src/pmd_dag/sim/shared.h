@@ -43,6 +43,8 @@ struct sim_shared {
 	_Atomic uint64_t heartbeat;  // ms of CLOCK_MONOTONIC, 0: the feeder said goodbye
 	_Atomic bool hold;           // nothing is offered yet
 	_Atomic bool paused;
+	_Atomic uint64_t
+		fed; // packets below this number are in a ring, or nowhere; stored behind `produced`
 	_Atomic bool exhausted; // nothing will be produced any more; after the last change of it
 	_Atomic int failed;     // negative errno, set before exhausted
 	_Atomic uint64_t laps, read_packets, skipped, corrected, cut, file_bytes;

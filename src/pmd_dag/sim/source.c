@@ -174,16 +174,20 @@ static void put_sequence(uint8_t *rec, uint32_t sequence)
 	memcpy(rec + HM_ERF_HEADER, &ext, sizeof(ext));
 }
 
+uint32_t sim_record_number(const uint8_t *rec)
+{
+	uint32_t number;
+	memcpy(&number, rec + HM_ERF_HEADER + 4, sizeof(number));
+	return be32toh(number);
+}
+
 void sim_record_raise(uint8_t *rec, uint64_t ts, uint32_t sequence,
 		      const struct sim_record_form *form)
 {
 	uint64_t sum = htole64(hm_erf_ts(rec) + ts);
 	memcpy(rec, &sum, sizeof(sum));
-	if (form->sequence) {
-		uint32_t old;
-		memcpy(&old, rec + HM_ERF_HEADER + 4, sizeof(old));
-		put_sequence(rec, be32toh(old) + sequence);
-	}
+	if (form->sequence)
+		put_sequence(rec, sim_record_number(rec) + sequence);
 }
 
 bool sim_record_write(uint8_t *rec, const struct hm_trace_packet *p, const struct sim_stamp *stamp,

@@ -63,6 +63,8 @@ struct sim_stamp {
 
 /* Bytes of p's record: a multiple of 8, but for a snapped frame, whose end is the record's. */
 uint32_t sim_record_size(const struct hm_trace_packet *p, const struct sim_record_form *form);
+/* The number in a record that has one. */
+uint32_t sim_record_number(const uint8_t *rec);
 /* Writes it, type ETH: frames of every link type are carried as they are. True if p was cut. */
 bool sim_record_write(uint8_t *rec, const struct hm_trace_packet *p, const struct sim_stamp *stamp,
 		      const struct sim_record_form *form);
