@@ -222,6 +222,15 @@ const struct hm_key hm_device_keys[] = {
 	 .help = "what a worker does without packets: go on polling, or sleep a little; without it "
 		 "adaptive for traces and software ports, poll for cards",
 	 .HM_KEY_AT(struct hm_device_config, idle)},
+	{.name = "order_slack_us",
+	 .type = HM_KEY_INT,
+	 .min = 0,
+	 .max = 10000000,
+	 .fallback = "1000",
+	 .help = "with several queues: how long, in microseconds, functions that need the order of "
+		 "packets (GAP, SAMPLE ...) wait for those of a queue that is empty; traces need "
+		 "no such time",
+	 .HM_KEY_AT(struct hm_device_config, order_slack_us)},
 	{.name = "pace",
 	 .type = HM_KEY_STRING,
 	 .min = 1,

@@ -58,6 +58,7 @@ struct hm_device_config {
 	uint32_t buffers; // mbufs a queue, 0: from descriptors and burst
 	uint32_t tunnels; // set of enum hm_tunnel
 	enum hm_idle idle;
+	uint32_t order_slack_us; // how much older than others a queue's next packet may be
 	// traces
 	double pace;   // 0: as fast as the workers go ("max"), 1: "realtime", n: "xN"
 	uint32_t loop; // times, 0: for ever

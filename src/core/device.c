@@ -14,6 +14,7 @@
 
 #include "core/engine_internal.h"
 #include "core/log.h"
+#include "core/ordered.h"
 #include "pmd_dag/net_dag.h"
 
 HM_LOG_TYPE(device)
@@ -269,6 +270,7 @@ static void set_time_source(const struct hm_device *d, struct hm_lane *l)
 
 	l->ts_offset = rte_mbuf_dynfield_lookup(RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, NULL);
 	l->capture_offset = ns ? rte_mbuf_dynfield_lookup(NET_DAG_CAPTURE_NAME, NULL) : -1;
+	l->sequence_offset = ns ? rte_mbuf_dynfield_lookup(NET_DAG_SEQUENCE_NAME, NULL) : -1;
 	// a driver with a clock of its own and no way to read it cannot be calibrated: host time
 	if (l->ts_offset < 0 || flag < 0 || (!ns && !us && !hm_device_clock_readable(d)))
 		l->ts_offset = -1;
@@ -296,6 +298,7 @@ static struct hm_lane *lane_of(struct hm_device *d, struct hm_worker *w)
 	l->adaptive = d->config->idle == HM_IDLE_ADAPTIVE ||
 		      (d->config->idle == HM_IDLE_DEFAULT && d->config->source != HM_SOURCE_PCI);
 	set_time_source(d, l);
+	l->number = (uint16_t)d->n_lanes;
 	d->workers[d->n_lanes] = w;
 	d->lanes[d->n_lanes++] = l;
 	w->lanes[w->n_lanes++] = l;
@@ -319,6 +322,8 @@ int hm_device_assign(struct hm_device *d, struct hm_worker *const *workers, unsi
 		q->port = d->port;
 		q->queue = i;
 		q->burst = (uint16_t)d->config->burst;
+		if (d->config->source == HM_SOURCE_TRACE)
+			q->source_floor = hm_device_trace_floor(d, i);
 		l->queues[l->n_queues++] = q;
 	}
 	for (unsigned i = 0; i < d->n_lanes; i++)
@@ -387,12 +392,25 @@ bool hm_device_look(struct hm_device *d)
 	for (unsigned i = 0; i < d->n_lanes; i++)
 		if (!atomic_load_explicit(&d->lanes[i]->drained, memory_order_acquire))
 			return false;
+	if (d->ordered && !atomic_load_explicit(&d->ordered->drained, memory_order_acquire))
+		return false;
 	d->state = HM_DEVICE_FINISHED;
 	if (d->error[0])
 		HM_LOG(ERR, "trace ended early device=%s: %s", d->config->name, d->error);
 	else
 		HM_LOG(NOTICE, "trace finished device=%s", d->config->name);
 	return true;
+}
+
+struct hm_ordered *hm_device_ordered(struct hm_device *d, struct hm_error *err)
+{
+	if (d->ordered)
+		return d->ordered;
+	d->ordered = hm_ordered_create(d, err);
+	for (unsigned i = 0; i < d->n_lanes && d->ordered; i++)
+		atomic_store_explicit(&d->lanes[i]->ordered, d->ordered,
+				      memory_order_release); // worker: poll_lane
+	return d->ordered;
 }
 
 void hm_device_halt(struct hm_device *d)
@@ -403,6 +421,7 @@ void hm_device_halt(struct hm_device *d)
 
 void hm_device_fini(struct hm_device *d)
 {
+	hm_ordered_destroy(d->ordered);
 	hm_nodes_destroy(d->nodes);
 	for (unsigned i = 0; i < d->n_lanes; i++) {
 		for (unsigned q = 0; q < d->lanes[i]->n_queues; q++)

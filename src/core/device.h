@@ -38,6 +38,7 @@ struct hm_device {
 	struct hm_lane *lanes[HM_WORKERS_MAX];
 	struct hm_worker *workers[HM_WORKERS_MAX]; // of each lane
 
+	struct hm_ordered *ordered; // NULL until a flow needs order across queues
 	struct hm_nodes *nodes; // of all its flows
 	// publish.c
 	uint32_t n_connecting;            // flows that wait for their first packets
@@ -71,6 +72,9 @@ bool hm_device_look(struct hm_device *d);
 void hm_device_halt(struct hm_device *d); // workers have stopped polling
 void hm_device_fini(struct hm_device *d);
 
+/* What puts the packets of several queues in order; made when it is first asked for. NULL with err. */
+struct hm_ordered *hm_device_ordered(struct hm_device *d, struct hm_error *err);
+
 const char *hm_device_state_name(const struct hm_device *d);
 /* Sum over all queues. */
 void hm_device_rx(const struct hm_device *d, struct hm_rx_counts *c);
@@ -92,6 +96,7 @@ void hm_device_clock_calibrate(struct hm_device *d);
 /* --- device_trace.c --- */
 int hm_device_trace_add(struct hm_device *d, char *vdev_args, size_t size, struct hm_error *err);
 int hm_device_trace_start(struct hm_device *d, struct hm_error *err);
+const _Atomic uint64_t *hm_device_trace_floor(const struct hm_device *d, uint16_t queue);
 bool hm_device_trace_ended(struct hm_device *d); // fills d->error if it ended early
 void hm_device_trace_remove(struct hm_device *d);
 json_t *hm_device_trace_json(const struct hm_device *d);

@@ -41,7 +41,8 @@ int hm_device_trace_add(struct hm_device *d, char *vdev_args, size_t size, struc
 		return hm_error_set(err, ret, 6155, "%s", cause.text);
 	dag_sim_card_status(card_name(d), &status);
 	d->link = status.link;
-	snprintf(vdev_args, size, "lib=libdag_sim.so,card=%s,fcs=0,flush=0,sequence=card", card_name(d));
+	snprintf(vdev_args, size, "lib=libdag_sim.so,card=%s,fcs=0,flush=0,sequence=card",
+		 card_name(d));
 	return 0;
 }
 
@@ -51,6 +52,11 @@ int hm_device_trace_start(struct hm_device *d, struct hm_error *err)
 
 	return ret < 0 ? hm_error_set(err, ret, 1026, "trace %s cannot be started", d->config->name)
 		       : 0;
+}
+
+const _Atomic uint64_t *hm_device_trace_floor(const struct hm_device *d, uint16_t queue)
+{
+	return dag_sim_stream_floor(card_name(d), queue);
 }
 
 bool hm_device_trace_ended(struct hm_device *d)

@@ -225,6 +225,11 @@ void hm_order_mark(struct hm_order_lane *l, uint32_t ref, uint64_t mask)
 		l->refs[i][l->n[i]++] = ref;
 }
 
+uint64_t hm_order_marked(const struct hm_order_lane *l)
+{
+	return l->marked;
+}
+
 /* Bytes that may be written, the consumer asked again if it has to be. */
 static uint64_t room_of(struct source *s, uint64_t wanted)
 {

@@ -76,6 +76,8 @@ void hm_order_counts(const struct hm_order *o, struct hm_order_counts *c);
 struct hm_order_lane *hm_order_lane(struct hm_order *o, uint32_t lane);
 /* The flow wants these packets of the present batch. */
 void hm_order_mark(struct hm_order_lane *l, uint32_t ref, uint64_t mask);
+/* The packets of the present batch that any flow wants. */
+uint64_t hm_order_marked(const struct hm_order_lane *l);
 /* Whether a whole batch of the longest packets has room. */
 bool hm_order_ready(struct hm_order *o, uint32_t source);
 /* Copies what is marked, and forgets the marks. keys[i] is packet i's. What has no room is dropped and

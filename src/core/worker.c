@@ -13,11 +13,13 @@
 
 #include "core/clock.h"
 #include "core/kernels.h"
+#include "core/ordered.h"
 #include "pmd_dag/net_dag.h"
 
 #define PATIENCE      1000             // empty rounds before an adaptive worker begins to sleep
 #define SLEEP_STEP_NS UINT64_C(50000)  // each further empty round sleeps that much longer,
 #define SLEEP_MAX_NS  UINT64_C(500000) // up to this
+#define DRAIN_WAITS   2000             // rounds at the end, 50 us each
 
 static inline void add(_Atomic uint64_t *counter, uint64_t n)
 {
@@ -154,7 +156,7 @@ static inline void lap(struct hm_stopwatch *watch, enum hm_stage stage, const st
 }
 
 static unsigned poll_queue(struct hm_worker *w, struct hm_lane *l, struct hm_queue *q,
-			   struct hm_program *p)
+			   struct hm_program *p, struct hm_ordered *o)
 {
 	struct rte_mbuf *mbufs[HM_BATCH_MAX];
 	struct hm_batch *b = &w->batch;
@@ -175,6 +177,8 @@ static unsigned poll_queue(struct hm_worker *w, struct hm_lane *l, struct hm_que
 	lap(watch, HM_STAGE_PARSE, b);
 	if (p)
 		hm_program_run(p, b, &w->workspace, &l->parse, watch);
+	if (o)
+		hm_ordered_put(o, l, q, b, mbufs);
 	count_parsed(q, b);
 	l->newest_ns = RTE_MAX(l->newest_ns, b->ts_ns[b->n - 1]);
 	rte_pktmbuf_free_bulk(mbufs, b->n);
@@ -183,8 +187,37 @@ static unsigned poll_queue(struct hm_worker *w, struct hm_lane *l, struct hm_que
 	return b->n;
 }
 
+/* With an ordered part: a queue whose ring is full is left out, the others of the lane go on, since the order
+ * may be waiting for them. */
+static unsigned poll_ordered(struct hm_worker *w, struct hm_lane *l, struct hm_queue *q,
+			     struct hm_program *p, struct hm_ordered *o)
+{
+	uint64_t now;
+	unsigned n;
+
+	if (l->lossless && !hm_ordered_ready(o, q))
+		return 0;
+	now = hm_ordered_now(o, q);
+	n = poll_queue(w, l, q, p, o);
+	hm_ordered_publish(o, q, n, now);
+	return n;
+}
+
+static void end_lane(struct hm_lane *l, struct hm_program *p, struct hm_ordered *o)
+{
+	if (o) {
+		hm_ordered_end(o, l);
+		if (o->lane == l && !atomic_load_explicit(&o->drained, memory_order_relaxed) &&
+		    hm_ordered_drain(o))
+			atomic_store_explicit(&o->drained, true, memory_order_release);
+	}
+	if (!atomic_load_explicit(&l->drained, memory_order_relaxed) && (!p || hm_program_drain(p)))
+		atomic_store_explicit(&l->drained, true, memory_order_release);
+}
+
 static unsigned poll_lane(struct hm_worker *w, struct hm_lane *l)
 {
+	struct hm_ordered *o;
 	struct hm_program *p;
 	unsigned n = 0;
 	bool ending;
@@ -199,14 +232,18 @@ static unsigned poll_lane(struct hm_worker *w, struct hm_lane *l)
 		return 0;
 	// looked at before the bursts: what was offered before the end is received below
 	ending = atomic_load_explicit(&l->ending, memory_order_acquire);
+	o = atomic_load_explicit(&l->ordered,
+				 memory_order_acquire); // there before a program needs it
+	if (o && o->lane == l)
+		n += hm_ordered_run(o, w, l->lossless);
 	for (unsigned i = 0; i < l->n_queues; i++) {
 		if (l->lossless && p && !hm_program_ready(p))
 			return n;
-		n += poll_queue(w, l, l->queues[i], p);
+		n += o ? poll_ordered(w, l, l->queues[i], p, o)
+		       : poll_queue(w, l, l->queues[i], p, NULL);
 	}
-	if (unlikely(ending && !n && !atomic_load_explicit(&l->drained, memory_order_relaxed)) &&
-	    (!p || hm_program_drain(p)))
-		atomic_store_explicit(&l->drained, true, memory_order_release);
+	if (unlikely(ending && !n))
+		end_lane(l, p, o);
 	return n;
 }
 
@@ -232,8 +269,11 @@ static void tick(struct hm_worker *w)
 	for (unsigned i = 0; i < w->n_lanes; i++) {
 		struct hm_lane *l = w->lanes[i];
 		struct hm_program *p = atomic_load_explicit(&l->program, memory_order_acquire);
+		struct hm_ordered *o = atomic_load_explicit(&l->ordered, memory_order_acquire);
 		uint64_t now;
 
+		if (o && o->lane == l && atomic_load_explicit(&l->running, memory_order_acquire))
+			hm_ordered_tick(o);
 		if (!p || !p->n_ticks || !atomic_load_explicit(&l->running, memory_order_acquire))
 			continue;
 		now = device_time(l);
@@ -257,20 +297,33 @@ static void rest(const struct hm_worker *w, uint32_t empty_rounds)
 	nanosleep(&t, NULL);
 }
 
-/* Everything that functions hold goes out before the worker ends; the control core takes it away. */
+/* One round of what is done before the worker ends. True: nothing is left. */
+static bool drain_lane(struct hm_worker *w, struct hm_lane *l, bool wait)
+{
+	struct hm_program *p = atomic_load_explicit(&l->program, memory_order_acquire);
+	struct hm_ordered *o = atomic_load_explicit(&l->ordered, memory_order_acquire);
+	bool done = !p || hm_program_drain(p);
+
+	if (!o)
+		return done;
+	hm_ordered_end(o, l);
+	if (o->lane != l)
+		return done;
+	while (hm_ordered_run(o, w, wait && l->lossless) > 0)
+		;
+	return hm_ordered_drain(o) && done;
+}
+
+/* Everything that functions hold goes out before the worker ends; the control core takes it away. Packets that
+ * wait for their order go on, for a while not into a full output of a lossless source. */
 static void drain_all(struct hm_worker *w)
 {
 	bool done = false;
 
-	while (!done) {
+	for (uint32_t round = 0; !done; round++) {
 		done = true;
-		for (unsigned i = 0; i < w->n_lanes; i++) {
-			struct hm_lane *l = w->lanes[i];
-			struct hm_program *p =
-				atomic_load_explicit(&l->program, memory_order_acquire);
-			if (p && !hm_program_drain(p))
-				done = false;
-		}
+		for (unsigned i = 0; i < w->n_lanes; i++)
+			done &= drain_lane(w, w->lanes[i], round < DRAIN_WAITS);
 		rte_rcu_qsbr_quiescent(w->qsbr, w->index);
 		if (!done)
 			rest(w, PATIENCE);

@@ -32,16 +32,24 @@ struct hm_rx_counts {
 
 struct hm_queue {
 	uint16_t port, queue, burst;
+	// for the order across queues (ordered.h)
+	const _Atomic uint64_t *source_floor; // a trace's: dag_sim_stream_floor(); else NULL
+	uint64_t last_key;                    // of its newest packet
+	uint64_t seen_ns, seen_clock_ns;      // a time, and the host's when it was new here
 	struct hm_rx_block block;
 };
+
+struct hm_ordered; // core/ordered.h
 
 struct hm_lane {
 	_Atomic(struct hm_program *) program; // control core writes
 	_Atomic(struct hm_program *)
 		adopted; // worker: its marks are taken, the one before is never run again
+	_Atomic(struct hm_ordered *) ordered; // the same; NULL as long as no flow needs it
 	struct hm_device *device;
+	uint16_t number; // among the device's lanes
 	// how to read a packet buffer, set before the device starts
-	int ts_offset, capture_offset; // of the dynamic fields, < 0: none
+	int ts_offset, capture_offset, sequence_offset; // of the dynamic fields, < 0: none
 	uint64_t ts_flag;
 	// ns = ts_base_ns + (time stamp - ts_base_ticks) * ts_factor / 2^32
 	uint64_t ts_base_ns, ts_base_ticks;
