@@ -96,7 +96,9 @@ static size_t device_of(const struct hm_config *config, const struct hm_flow_con
 	return i;
 }
 
-static void check_function(struct check *c, const struct hm_flow_config *f, size_t i)
+/* `before`: the functions of the flow so far. */
+static void check_function(struct check *c, const struct hm_flow_config *f, size_t i,
+			   const struct hm_function **before, uint32_t *n_before)
 {
 	const json_t *call = json_array_get(f->functions, i);
 	const char *name = json_string_value(json_array_get(call, 0));
@@ -106,7 +108,9 @@ static void check_function(struct check *c, const struct hm_flow_config *f, size
 	const struct hm_apply_ctx ctx = {.link = c->links[device],
 					 .snaplen = d->snaplen,
 					 .n_workers = RTE_MIN(c->n_workers, d->queues),
-					 .device = d->name};
+					 .device = d->name,
+					 .before = before,
+					 .n_before = *n_before};
 	struct hm_instance *in;
 	struct hm_error err;
 	json_t *args;
@@ -121,6 +125,8 @@ static void check_function(struct check *c, const struct hm_flow_config *f, size
 	else
 		tell(c, "%s.functions[%zu] (%s): %s", f->path, i, name, err.text);
 	json_decref(args);
+	if (*n_before < HM_FLOW_FUNCTIONS_MAX)
+		before[(*n_before)++] = fn;
 }
 
 unsigned hm_engine_check(const struct hm_config *config, hm_mistake_cb mistake, void *arg)
@@ -129,8 +135,12 @@ unsigned hm_engine_check(const struct hm_config *config, hm_mistake_cb mistake, 
 
 	check_lcores(&c);
 	check_devices(&c);
-	for (size_t i = 0; i < config->n_flows; i++)
+	for (size_t i = 0; i < config->n_flows; i++) {
+		const struct hm_function *before[HM_FLOW_FUNCTIONS_MAX];
+		uint32_t n_before = 0;
+
 		for (size_t k = 0; k < json_array_size(config->flows[i].functions); k++)
-			check_function(&c, &config->flows[i], k);
+			check_function(&c, &config->flows[i], k, before, &n_before);
+	}
 	return c.mistakes;
 }

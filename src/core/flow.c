@@ -93,15 +93,20 @@ static unsigned count_transforms(const struct hm_flow *f)
 
 int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, struct hm_error *err)
 {
-	const struct hm_function *fn = hm_function_find(function);
+	const struct hm_function *fn = hm_function_find(function), *before[HM_FLOW_FUNCTIONS_MAX];
 	const struct hm_apply_ctx ctx = {.link = f->device->link,
 					 .snaplen = f->device->config->snaplen,
 					 .lossless = f->device->lossless,
 					 .n_workers = f->device->n_lanes,
 					 .device = f->device->config->name,
-					 .owner_uid = f->owner.uid};
+					 .owner_uid = f->owner.uid,
+					 .flow_id = f->id,
+					 .before = before,
+					 .n_before = f->n};
 	struct hm_instance **instances;
 
+	for (uint32_t i = 0; i < f->n; i++)
+		before[i] = f->instances[i]->fn;
 	if (f->state != HM_FLOW_INIT)
 		return hm_error_set(err, -EBUSY, 7006,
 				    "flow %u is connected: functions are applied before that",

@@ -96,9 +96,9 @@ struct hm_core_ctx {
 	const char *device; // name
 	const char *flow;   // name
 	uint32_t flow_id, function_id;
-	// of the functions before it in the flow, by number - 1, this worker's core states
-	const struct hm_function *const *before;
-	void *const *before_cores;
+	/* The state on this worker of the function `up` places before this one in the flow. */
+	void *(*before)(const struct hm_core_ctx *ctx, uint32_t up);
+	const void *place; // in the flow, for before()
 };
 
 /* What conf_init may want to know about the flow. */
@@ -127,14 +127,13 @@ struct hm_copies;
 enum hm_unit { HM_UNIT_NONE, HM_UNIT_NS, HM_UNIT_PACKETS, HM_UNIT_BYTES };
 
 /* What a function says of each packet, for functions behind it in the same flow, which refer to it by its
- * number (core/reference.h): uint64_t[HM_BATCH_MAX] in the core state, valid for the packets that it passed
- * and until its next batch. */
+ * number (core/reference.h). */
 struct hm_values {
-	size_t offset; // in the core state
 	enum hm_unit unit;
-	/* Runs instead of process() where somebody refers to the function, and fills the values; NULL:
-	 * process() fills them itself. */
-	uint64_t (*process)(void *core, const struct hm_batch *b, uint64_t in);
+	/* A plain counter of packets or bytes: who reads it counts the same packets itself. Else the values
+	 * are at `offset`. */
+	bool running;
+	size_t offset; // in the core state: uint64_t[HM_BATCH_MAX], of the packets of this batch that it passed
 };
 
 struct hm_function {
@@ -164,8 +163,6 @@ struct hm_function {
 	const struct hm_pattern *(*pattern)(const void *conf);
 	struct hm_pktring *(*pktring)(const void *conf); // the packet ring it fills, if it does
 	const struct hm_values *values; // what it says of each packet; NULL: nothing
-	uint32_t (*refers)(
-		const void *conf); // number of the function whose values it reads, 0: none
 
 	// workers. With none of process, transform, filter and pattern it only counts what reaches it.
 	uint64_t (*process)(void *core, const struct hm_batch *b, uint64_t in);

@@ -28,11 +28,14 @@ static const struct hm_field byte_counter_results[] = {
 	{0},
 };
 
+static const struct hm_values byte_counter_values = {.unit = HM_UNIT_BYTES, .running = true};
+
 static const struct hm_function byte_counter = {
 	.name = "BYTE_COUNTER",
 	.summary = "sums the lengths of packets on the wire",
 	.flags = HM_FN_SHARED_COUNTER,
 	.results = byte_counter_results,
+	.values = &byte_counter_values,
 	.core_size = sizeof(struct byte_counter_core),
 	.cost = {.batch = 20},
 	.process = byte_counter_process,

@@ -12,11 +12,14 @@ static const struct hm_field pkt_counter_results[] = {
 	{0},
 };
 
+static const struct hm_values pkt_counter_values = {.unit = HM_UNIT_PACKETS, .running = true};
+
 static const struct hm_function pkt_counter = {
 	.name = "PKT_COUNTER",
 	.summary = "counts packets",
 	.flags = HM_FN_SHARED_COUNTER,
 	.results = pkt_counter_results,
+	.values = &pkt_counter_values,
 };
 
 HM_FUNCTION_REGISTER(pkt_counter);

@@ -13,8 +13,13 @@
 
 static int apply(struct harness *h, const json_t *args, struct hm_error *err)
 {
-	const struct hm_apply_ctx ctx = {
-		.link = HM_LINK_ETHERNET, .snaplen = 9216, .n_workers = 1, .device = "test"};
+	const struct hm_apply_ctx ctx = {.link = HM_LINK_ETHERNET,
+					 .snaplen = 9216,
+					 .n_workers = 1,
+					 .device = "test",
+					 .flow_id = 7,
+					 .before = &h->before,
+					 .n_before = h->before != NULL};
 	union hm_value values[HM_ARGS_MAX] = {0};
 	int rc = hm_args_parse(h->f, args, values, err);
 
@@ -49,10 +54,25 @@ static int find_filters(struct harness *h, struct hm_error *err)
 	return h->filters ? 0 : -EINVAL;
 }
 
+static void *state_before(const struct hm_core_ctx *ctx, uint32_t up)
+{
+	const struct harness *h = ctx->place;
+
+	assert_int_equal(up, 1);
+	return h->before_core;
+}
+
 static int connect(struct harness *h, struct hm_error *err)
 {
-	const struct hm_core_ctx ctx = {
-		.n_workers = 1, .socket = -1, .conf = h->conf, .device = "test", .flow = "flow"};
+	const struct hm_core_ctx ctx = {.n_workers = 1,
+					.socket = -1,
+					.conf = h->conf,
+					.device = "test",
+					.flow = "flow",
+					.flow_id = 7,
+					.function_id = 1 + (h->before != NULL),
+					.before = state_before,
+					.place = h};
 	int rc = h->f->connect ? h->f->connect(h->conf, err) : 0;
 
 	if (rc == 0)
@@ -77,12 +97,23 @@ static void *new_state(size_t size)
 
 int harness_open(struct harness *h, const char *name, const char *args, struct hm_error *err)
 {
+	return harness_open_behind(h, NULL, name, args, err);
+}
+
+int harness_open_behind(struct harness *h, const char *before, const char *name, const char *args,
+			struct hm_error *err)
+{
 	json_t *json = json_loads(args, JSON_ALLOW_NUL, NULL);
 	int rc;
 
 	assert_non_null(json);
 	memset(err, 0, sizeof(*err));
 	*h = (struct harness){.f = hm_function_find(name)};
+	if (before) {
+		h->before = hm_function_find(before);
+		assert_non_null(h->before);
+		h->before_core = new_state(h->before->core_size);
+	}
 	if (!h->f) {
 		json_decref(json);
 		return hm_error_set(err, -ENOENT, 6144, "no function %s", name);
@@ -146,11 +177,18 @@ void harness_run(struct harness *h, const struct frame *frames, size_t n, unsign
 			if (gaps && (first + i) % 3 == 0)
 				in &= ~(UINT64_C(1) << i);
 		}
+		if (h->before && h->before->process)
+			in = h->before->process(h->before_core, &b, in);
 		out = run_function(h, &b, in);
 		assert_int_equal(out & ~in, 0);
 		for (unsigned i = 0; i < m; i++)
 			passed[first + i] = out >> i & 1;
 	}
+}
+
+json_t *harness_stats(const struct harness *h)
+{
+	return h->f->stats(h->conf, &h->core, 1);
 }
 
 uint64_t harness_result(const struct harness *h, const char *field)
@@ -186,6 +224,7 @@ void harness_close(struct harness *h)
 		h->f->conf_fini(h->conf);
 	free(h->core);
 	free(h->conf);
+	free(h->before_core);
 	memset(h, 0, sizeof(*h));
 }
 

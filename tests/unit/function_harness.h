@@ -26,6 +26,9 @@ struct frame {
 
 struct harness {
 	const struct hm_function *f;
+	// the function before it in the flow, whose values it reads; NULL: none
+	const struct hm_function *before;
+	void *before_core;
 	void *conf, *core;
 	bool has_conf, has_core; // conf_init, core_init went well
 	struct hm_search_db *db;
@@ -38,11 +41,16 @@ struct harness {
 /* `args` is the JSON array of the arguments. Returns what the function (or hm_args_parse) returned
  * when it refused, with err; -ENOENT for an unknown function. Close it in any case. */
 int harness_open(struct harness *h, const char *name, const char *args, struct hm_error *err);
+/* The same for function 2 of a flow whose function 1 is `before`, without arguments. */
+int harness_open_behind(struct harness *h, const char *before, const char *name, const char *args,
+			struct hm_error *err);
 /* Runs the function over the frames, `batch` (1..64) at a time; passed[i] tells whether frame i went
  * on. Checks that the function passes nothing that it was not given: every third packet is taken
  * out of the mask if `gaps` is set, and passed[i] is false for these. */
 void harness_run(struct harness *h, const struct frame *frames, size_t n, unsigned batch, bool gaps,
 		 bool *passed);
+/* What fn->stats says; the caller's. */
+json_t *harness_stats(const struct harness *h);
 /* The result field of that name. */
 uint64_t harness_result(const struct harness *h, const char *field);
 void harness_close(struct harness *h);

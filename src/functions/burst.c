@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* BURST keeps histograms of trains of back-to-back packets, by their bytes, and of the gaps between them. Two packets
+ * are back to back if the second comes when the first has left the wire and an interframe gap is over, give or
+ * take some time. Costs two multiplications a packet.
+ */
+#include "core/function.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define CATEGORIES_MAX 65536
+
+enum { MIN, MAX, STEP, IFTIME, LATE, EARLY, LINK_SPEED };
+
+struct burst_conf {
+	uint64_t min, step; // bytes
+	uint64_t categories;
+	int64_t earliest_ns, latest_ns; // of the next packet, after the end of one
+	int64_t mbps;
+};
+
+struct category {
+	uint64_t bytes, packets, bursts, gap_bytes, gaps;
+};
+
+struct burst_core {
+	const struct burst_conf *conf;
+	struct category *categories;
+	uint64_t bytes, packets; // of the burst in progress
+	uint64_t last_ns;        // the packet before,
+	uint32_t last_wirelen;
+};
+
+static inline void add(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED); // reader: burst_stats
+}
+
+static struct category *category_of(struct burst_core *c, uint64_t bytes)
+{
+	const struct burst_conf *conf = c->conf;
+	uint64_t i = bytes < conf->min ? 0 : (bytes - conf->min) / conf->step + 1;
+
+	return &c->categories[i < conf->categories ? i : conf->categories - 1];
+}
+
+/* Bits that the link could have carried between the end of the packet before and time `ns`, times 1,000. */
+static __int128 since_end(const struct burst_core *c, uint64_t ns)
+{
+	return (__int128)(int64_t)(ns - c->last_ns) * c->conf->mbps -
+	       (__int128)c->last_wirelen * 8000;
+}
+
+static void end_burst(struct burst_core *c, __int128 gap)
+{
+	struct category *burst = category_of(c, c->bytes), *before;
+	uint64_t gap_bytes = gap > 0 ? (uint64_t)(gap / 8000) : 0;
+
+	add(&burst->bytes, c->bytes);
+	add(&burst->packets, c->packets);
+	add(&burst->bursts, 1);
+	before = category_of(c, gap_bytes);
+	add(&before->gap_bytes, gap_bytes);
+	add(&before->gaps, 1);
+	c->bytes = c->packets = 0;
+}
+
+static uint64_t burst_process(void *core, const struct hm_batch *b, uint64_t in)
+{
+	struct burst_core *c = core;
+	const __int128 earliest = (__int128)c->conf->earliest_ns * c->conf->mbps,
+		       latest = (__int128)c->conf->latest_ns * c->conf->mbps;
+
+	hm_mask_foreach (i, in) {
+		__int128 gap = since_end(c, b->ts_ns[i]);
+
+		if (c->packets && (gap < earliest || gap > latest))
+			end_burst(c, gap);
+		c->bytes += b->wirelen[i];
+		c->packets++;
+		c->last_ns = b->ts_ns[i];
+		c->last_wirelen = b->wirelen[i];
+	}
+	return in;
+}
+
+/* --- control core --- */
+
+static json_int_t read_counter(const uint64_t *counter)
+{
+	return (json_int_t)__atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* It is ordered, so there is one core. */
+static json_t *burst_stats(const void *conf, void *const *cores, unsigned n)
+{
+	const struct burst_conf *c = conf;
+	const struct burst_core *core = cores[0];
+	json_t *categories = json_array();
+
+	for (uint64_t i = 0; i < c->categories; i++) {
+		const struct category *k = &core->categories[i];
+
+		json_array_append_new(categories, json_pack("{s:I, s:I, s:I, s:I, s:I}", "bytes",
+							    read_counter(&k->bytes), "packets",
+							    read_counter(&k->packets), "bursts",
+							    read_counter(&k->bursts), "gap_bytes",
+							    read_counter(&k->gap_bytes), "gaps",
+							    read_counter(&k->gaps)));
+	}
+	return json_pack("{s:o}", "categories", categories);
+}
+
+static int burst_conf_init(void *conf, const union hm_value *args, const struct hm_apply_ctx *ctx,
+			   struct hm_error *err)
+{
+	struct burst_conf *c = conf;
+
+	if (args[MAX].i < args[MIN].i)
+		return hm_error_set(err, -EINVAL, 7002,
+				    "BURST: argument 2 (max) must not be below min");
+	c->min = (uint64_t)args[MIN].i;
+	c->step = (uint64_t)args[STEP].i;
+	c->categories = (uint64_t)(args[MAX].i - args[MIN].i) / c->step + 2;
+	c->earliest_ns = args[IFTIME].i - args[EARLY].i;
+	c->latest_ns = args[IFTIME].i + args[LATE].i;
+	c->mbps = args[LINK_SPEED].i;
+	if (c->categories > CATEGORIES_MAX)
+		return hm_error_set(err, -EINVAL, 7003,
+				    "BURST: min, max and step make %lu categories, there may be %d",
+				    c->categories, CATEGORIES_MAX);
+	return 0;
+}
+
+static int burst_core_init(void *core, const struct hm_core_ctx *ctx, struct hm_error *err)
+{
+	struct burst_core *c = core;
+
+	c->conf = ctx->conf;
+	c->categories = calloc(c->conf->categories, sizeof(*c->categories));
+	return c->categories ? 0 : hm_error_set(err, -ENOMEM, 3084, "BURST: out of memory");
+}
+
+static void burst_core_fini(void *core)
+{
+	struct burst_core *c = core;
+
+	free(c->categories);
+}
+
+#define NUMBER(argument, least, text)                                                              \
+	{                                                                                          \
+		.name = argument, .type = HM_ARG_INT, .min = least, .max = INT32_MAX, .help = text \
+	}
+
+static const struct hm_arg burst_args[] = {
+	NUMBER("min", 0, "smallest burst, bytes: smaller ones are in category 0"),
+	NUMBER("max", 0, "bytes from which on bursts are in the last category"),
+	NUMBER("step", 1, "width of a category, bytes"),
+	NUMBER("iftime", 0, "interframe gap, ns"),
+	NUMBER("late", 0, "how much later a packet of a burst may come, ns"),
+	NUMBER("early", 0, "how much earlier, ns"),
+	NUMBER("link_speed", 1, "of the link, Mbit/s"),
+	{0},
+};
+
+static const struct hm_function burst = {
+	.name = "BURST",
+	.summary = "keeps histograms of back-to-back packets and the gaps between them",
+	.flags = HM_FN_ORDERED,
+	.args = burst_args,
+	.conf_size = sizeof(struct burst_conf),
+	.core_size = sizeof(struct burst_core),
+	.conf_init = burst_conf_init,
+	.core_init = burst_core_init,
+	.core_fini = burst_core_fini,
+	.stats = burst_stats,
+	.process = burst_process,
+};
+
+HM_FUNCTION_REGISTER(burst);

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* STATS keeps statistics of another function's values: count, sum, sum of squares, least and largest, exactly, and
+ * from those mean, variance and quantiles. It samples the value at every packet ("0"), at every packet but the
+ * first ("1": for GAP), or once an interval of packet time ("1s"); then a counter is taken from the last sample on,
+ * so that there are bytes a second. STAT is the same with a number of packets to skip. Costs ten additions a packet.
+ */
+#include "core/reference.h"
+#include "core/sketch.h"
+#include "core/ticks.h"
+#include "core/timespan.h"
+#include "core/wide.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+struct stats_conf {
+	struct hm_reference reference;
+	uint64_t skip;        // packets at the beginning
+	uint64_t interval_ns; // 0: sample every packet
+};
+
+struct sums {
+	uint64_t count, min, max;
+	struct hm_wide sum, squares;
+};
+
+struct stats_core {
+	const struct stats_conf *conf;
+	uint64_t skip;
+	struct hm_reader reader;
+	struct hm_ticks ticks;
+	_Atomic uint32_t sequence; // odd while the sums are written
+	struct sums sums;
+	struct hm_sketch sketch;
+};
+
+static void sample(void *core, uint64_t ts_ns, uint64_t value, uint64_t times)
+{
+	struct stats_core *c = core;
+	struct sums *s = &c->sums;
+
+	s->min = s->count && s->min < value ? s->min : value;
+	s->max = s->max > value ? s->max : value;
+	s->count += times;
+	hm_sketch_add(&c->sketch, value, times);
+	if (times > 1)
+		return; // intervals without packets: 0
+	hm_wide_add(&s->sum, value);
+	hm_wide_add(&s->squares, (unsigned __int128)value * value);
+}
+
+static uint64_t stats_process(void *core, const struct hm_batch *b, uint64_t in)
+{
+	struct stats_core *c = core;
+	const uint64_t *values = hm_reader_values(&c->reader, b, in);
+	uint32_t sequence = atomic_load_explicit(&c->sequence, memory_order_relaxed);
+
+	atomic_store_explicit(&c->sequence, sequence + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release); // reader: read_sums
+	hm_mask_foreach (i, in) {
+		if (c->skip)
+			c->skip--;
+		else if (c->conf->interval_ns)
+			hm_ticks_packet(&c->ticks, b->ts_ns[i], values[i], sample, c);
+		else
+			sample(c, b->ts_ns[i], values[i], 1);
+	}
+	atomic_store_explicit(&c->sequence, sequence + 2, memory_order_release);
+	return in;
+}
+
+/* --- control core --- */
+
+static void read_sums(struct stats_core *c, struct sums *s)
+{
+	uint32_t before;
+
+	do {
+		before = atomic_load_explicit(&c->sequence, memory_order_acquire);
+		memcpy(s, &c->sums, sizeof(*s));
+		atomic_thread_fence(memory_order_acquire); // writer: stats_process
+	} while ((before & 1) ||
+		 before != atomic_load_explicit(&c->sequence, memory_order_relaxed));
+}
+
+/* (n * squares - sum^2) / n^2, the upper part exactly. */
+static double variance(const struct sums *s)
+{
+	const struct hm_wide n = {{s->count}};
+	struct hm_wide scaled = hm_wide_multiply(&n, &s->squares),
+		       square = hm_wide_multiply(&s->sum, &s->sum),
+		       rest = hm_wide_subtract(&scaled, &square);
+
+	return (double)(hm_wide_real(&rest) / ((long double)s->count * (long double)s->count));
+}
+
+static json_t *decimal(uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	return json_string(text);
+}
+
+static json_t *quantiles(const struct hm_sketch *sketch)
+{
+	static const struct {
+		const char *name;
+		unsigned permille;
+	} wanted[] = {{"0.25", 250}, {"0.5", 500},  {"0.75", 750},
+		      {"0.9", 900},  {"0.99", 990}, {"0.999", 999}};
+	json_t *found = json_object();
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		json_object_set_new(found, wanted[i].name,
+				    decimal(hm_sketch_quantile(sketch, wanted[i].permille)));
+	return found;
+}
+
+/* It is ordered, so there is one core. */
+static json_t *stats_stats(const void *conf, void *const *cores, unsigned n)
+{
+	char sum[HM_WIDE_DECIMAL], squares[HM_WIDE_DECIMAL];
+	struct stats_core *c = cores[0];
+	struct sums s;
+
+	read_sums(c, &s);
+	return json_pack(
+		"{s:I, s:s, s:s, s:o, s:o, s:f, s:f, s:o, s:s}", "count", (json_int_t)s.count,
+		"sum", hm_wide_decimal(&s.sum, sum), "sum2", hm_wide_decimal(&s.squares, squares),
+		"max", decimal(s.max), "min", decimal(s.min), "mean",
+		s.count ? (double)(hm_wide_real(&s.sum) / (long double)s.count) : 0.0, "variance",
+		s.count ? variance(&s) : 0.0, "quantiles", quantiles(&c->sketch), "unit",
+		hm_unit_name(((const struct stats_conf *)conf)->reference.values->unit));
+}
+
+static int stats_core_init(void *core, const struct hm_core_ctx *ctx, struct hm_error *err)
+{
+	const struct stats_conf *conf = ctx->conf;
+	struct stats_core *c = core;
+
+	c->conf = conf;
+	c->skip = conf->skip;
+	hm_reader_init(&c->reader, &conf->reference, ctx);
+	hm_ticks_init(&c->ticks, conf->interval_ns, conf->reference.values->running);
+	return 0;
+}
+
+static int stats_conf_init(void *conf, const union hm_value *args, const struct hm_apply_ctx *ctx,
+			   struct hm_error *err)
+{
+	struct stats_conf *c = conf;
+	struct hm_timespan t;
+
+	if (hm_reference_parse(&c->reference, args, 0, ctx, 7001, err) < 0)
+		return -EINVAL;
+	if (!hm_timespan_parse(args[2].s, &t) || (!t.has_unit && t.plain > 1) ||
+	    (t.has_unit && t.ns == 0))
+		return hm_error_set(err, -EINVAL, 7003,
+				    "STATS: argument 3 (ticks) is \"%s\"; it must be \"0\" (every "
+				    "packet), \"1\" (not the first), or a time such as \"1s\"",
+				    args[2].s);
+	c->skip = t.has_unit ? 0 : t.plain;
+	c->interval_ns = t.has_unit ? t.ns : 0;
+	return 0;
+}
+
+static int stat_conf_init(void *conf, const union hm_value *args, const struct hm_apply_ctx *ctx,
+			  struct hm_error *err)
+{
+	struct stats_conf *c = conf;
+
+	c->skip = (uint64_t)args[2].i;
+	return hm_reference_parse(&c->reference, args, 0, ctx, 7001, err);
+}
+
+static const struct hm_arg stats_args[] = {
+	HM_REFERENCE_ARGS,
+	{.name = "ticks",
+	 .type = HM_ARG_STRING,
+	 .help = "\"0\": every packet, \"1\": not the first, \"1s\": once an interval"},
+	{0},
+};
+
+static const struct hm_arg stat_args[] = {
+	HM_REFERENCE_ARGS,
+	{.name = "skip",
+	 .type = HM_ARG_INT,
+	 .optional = true,
+	 .max = INT32_MAX,
+	 .help = "packets at the beginning that are left out"},
+	{0},
+};
+
+static const struct hm_function stats = {
+	.name = "STATS",
+	.summary = "keeps statistics of another function's values",
+	.flags = HM_FN_ORDERED,
+	.args = stats_args,
+	.conf_size = sizeof(struct stats_conf),
+	.core_size = sizeof(struct stats_core),
+	.conf_init = stats_conf_init,
+	.core_init = stats_core_init,
+	.stats = stats_stats,
+	.process = stats_process,
+};
+
+static const struct hm_function stat = {
+	.name = "STAT",
+	.summary = "STATS with a number of packets to skip",
+	.flags = HM_FN_ORDERED,
+	.args = stat_args,
+	.conf_size = sizeof(struct stats_conf),
+	.core_size = sizeof(struct stats_core),
+	.conf_init = stat_conf_init,
+	.core_init = stats_core_init,
+	.stats = stats_stats,
+	.process = stats_process,
+};
+
+HM_FUNCTION_REGISTER(stats);
+HM_FUNCTION_REGISTER(stat);
