@@ -27,6 +27,7 @@ struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const c
 		goto no_memory;
 	f->engine = e;
 	f->device = d;
+	f->split = HM_FLOW_NO_SPLIT;
 	f->owner = *owner;
 	if (name && !hm_flow_set_name(f, name, false))
 		goto no_memory;
@@ -97,7 +98,7 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, s
 	const struct hm_apply_ctx ctx = {.link = f->device->link,
 					 .snaplen = f->device->config->snaplen,
 					 .lossless = f->device->lossless,
-					 .n_workers = f->device->n_lanes,
+					 .n_workers = fn ? hm_flow_workers(f, fn) : 0,
 					 .device = f->device->config->name,
 					 .owner_uid = f->owner.uid,
 					 .flow_id = f->id,
@@ -131,7 +132,7 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, s
 		return errno ? -errno : -EINVAL;
 	f->searches |= fn->pattern != NULL;
 	f->n++;
-	return (int)f->n;
+	return hm_flow_split(f, err) < 0 ? -EINVAL : (int)f->n;
 }
 
 int hm_flow_apply_all(struct hm_flow *f, const json_t *functions, const char *path,
@@ -166,6 +167,13 @@ void hm_flow_answer(struct hm_flow *f, const struct hm_error *err)
 		done(f->done_arg, err);
 }
 
+static void *state_before(const struct hm_core_ctx *ctx, uint32_t up)
+{
+	struct hm_instance *const *here = ctx->place;
+
+	return hm_node_state(here[-(ptrdiff_t)up]->node, ctx->worker);
+}
+
 static int connect_instances(struct hm_flow *f, struct hm_error *err)
 {
 	struct hm_device *d = f->device;
@@ -174,11 +182,18 @@ static int connect_instances(struct hm_flow *f, struct hm_error *err)
 				  .lossless = d->lossless,
 				  .device = d->config->name,
 				  .flow = f->name ? f->name : "",
-				  .flow_id = f->id};
+				  .flow_id = f->id,
+				  .before = state_before};
 
 	for (uint32_t i = 0; i < f->n; i++) {
-		int ret = hm_instance_connect(f->instances[i], parent, &ctx, err);
+		int ret;
 
+		if (i == f->split)
+			parent = hm_flow_order(f, parent, &ctx, err);
+		if (!parent)
+			return -ENOMEM;
+		ctx.place = &f->instances[i];
+		ret = hm_instance_connect(f->instances[i], parent, &ctx, err);
 		if (ret < 0)
 			return ret;
 		parent = f->instances[i]->node;
@@ -237,6 +252,7 @@ void hm_flow_close(struct hm_flow *f)
 	for (uint32_t i = 0; i < f->n; i++)
 		if (f->instances[i]->fn->closing)
 			f->instances[i]->fn->closing(f->instances[i]->conf);
+	hm_flow_order_stop(f);
 	f->device->n_connecting -= f->state == HM_FLOW_CONNECTING;
 	f->device->patterns_changed |= f->searches;
 	f->device->dirty |= f->generation > 0;
@@ -263,6 +279,7 @@ void hm_flow_free(struct hm_flow *f)
 		LIST_REMOVE(f, next_polled);
 	for (uint32_t i = f->n; i-- > 0;)
 		hm_instance_destroy(f->instances[i]);
+	hm_flow_order_free(f);
 	free(f->instances);
 	json_decref(f->config_functions);
 	free(f->config_path);
@@ -384,6 +401,7 @@ json_t *hm_flow_info(struct hm_flow *f)
 	for (uint32_t i = 0; i < f->n; i++)
 		json_array_append_new(functions, function_info(f->instances[i]));
 	json_object_set_new(info, "functions", functions);
+	json_object_set_new(info, "ordered", hm_flow_order_json(f));
 	return info;
 }
 

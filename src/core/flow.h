@@ -39,6 +39,11 @@ struct hm_flow {
 	uint64_t generation; // the last one whose programs have it, 0: none
 	uint32_t n;
 	struct hm_instance **instances;
+	// flow_order.c: with an ordered part, which begins with instances[split]; else split is n or more
+	uint32_t split;
+	uint32_t order_ref; // in the device's order, 0: none
+	struct hm_node *mark,
+		*pick;   // the ends of the way to it, between instances[split - 1] and [split]
 	hm_done_cb done; // of the pending connect
 	void *done_arg;
 };
@@ -52,6 +57,25 @@ void hm_flow_answer(struct hm_flow *f, const struct hm_error *err);
 void hm_flow_connected(struct hm_flow *f);
 void hm_flow_refuse(struct hm_flow *f, const struct hm_error *err);
 void hm_flow_free(struct hm_flow *f);
+
+/* --- flow_order.c --- */
+
+#define HM_FLOW_NO_SPLIT UINT32_MAX
+
+/* How many workers will run function i (from 0) of the flow, if `fn` is to be that one, the last one. */
+unsigned hm_flow_workers(const struct hm_flow *f, const struct hm_function *fn);
+/* fn has been applied as the last one: moves the split to where it belongs now, and applies functions again that
+ * come to lie behind it. */
+int hm_flow_split(struct hm_flow *f, struct hm_error *err);
+/* The node that the ordered part hangs on. NULL with err. */
+struct hm_node *hm_flow_order(struct hm_flow *f, struct hm_node *parent, struct hm_core_ctx *ctx,
+			      struct hm_error *err);
+void hm_flow_order_stop(struct hm_flow *f); // it is being closed
+void hm_flow_order_free(struct hm_flow *f);
+/* Where the ordered part runs, and its packets; NULL without one. */
+json_t *hm_flow_order_json(const struct hm_flow *f);
+/* Adds its line of the ledger to `lines`. */
+void hm_flow_order_line(const struct hm_flow *f, json_t *lines, bool *all_balanced);
 
 /* --- flow_index.c --- */
 

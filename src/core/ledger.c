@@ -138,12 +138,15 @@ static json_t *records_line(const struct hm_flow *f, const struct hm_instance *i
 json_t *hm_ledger(struct hm_engine *e)
 {
 	json_t *devices = json_array(), *entries = json_array(), *readers = json_array(),
-	       *netflow = json_array();
+	       *netflow = json_array(), *order = json_array();
 	bool balanced = true;
 	struct hm_flow *f;
 
 	for (size_t i = 0; i < e->n_devices; i++)
 		json_array_append_new(devices, device_line(&e->devices[i], &balanced));
+	TAILQ_FOREACH (f, &e->flows, next)
+		if (f->state == HM_FLOW_ACTIVE)
+			hm_flow_order_line(f, order, &balanced);
 	TAILQ_FOREACH (f, &e->flows, next)
 		for (uint32_t i = 0; i < f->n; i++) {
 			const struct hm_instance *in = f->instances[i];
@@ -159,9 +162,10 @@ json_t *hm_ledger(struct hm_engine *e)
 			if (records)
 				json_array_append_new(netflow, records);
 		}
-	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o}", "ts_ns", hm_json_ns(hm_clock_now_ns()),
-			 "balanced", balanced, "devices", devices, "entries", entries, "readers",
-			 readers, "netflow", netflow);
+	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "ts_ns",
+			 hm_json_ns(hm_clock_now_ns()), "balanced", balanced, "devices", devices,
+			 "entries", entries, "readers", readers, "netflow", netflow, "order",
+			 order);
 }
 
 json_t *hm_netflow_stats(struct hm_engine *e)

@@ -273,21 +273,9 @@ static void fini_lanes(struct hm_node *n, unsigned n_lanes)
 		n->fn->core_fini(hm_node_state(n, lane));
 }
 
-/* Each function of a flow is one node: places in the flow are steps up. */
-static void *state_before(const struct hm_core_ctx *ctx, uint32_t up)
-{
-	const struct hm_node *n = ctx->place;
-
-	while (up-- > 0)
-		n = n->parent;
-	return hm_node_state(n, ctx->worker);
-}
-
 static int init_lanes(struct hm_node *n, struct hm_core_ctx *ctx, struct hm_error *err)
 {
 	ctx->conf = n->conf;
-	ctx->before = state_before;
-	ctx->place = n;
 	for (unsigned lane = 0; lane < n->nodes->n_lanes && n->fn->core_init; lane++) {
 		int ret;
 

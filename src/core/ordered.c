@@ -28,8 +28,11 @@ struct hm_ordered *hm_ordered_create(const struct hm_device *d, struct hm_error 
 		return NULL;
 	}
 	o->order = hm_order_create(&conf, err);
-	if (!o->order) {
-		rte_free(o);
+	o->nodes = hm_nodes_create(1, &d->workers[here]->socket);
+	if (!o->order || !o->nodes) {
+		if (o->order)
+			hm_error_set(err, -ENOMEM, 3084, "no memory (raise eal.memory_mb)");
+		hm_ordered_destroy(o);
 		return NULL;
 	}
 	o->lane = d->lanes[here];
@@ -40,8 +43,10 @@ struct hm_ordered *hm_ordered_create(const struct hm_device *d, struct hm_error 
 
 void hm_ordered_destroy(struct hm_ordered *o)
 {
-	if (o)
-		hm_order_destroy(o->order);
+	if (!o)
+		return;
+	hm_nodes_destroy(o->nodes);
+	hm_order_destroy(o->order);
 	rte_free(o);
 }
 

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "core/node.h"
 #include "core/order.h"
 #include "core/worker.h"
 
@@ -16,7 +17,13 @@ struct rte_mbuf;
 
 struct hm_ordered {
 	struct hm_order *order;
-	struct hm_lane *lane; // its worker runs the ordered part
+	struct hm_nodes *nodes; // of the ordered parts of all flows
+	// publish.c
+	struct hm_filter_index *filter_index;
+	struct hm_searches *searches;
+
+	// of its worker
+	struct hm_lane *lane; // whose worker runs the ordered part
 	bool by_number;       // keys are the records' numbers, not times
 	uint64_t slack_ns;    // by time only
 	// the ordered parts of all flows; control core writes
@@ -28,7 +35,8 @@ struct hm_ordered {
 
 /* Control core: what the device's lanes share, before the first flow needs it. NULL with err. */
 struct hm_ordered *hm_ordered_create(const struct hm_device *d, struct hm_error *err);
-void hm_ordered_destroy(struct hm_ordered *o); // NULL is allowed; not its program
+/* When its flows are gone and publish.c has freed its program. NULL is allowed. */
+void hm_ordered_destroy(struct hm_ordered *o);
 
 /* --- workers --- */
 

@@ -20,6 +20,7 @@
 #include "core/engine_internal.h"
 #include "core/log.h"
 #include "core/marks.h"
+#include "core/ordered.h"
 
 HM_LOG_TYPE(publish)
 
@@ -28,7 +29,7 @@ struct hm_generation {
 	uint32_t n_fresh;
 	struct hm_flow **fresh; // begin to count with this generation
 	uint32_t n_marks;
-	struct hm_program *old[HM_WORKERS_MAX];
+	struct hm_program *old[HM_WORKERS_MAX], *old_ordered;
 	uint64_t token; // of the quiescent state that old programs wait for
 };
 
@@ -83,6 +84,10 @@ static struct hm_generation *take_snapshot(struct hm_device *d)
 		for (uint32_t i = 0; i < f->n; i++)
 			use_node(d, f->instances[i]->node, &timed);
 		d->uses.flows++;
+		if (f->order_ref) {
+			use_node(d, f->mark, &timed);
+			use_node(d, f->pick, &timed);
+		}
 	}
 	return g;
 }
@@ -115,17 +120,17 @@ static void collect_filters(const struct hm_node *n, uint64_t generation,
 }
 
 /* The index of the generation's filters, if the present one is of others. */
-static int update_index(struct hm_device *d, const struct hm_generation *g, struct hm_error *err)
+static int update_index(struct hm_filter_index **held, struct hm_nodes *nodes,
+			const struct hm_generation *g, struct hm_error *err)
 {
-	struct hm_filter **filters =
-		calloc(hm_nodes_count(d->nodes) + 1, sizeof(struct hm_filter *));
+	struct hm_filter **filters = calloc(hm_nodes_count(nodes) + 1, sizeof(struct hm_filter *));
 	struct hm_filter_index *index = NULL;
 	uint32_t n = 0;
 
 	if (!filters)
 		return hm_error_set(err, -ENOMEM, 3084, "no memory for the filters");
-	collect_filters(hm_nodes_root(d->nodes), g->number, filters, &n);
-	if (d->filter_index && hm_filter_index_matches(d->filter_index, filters, n)) {
+	collect_filters(hm_nodes_root(nodes), g->number, filters, &n);
+	if (*held && hm_filter_index_matches(*held, filters, n)) {
 		free(filters);
 		return 0;
 	}
@@ -134,35 +139,38 @@ static int update_index(struct hm_device *d, const struct hm_generation *g, stru
 	free(filters);
 	if (n > 0 && !index)
 		return -ENOMEM;
-	hm_filter_index_unref(d->filter_index);
-	d->filter_index = index;
+	hm_filter_index_unref(*held);
+	*held = index;
 	return 0;
 }
 
-/* The lane's scans for the database, with a reference for a program; NULL without patterns or memory. */
-static struct hm_searches *searches_of(struct hm_device *d, unsigned lane, unsigned depth)
+/* A worker's scans for the database, with a reference for a program; NULL without patterns or memory. */
+static struct hm_searches *searches_of(struct hm_searches **held, struct hm_search_db *db,
+				       unsigned depth, int socket)
 {
-	struct hm_searches *s = d->searches[lane];
+	struct hm_searches *s = *held;
 
-	if (!d->db || (s && (s->db != d->db || !s->at[depth]))) {
+	if (!db || (s && (s->db != db || !s->at[depth]))) {
 		hm_searches_unref(s);
-		d->searches[lane] = s = NULL;
+		*held = s = NULL;
 	}
-	if (d->db && !s)
-		s = d->searches[lane] = hm_searches_create(d->db, depth, d->workers[lane]->socket);
+	if (db && !s)
+		s = *held = hm_searches_create(db, depth, socket);
 	if (s)
 		s->refs++;
 	return s;
 }
 
-static struct hm_layout *create_layout(struct hm_device *d, const struct hm_generation *g)
+static struct hm_layout *create_layout(struct hm_nodes *nodes, const struct hm_generation *g,
+				       struct hm_searches **held, struct hm_search_db *db,
+				       int socket)
 {
 	// which patterns need PCRE2 is the database's matter: any scan of it knows
-	struct hm_searches *s = searches_of(d, 0, 0);
+	struct hm_searches *s = searches_of(held, db, 0, socket);
 	struct hm_layout *l = NULL;
 
-	if (s || !d->db)
-		l = hm_layout_create(d->nodes, g->number, s ? s->at[0] : NULL);
+	if (s || !db)
+		l = hm_layout_create(nodes, g->number, s ? s->at[0] : NULL);
 	hm_searches_unref(s);
 	return l;
 }
@@ -170,7 +178,8 @@ static struct hm_layout *create_layout(struct hm_device *d, const struct hm_gene
 static struct hm_program *create_program(struct hm_device *d, const struct hm_generation *g,
 					 const struct hm_layout *l, unsigned lane)
 {
-	struct hm_searches *s = searches_of(d, lane, l->depth);
+	struct hm_searches *s =
+		searches_of(&d->searches[lane], d->db, l->depth, d->workers[lane]->socket);
 	struct hm_program *p;
 
 	if (d->db && !s)
@@ -181,16 +190,42 @@ static struct hm_program *create_program(struct hm_device *d, const struct hm_ge
 	return p;
 }
 
+/* The program of the ordered parts. NULL with err. */
+static struct hm_program *create_ordered(struct hm_device *d, const struct hm_generation *g,
+					 struct hm_error *err)
+{
+	struct hm_ordered *o = d->ordered;
+	int socket = d->workers[o->lane->number]->socket;
+	struct hm_searches *s = NULL;
+	struct hm_program *p = NULL;
+	struct hm_layout *l;
+
+	if (update_index(&o->filter_index, o->nodes, g, err) < 0)
+		return NULL;
+	l = create_layout(o->nodes, g, &o->searches, d->db, socket);
+	if (l)
+		s = searches_of(&o->searches, d->db, l->depth, socket);
+	if (l && (s || !d->db))
+		p = hm_program_create(l, 0, s, o->filter_index, 0, socket);
+	hm_layout_destroy(l);
+	if (!p)
+		hm_error_set(err, -ENOMEM, 3084,
+			     "no memory for an ordered program of %u functions (raise "
+			     "eal.memory_mb)",
+			     hm_nodes_count(o->nodes));
+	return p;
+}
+
 static int create_programs(struct hm_device *d, struct hm_generation *g,
 			   struct hm_program *fresh[HM_WORKERS_MAX], struct hm_error *err)
 {
 	struct hm_layout *l;
 	unsigned lane = 0;
 
-	if (update_index(d, g, err) < 0)
+	if (update_index(&d->filter_index, d->nodes, g, err) < 0)
 		return -ENOMEM;
 	g->n_marks = hm_marks_count(g->fresh, g->n_fresh);
-	l = create_layout(d, g);
+	l = create_layout(d->nodes, g, &d->searches[0], d->db, d->workers[0]->socket);
 	while (l && lane < d->n_lanes && (fresh[lane] = create_program(d, g, l, lane)))
 		lane++;
 	hm_layout_destroy(l);
@@ -205,7 +240,7 @@ static int create_programs(struct hm_device *d, struct hm_generation *g,
 
 static void begin_generation(struct hm_device *d)
 {
-	struct hm_program *fresh[HM_WORKERS_MAX];
+	struct hm_program *fresh[HM_WORKERS_MAX], *ordered = NULL;
 	struct hm_generation *g = take_snapshot(d);
 	struct hm_error err;
 
@@ -213,11 +248,18 @@ static void begin_generation(struct hm_device *d)
 		HM_LOG(ERR, "no memory for a snapshot of the flows device=%s", d->config->name);
 		return; // stays dirty: tried again at the next poll
 	}
-	if (create_programs(d, g, fresh, &err) < 0) {
+	if (d->ordered)
+		ordered = create_ordered(d, g, &err);
+	if ((d->ordered && !ordered) || create_programs(d, g, fresh, &err) < 0) {
+		hm_program_destroy(ordered);
 		give_up(d, g, &err);
 		return; // stays dirty, for those that go
 	}
 	d->dirty = false;
+	// first: what the lanes' programs hand over finds its flow there (hm_ordered_run)
+	if (d->ordered)
+		g->old_ordered = atomic_exchange_explicit(&d->ordered->program, ordered,
+							  memory_order_acq_rel);
 	for (unsigned i = 0; i < d->n_lanes; i++)
 		g->old[i] = atomic_exchange_explicit(&d->lanes[i]->program, fresh[i],
 						     memory_order_acq_rel); // worker: poll_lane
@@ -264,6 +306,7 @@ static void end_generation(struct hm_device *d)
 	free(sums);
 	for (unsigned i = 0; i < d->n_lanes; i++)
 		hm_program_destroy(g->old[i]);
+	hm_program_destroy(g->old_ordered);
 	d->generation = NULL;
 	for (uint32_t i = 0; i < g->n_fresh; i++)
 		if (g->fresh[i]->state == HM_FLOW_CONNECTING) // else it was closed meanwhile
@@ -314,5 +357,13 @@ void hm_publish_fini(struct hm_device *d)
 		hm_searches_unref(d->searches[i]);
 	}
 	hm_filter_index_unref(d->filter_index);
+	if (d->ordered) {
+		hm_program_destroy(
+			atomic_load_explicit(&d->ordered->program, memory_order_relaxed));
+		hm_searches_unref(d->ordered->searches);
+		hm_filter_index_unref(d->ordered->filter_index);
+	}
+	if (g)
+		hm_program_destroy(g->old_ordered);
 	destroy_generation(g);
 }

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* flow_order: where the ordered part of a flow begins, and its way there (ordered.h).
+ *
+ * It begins with the first function that is ordered; or before, with a function that such a one behind it may need
+ * in the same place: one that changes packets (copies have no place in the order), or has values to be read.
+ */
+#include <errno.h>
+
+#include "core/flow.h"
+#include "core/handover.h"
+#include "core/ordered.h"
+
+static bool may_go_along(const struct hm_function *fn)
+{
+	return fn->transform || (fn->values && !fn->values->running);
+}
+
+/* With several queues the order is to be made, even if one worker polls them all. */
+static bool needs_order(const struct hm_flow *f, const struct hm_function *fn)
+{
+	return (fn->flags & HM_FN_ORDERED) && f->device->config->queues > 1;
+}
+
+unsigned hm_flow_workers(const struct hm_flow *f, const struct hm_function *fn)
+{
+	return f->split != HM_FLOW_NO_SPLIT || needs_order(f, fn) ? 1 : f->device->n_lanes;
+}
+
+/* Applies function i again, that one worker will run instead of all. */
+static int apply_again(struct hm_flow *f, uint32_t i, struct hm_error *err)
+{
+	const struct hm_function *before[HM_FLOW_FUNCTIONS_MAX];
+	const struct hm_apply_ctx ctx = {.link = f->device->link,
+					 .snaplen = f->device->config->snaplen,
+					 .lossless = f->device->lossless,
+					 .n_workers = 1,
+					 .device = f->device->config->name,
+					 .owner_uid = f->owner.uid,
+					 .flow_id = f->id,
+					 .before = before,
+					 .n_before = i};
+	struct hm_instance *old = f->instances[i], *again;
+
+	for (uint32_t k = 0; k < i; k++)
+		before[k] = f->instances[k]->fn;
+	again = hm_instance_create(old->fn, i + 1, old->args, &ctx, err);
+	if (!again)
+		return -EINVAL;
+	hm_instance_destroy(old);
+	f->instances[i] = again;
+	return 0;
+}
+
+int hm_flow_split(struct hm_flow *f, struct hm_error *err)
+{
+	uint32_t last = f->n - 1, split = 0;
+
+	if (f->split != HM_FLOW_NO_SPLIT || !needs_order(f, f->instances[last]->fn))
+		return 0;
+	while (split < last && !may_go_along(f->instances[split]->fn))
+		split++;
+	for (uint32_t i = split; i < last; i++)
+		if (apply_again(f, i, err) < 0)
+			return -EINVAL;
+	f->split = split;
+	return 0;
+}
+
+struct hm_node *hm_flow_order(struct hm_flow *f, struct hm_node *parent, struct hm_core_ctx *ctx,
+			      struct hm_error *err)
+{
+	struct hm_ordered *o = hm_device_ordered(f->device, err);
+
+	if (!o)
+		return NULL;
+	f->order_ref = hm_order_flow_add(o->order);
+	if (!f->order_ref) {
+		hm_error_set(
+			err, -E2BIG, 3084,
+			"device %s puts the packets of %d flows in order already: close one, or "
+			"give the device one queue",
+			f->device->config->name, HM_ORDER_FLOWS_MAX);
+		return NULL;
+	}
+	f->mark = hm_handover_mark(parent, o->order, f->order_ref, ctx, err);
+	ctx->n_workers = 1;
+	if (f->mark)
+		f->pick =
+			hm_handover_pick(hm_nodes_root(o->nodes), o->order, f->order_ref, ctx, err);
+	return f->pick;
+}
+
+void hm_flow_order_stop(struct hm_flow *f)
+{
+	if (f->order_ref)
+		hm_order_flow_stop(f->device->ordered->order, f->order_ref);
+}
+
+void hm_flow_order_free(struct hm_flow *f)
+{
+	hm_node_put(f->pick);
+	hm_node_put(f->mark);
+	if (!f->order_ref)
+		return;
+	hm_order_flow_stop(f->device->ordered->order, f->order_ref);
+	hm_order_flow_remove(f->device->ordered->order, f->order_ref);
+}
+
+/* handed over = run + queued; offered to the rings = handed over + dropped. */
+json_t *hm_flow_order_json(const struct hm_flow *f)
+{
+	const struct hm_ordered *o = f->device->ordered;
+	struct hm_order_counts c;
+
+	if (!f->order_ref)
+		return NULL;
+	hm_order_flow_counts(o->order, f->order_ref, &c);
+	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:{s:I}}", "function", (int)f->split + 1,
+			 "lcore", (int)f->device->workers[o->lane->number]->lcore, "offered",
+			 (json_int_t)(c.handed_over + c.dropped), "handed_over",
+			 (json_int_t)c.handed_over, "run", (json_int_t)c.run, "queued",
+			 (json_int_t)(c.handed_over - c.run), "dropped", "no_room",
+			 (json_int_t)c.dropped);
+}
+
+void hm_flow_order_line(const struct hm_flow *f, json_t *lines, bool *all_balanced)
+{
+	json_t *line = hm_flow_order_json(f);
+	struct hm_counts first;
+	json_int_t run, queued;
+	bool balanced;
+
+	if (!line)
+		return;
+	// what has come out of the order is what the first ordered function has seen, or a batch less
+	run = json_integer_value(json_object_get(line, "run"));
+	queued = json_integer_value(json_object_get(line, "queued"));
+	hm_instance_counts(f->instances[f->split], &first);
+	balanced = queued >= 0 && (f->device->state != HM_DEVICE_FINISHED ||
+				   (queued == 0 && (json_int_t)first.in == run));
+	*all_balanced &= balanced;
+	json_object_set_new(line, "flow", json_integer(f->id));
+	if (f->name)
+		json_object_set_new(line, "name", json_string(f->name));
+	json_object_set_new(line, "balanced", json_boolean(balanced));
+	json_array_append_new(lines, line);
+}
