@@ -106,21 +106,22 @@ void hm_flow_order_free(struct hm_flow *f)
 	hm_order_flow_remove(f->device->ordered->order, f->order_ref);
 }
 
-/* handed over = run + queued; offered to the rings = handed over + dropped. */
+/* offered = handed over + dropped; handed over = run + queued. `late` is of the device, all flows together. */
 json_t *hm_flow_order_json(const struct hm_flow *f)
 {
 	const struct hm_ordered *o = f->device->ordered;
-	struct hm_order_counts c;
+	struct hm_order_counts c, all;
 
 	if (!f->order_ref)
 		return NULL;
 	hm_order_flow_counts(o->order, f->order_ref, &c);
-	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:{s:I}}", "function", (int)f->split + 1,
-			 "lcore", (int)f->device->workers[o->lane->number]->lcore, "offered",
-			 (json_int_t)(c.handed_over + c.dropped), "handed_over",
-			 (json_int_t)c.handed_over, "run", (json_int_t)c.run, "queued",
-			 (json_int_t)(c.handed_over - c.run), "dropped", "no_room",
-			 (json_int_t)c.dropped);
+	hm_order_counts(o->order, &all);
+	return json_pack(
+		"{s:i, s:i, s:I, s:I, s:I, s:I, s:{s:I}, s:I}", "function", (int)f->split + 1,
+		"lcore", (int)f->device->workers[o->lane->number]->lcore, "offered",
+		(json_int_t)(c.handed_over + c.dropped), "handed_over", (json_int_t)c.handed_over,
+		"run", (json_int_t)c.run, "queued", (json_int_t)(c.handed_over - c.run), "dropped",
+		"no_room", (json_int_t)c.dropped, "late", (json_int_t)all.late);
 }
 
 void hm_flow_order_line(const struct hm_flow *f, json_t *lines, bool *all_balanced)
