@@ -161,6 +161,16 @@ static void add_netflow(struct sum *s, const json_t *r)
 	end(s);
 }
 
+static void add_order(struct sum *s, const json_t *o)
+{
+	char text[LABEL];
+	begin(s, label(text, o, "to be put in order"), number(o, "offered"));
+	add(s, "run", number(o, "run"));
+	add(s, "queued", number(o, "queued"));
+	add_causes(s, "dropped", json_object_get(o, "dropped"));
+	end(s);
+}
+
 static void add_all(struct sum *s, const json_t *list, void (*line)(struct sum *, const json_t *))
 {
 	json_t *e;
@@ -187,6 +197,7 @@ int hm_ctl_ledger(struct hm_ctl *ctl, int argc, char **argv)
 		add_all(&s, json_object_get(ledger, "entries"), add_entry);
 		add_all(&s, json_object_get(ledger, "readers"), add_reader);
 		add_all(&s, json_object_get(ledger, "netflow"), add_netflow);
+		add_all(&s, json_object_get(ledger, "order"), add_order);
 		hm_table_print(&table);
 		printf("\n%s%s\n", balanced ? "balanced" : "NOT BALANCED",
 		       !balanced && !believed ? " (says the daemon)" : "");

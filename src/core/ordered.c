@@ -36,6 +36,7 @@ struct hm_ordered *hm_ordered_create(const struct hm_device *d, struct hm_error 
 		return NULL;
 	}
 	o->lane = d->lanes[here];
+	o->n_queues = d->config->queues;
 	o->by_number = o->lane->queues[0]->source_floor != NULL;
 	o->slack_ns = (uint64_t)d->config->order_slack_us * 1000;
 	return o;

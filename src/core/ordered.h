@@ -24,8 +24,9 @@ struct hm_ordered {
 
 	// of its worker
 	struct hm_lane *lane; // whose worker runs the ordered part
-	bool by_number;       // keys are the records' numbers, not times
-	uint64_t slack_ns;    // by time only
+	uint32_t n_queues;
+	bool by_number;    // keys are the records' numbers, not times
+	uint64_t slack_ns; // by time only
 	// the ordered parts of all flows; control core writes
 	_Atomic(struct hm_program *) program;
 	_Atomic bool drained;                 // worker: all queues have ended, everything is done

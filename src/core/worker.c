@@ -203,6 +203,16 @@ static unsigned poll_ordered(struct hm_worker *w, struct hm_lane *l, struct hm_q
 	return n;
 }
 
+/* As many batches as all queues bring in the time of one look at each. */
+static unsigned run_ordered(struct hm_worker *w, const struct hm_lane *l, struct hm_ordered *o)
+{
+	unsigned sum = 0, n = 1;
+
+	for (uint32_t i = 0; n > 0 && i < o->n_queues; i++)
+		sum += n = hm_ordered_run(o, w, l->lossless);
+	return sum;
+}
+
 static void end_lane(struct hm_lane *l, struct hm_program *p, struct hm_ordered *o)
 {
 	if (o) {
@@ -235,7 +245,7 @@ static unsigned poll_lane(struct hm_worker *w, struct hm_lane *l)
 	o = atomic_load_explicit(&l->ordered,
 				 memory_order_acquire); // there before a program needs it
 	if (o && o->lane == l)
-		n += hm_ordered_run(o, w, l->lossless);
+		n += run_ordered(w, l, o);
 	for (unsigned i = 0; i < l->n_queues; i++) {
 		if (l->lossless && p && !hm_program_ready(p))
 			return n;

@@ -338,6 +338,9 @@ def imbalances(ledger):
         equal(line, line["made"],
               line["exported"] + line.get("spooled", 0) + line["queued"] + total(line["lost"]),
               "made = exported + spooled + queued + lost")
+    for line in ledger["order"]:
+        equal(line, line["offered"], line["run"] + line["queued"] + total(line["dropped"]),
+              "offered = run + queued + dropped")
     if not ledger["balanced"]:
         wrong.append("homardd itself says that it does not balance")
     return wrong

@@ -99,8 +99,11 @@ class Order(unittest.TestCase):
         flow = {"name": "f", "device": "trace", "functions": [["PKT_COUNTER"], ALL, ["PKT_COUNTER"]]}
         with self.daemon([flow], loop=0) as h:
             homard.until(lambda: h.read("f", 3) > 0, what="packets")
-            output = h.stop()
-        self.assertNotIn('"balanced": false', output)
+            ledger = homard.printed_ledger(h.stop())
+        line = ledger["order"][0]
+        self.assertEqual(homard.imbalances(ledger), [])
+        self.assertEqual((line["queued"], line["dropped"]), (0, {"no_room": 0}))
+        self.assertEqual(line["run"], ledger["devices"][0]["received"])
 
     def test_live_queues_without_end_are_counted_whole(self):
         device = {"name": "null", "vdev": "net_null0,size=64", "queues": 4, "order_slack_us": 500}

@@ -107,6 +107,10 @@ static void test_order_equal_keys_lowest_source_goes_first(void **state)
 	assert_int_equal(hm_order_take(o, packets, 64), 1);
 	assert_int_equal(packets[0]->ifindex, 2);
 	hm_order_release(o);
+	put(o, 0, ref, 60, 1, 60);
+	hm_order_publish(o, 1, 60);
+	hm_order_publish(o, 2, 60);
+	expect(o, (const uint64_t[]){60}, 1); // a 60 of theirs would come behind it anyway
 	hm_order_destroy(o);
 }
 
