@@ -159,6 +159,17 @@ def statistics_of(packets, values, function, ticks):
             "variance": float(statistics.pvariance(map(fractions.Fraction, values))), "unit": unit}
 
 
+def buckets(packets, values, function, interval, reset=0):
+    """BUCKET by interval: its entries, of a counter with what it had at each end."""
+    step, values = nanoseconds(interval), [values[id(p)] for p in packets]
+    grown = by_interval(packets, values, True, step)
+    last = by_interval(packets, values, function != "GAP" and reset, step)
+    data = [value if more or reset or function == "GAP" else 0 for value, more in zip(last, grown)]
+    return {"published": len(data), "entries": [
+        {"ts_ns": str(packets[0][2] + i * step), "data": str(value)}
+        for i, value in enumerate(data)][-1000:]}
+
+
 def histogram(values, low, high, width):
     low, high, width = [nanoseconds(t) for t in (low, high, width)]
     data = [0] * (-(-(high - low) // width) + 1)
@@ -215,6 +226,10 @@ def oracle(path, functions):
             read = arguments[1]
             results[str(number)] = statistics_of(packets, values[read], functions[read - 1][0],
                                                  arguments[2])
+        elif name == "BUCKET":
+            read = arguments[1]
+            results[str(number)] = buckets(packets, values[read], functions[read - 1][0],
+                                           *arguments[2:])
         elif name == "DIST":
             read = values[arguments[1]]
             results[str(number)] = histogram([read[id(p)] for p in packets], *arguments[2:])

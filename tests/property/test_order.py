@@ -25,6 +25,8 @@ FLOWS = [
                 ["BYTE_COUNTER"], ["GAP"]]),
     ("stats", [["GAP"], ["STATS", 0, 1, "1"], ["BYTE_COUNTER"], ["STATS", 0, 3, "1ms"]]),
     ("dist", [["BPF_FILTER", "ip6"], ["GAP"], ["DIST", 0, 2, "0", "1ms", "20us"]]),
+    ("bucket", [["BYTE_COUNTER"], ["BUCKET", 0, 1, "300us", 1], ["BPF_FILTER", "tcp"],
+                ["PKT_COUNTER"], ["BUCKET", 0, 4, "20ms"]]),
     ("burst", [["BURST", 100, 9000, 300, 96, 40000, 40000, 1000]]),
     ("filter-behind", [["SAMPLE", 3, 2], ["BPF_FILTER", "tcp"], ["PKT_COUNTER"], ["GAP"]]),
     ("string-behind", [["SAMPLE", 2, 2], ["STR_SEARCH", PLANT, 0, 0], ["BYTE_COUNTER"], ["GAP"]]),
