@@ -170,6 +170,17 @@ def buckets(packets, values, function, interval, reset=0):
         for i, value in enumerate(data)][-1000:]}
 
 
+def threshold(packets, values, bound, limit):
+    """THRESHOLD at every packet: how often, and when last."""
+    values = [values[id(p)] for p in packets]
+    if bound >= 4:
+        values = [now - before for before, now in zip(values[:1] + values, values)]
+    test = {0: int.__eq__, 1: int.__gt__, 2: int.__lt__, 4: int.__eq__, 8: int.__gt__,
+            16: int.__lt__}[bound]
+    hits = [p[2] for p, value in zip(packets, values) if test(value, limit)]
+    return {"events": len(hits), "last_ns": str(hits[-1] if hits else 0)}
+
+
 def histogram(values, low, high, width):
     low, high, width = [nanoseconds(t) for t in (low, high, width)]
     data = [0] * (-(-(high - low) // width) + 1)
@@ -230,6 +241,8 @@ def oracle(path, functions):
             read = arguments[1]
             results[str(number)] = buckets(packets, values[read], functions[read - 1][0],
                                            *arguments[2:])
+        elif name == "THRESHOLD" and arguments[0] == 2:
+            results[str(number)] = threshold(packets, values[arguments[2]], *arguments[3:])
         elif name == "DIST":
             read = values[arguments[1]]
             results[str(number)] = histogram([read[id(p)] for p in packets], *arguments[2:])
