@@ -33,7 +33,7 @@ static inline void hm_ticks_packet(struct hm_ticks *t, uint64_t ts_ns, uint64_t 
 	if (!t->begun)
 		t->start_ns = ts_ns;
 	t->begun = true;
-	if (ts_ns >= t->start_ns && ts_ns - t->start_ns >= t->interval_ns) {
+	if (t->interval_ns && ts_ns >= t->start_ns && ts_ns - t->start_ns >= t->interval_ns) {
 		uint64_t n = (ts_ns - t->start_ns) / t->interval_ns;
 
 		tick(arg, t->start_ns, t->last - (t->running ? t->base : 0), 1);
