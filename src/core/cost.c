@@ -77,7 +77,7 @@ static struct hm_cost prior_of(const struct hm_node *n)
 	static const struct hm_cost priors[] = {
 		[HM_NODE_FILTER] = {15, 0},       [HM_NODE_PATTERN] = {15, 0},
 		[HM_NODE_PROCESS] = {20, 20},     [HM_NODE_VISIT] = {20, 20},
-		[HM_NODE_TRANSFORM] = {200, 300},
+		[HM_NODE_TRANSFORM] = {200, 300}, [HM_NODE_PASSIVE] = {0, 0},
 	};
 	static const struct hm_cost slow = {20, 200};
 

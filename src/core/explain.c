@@ -281,9 +281,9 @@ json_t *hm_explain(struct hm_engine *e, struct hm_flow *only)
 			json_decref(x.entries);
 			continue;
 		}
-		hm_cost_stage(x.d, HM_STAGE_RECEIVE, &x.timed);
 		if (collect_uses(&x))
 			add_entries(&x, hm_nodes_root(x.d->nodes));
+		hm_cost_stage(x.d, HM_STAGE_RECEIVE, &x.timed); // just before the stages are read
 		json_array_append_new(devices, device_json(&x));
 		json_decref(x.entries);
 		free(x.first);
