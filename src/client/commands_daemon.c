@@ -133,7 +133,8 @@ const struct hm_command hm_commands_daemon[] = {
 	 "One batch of so many on each worker; 0 switches it off.\n"},
 	{"explain", "[FLOW]", 0, 1, hm_ctl_explain,
 	 "where each function runs, with which flows it is shared, and what it costs\n"
-	 "Cycles are cycles a packet of the device, of batches that were timed; \"a packet there\"\n"
+	 "Cycles are cycles a packet of the device, of batches that were timed; \"a packet "
+	 "there\"\n"
 	 "is of the packets that reach the entry. docs/design/0009-explain.md has the details.\n"},
 	{"memory", "", 0, 0, memory, "what the daemon has allocated"},
 	{"reload", "", 0, 0, reload, "loads the configuration file again"},

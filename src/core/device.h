@@ -39,14 +39,15 @@ struct hm_device {
 	struct hm_worker *workers[HM_WORKERS_MAX]; // of each lane
 
 	struct hm_ordered *ordered; // NULL until a flow needs order across queues
-	struct hm_nodes *nodes; // of all its flows
+	struct hm_nodes *nodes;     // of all its flows
 	// publish.c
 	uint32_t n_connecting;            // flows that wait for their first packets
 	bool dirty;                       // flows came or went since the last generation
 	struct hm_generation *generation; // programs being replaced
 	uint64_t last_generation, next_generation_tsc;
 	struct {
-		uint32_t flows, filters, patterns; // of the running programs, each as often as it is used
+		uint32_t flows, filters,
+			patterns; // of the running programs, each as often as it is used
 	} uses;
 	struct hm_filter_index *filter_index; // of the next programs, NULL without filters
 	// publish_patterns.c
