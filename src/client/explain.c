@@ -136,6 +136,16 @@ static void function_cell(struct hm_table *t, const json_t *e, unsigned depth)
 	hm_table_cell(t, "%s", line);
 }
 
+static void runs_cell(struct hm_table *t, const json_t *e)
+{
+	const json_t *lcore = json_object_get(e, "ordered_on_lcore");
+	if (lcore)
+		hm_table_cell(t, "%s, in order on lcore %" JSON_INTEGER_FORMAT, text(e, "runs"),
+			      json_integer_value(lcore));
+	else
+		hm_table_cell(t, "%s", text(e, "runs"));
+}
+
 static void print_entries(const json_t *d)
 {
 	const json_t *entries = json_object_get(d, "entries");
@@ -150,7 +160,7 @@ static void print_entries(const json_t *d)
 		const json_t *measured = json_object_get(e, "measured");
 
 		function_cell(&t, e, depths ? depths[i] : 0);
-		hm_table_cell(&t, "%s", text(e, "runs"));
+		runs_cell(&t, e);
 		hm_table_cell(&t, "%.0f", number(e, "in"));
 		hm_table_cell(&t, "%.0f", number(e, "out"));
 		cycles_cell(&t, json_object_get(measured, "cycles"));

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/cost.h"
 #include "core/engine_internal.h"
+#include "core/ordered.h"
 #include "filter/filter.h"
 
 #define FLOWS_LISTED 32 // of an entry that more flows share
@@ -80,6 +81,8 @@ static bool collect_uses(struct explain *x)
 	uint32_t n = 0;
 
 	x->n_nodes = number_nodes(hm_nodes_root(x->d->nodes), 0);
+	if (x->d->ordered)
+		x->n_nodes = number_nodes(hm_nodes_root(x->d->ordered->nodes), x->n_nodes);
 	x->first = calloc(x->n_nodes + 3, sizeof(*x->first));
 	if (!x->first)
 		return false;
@@ -124,15 +127,32 @@ static json_t *measured_json(const struct explain *x, const struct hm_node *n)
 			 "cycles_here", per_packet(&own, own.packets));
 }
 
+/* The entry whose packets it gets: an ordered part begins behind the part on all lanes. */
+static uint32_t parent_of(const struct hm_flow *f, const struct hm_node *n)
+{
+	return n->parent == f->pick ? f->mark->parent->number : n->parent->number;
+}
+
+/* The one lcore of an ordered part; others run on all of the device's. */
+static json_t *lcore_json(const struct explain *x, const struct hm_node *n)
+{
+	const struct hm_ordered *o = x->d->ordered;
+
+	return o && n->nodes == o->nodes ? json_integer(x->d->workers[o->lane->number]->lcore)
+					 : NULL;
+}
+
 static json_t *entry_json(const struct explain *x, const struct hm_node *n)
 {
 	const struct hm_instance *in = x->uses[x->first[n->number]].instance;
+	const struct hm_flow *f = x->uses[x->first[n->number]].flow;
 	struct hm_counts c;
 
 	hm_instance_counts(in, &c); // of the flow that has it longest
-	return json_pack("{s:i, s:i, s:s, s:O, s:s, s:o, s:i, s:I, s:I, s:I, s:o, s:o}", "entry",
-			 (int)n->number, "parent", (int)n->parent->number, "function", n->fn->name,
-			 "args", in->args, "runs", runs(n), "flows", flows_json(x, n), "n_flows",
+	return json_pack("{s:i, s:i, s:s, s:O, s:s, s:o*, s:o, s:i, s:I, s:I, s:I, s:o, s:o}",
+			 "entry", (int)n->number, "parent", (int)parent_of(f, n), "function",
+			 n->fn->name, "args", in->args, "runs", runs(n), "ordered_on_lcore",
+			 lcore_json(x, n), "flows", flows_json(x, n), "n_flows",
 			 (int)(x->first[n->number + 1] - x->first[n->number]), "in",
 			 (json_int_t)c.in, "out", (json_int_t)c.out, "dropped",
 			 (json_int_t)c.dropped, "predicted",
@@ -145,7 +165,7 @@ static bool is_on_way(const struct hm_flow *f, const struct hm_node *n)
 	for (uint32_t i = 0; i < f->n; i++)
 		if (f->instances[i]->node == n)
 			return true;
-	return false;
+	return f->order_ref && n == f->pick;
 }
 
 static void add_entries(struct explain *x, const struct hm_node *n)
@@ -160,6 +180,13 @@ static void add_entries(struct explain *x, const struct hm_node *n)
 			json_array_append_new(x->entries, entry_json(x, child));
 		add_entries(x, child);
 	}
+}
+
+static void add_all(struct explain *x)
+{
+	add_entries(x, hm_nodes_root(x->d->nodes));
+	if (x->d->ordered)
+		add_entries(x, hm_nodes_root(x->d->ordered->nodes));
 }
 
 /* --- flows --- */
@@ -282,7 +309,7 @@ json_t *hm_explain(struct hm_engine *e, struct hm_flow *only)
 			continue;
 		}
 		if (collect_uses(&x))
-			add_entries(&x, hm_nodes_root(x.d->nodes));
+			add_all(&x);
 		hm_cost_stage(x.d, HM_STAGE_RECEIVE, &x.timed); // just before the stages are read
 		json_array_append_new(devices, device_json(&x));
 		json_decref(x.entries);

@@ -141,11 +141,25 @@ static void fill_batch(struct hm_batch *b, const struct hm_lane *l,
 	}
 }
 
+/* As many batches in a thousand are timed as on the lanes (worker.c, start_sample). */
+static struct hm_stopwatch *start_sample(struct hm_ordered *o, struct hm_stopwatch *watch)
+{
+	uint32_t every = atomic_load_explicit(&o->lane->sample_batches, memory_order_relaxed);
+
+	if (likely(++o->unsampled < every || !every))
+		return NULL;
+	o->unsampled = 0;
+	watch->stages = o->stages;
+	hm_stopwatch_start(watch);
+	return watch;
+}
+
 unsigned hm_ordered_run(struct hm_ordered *o, struct hm_worker *w, bool wait)
 {
 	const struct hm_order_packet *packets[HM_BATCH_MAX];
 	struct hm_program *p = atomic_load_explicit(&o->program, memory_order_acquire);
 	struct hm_batch *b = &w->batch;
+	struct hm_stopwatch clock;
 	unsigned n;
 
 	if (wait && p && !hm_program_ready(p))
@@ -159,7 +173,7 @@ unsigned hm_ordered_run(struct hm_ordered *o, struct hm_worker *w, bool wait)
 	fill_batch(b, o->lane, packets, n);
 	hm_parse(b, &o->lane->parse);
 	if (p)
-		hm_program_run(p, b, &w->workspace, &o->lane->parse, NULL);
+		hm_program_run(p, b, &w->workspace, &o->lane->parse, start_sample(o, &clock));
 	o->newest_ns = RTE_MAX(o->newest_ns, b->ts_ns[n - 1]);
 	hm_order_release(o->order);
 	return n;

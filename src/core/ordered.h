@@ -29,8 +29,10 @@ struct hm_ordered {
 	uint64_t slack_ns; // by time only
 	// the ordered parts of all flows; control core writes
 	_Atomic(struct hm_program *) program;
-	_Atomic bool drained;                 // worker: all queues have ended, everything is done
-	uint64_t newest_ns;                   // worker: time of the newest packet run
+	_Atomic bool drained; // worker: all queues have ended, everything is done
+	uint64_t newest_ns;   // worker: time of the newest packet run
+	uint32_t unsampled;   // batches since one was timed
+	struct hm_sample stages[HM_STAGES];
 	alignas(64) _Atomic uint64_t seen_ns; // about the newest time on any queue; by time only
 };
 

@@ -95,6 +95,20 @@ class Order(unittest.TestCase):
             self.assertEqual(h.read("f", 2), 300)
             h.assert_balanced()
 
+    def test_explain_and_ledger_tell_where_the_order_is_made(self):
+        flow = {"name": "f", "device": "trace",
+                "functions": [["BPF_FILTER", "udp"], ["GAP"], ["PKT_COUNTER"]]}
+        with self.daemon([flow]) as h:
+            h.wait_finished("f")
+            entries = h.call("explain")["devices"][0]["entries"]
+            lcore = h.call("flow.info", flow="f")["ordered"]["lcore"]
+            self.assertEqual([(e["function"], e.get("ordered_on_lcore")) for e in entries],
+                             [("BPF_FILTER", None), ("GAP", lcore), ("PKT_COUNTER", lcore)])
+            self.assertEqual([e["parent"] for e in entries], [0, *(e["entry"] for e in entries[:2])])
+            self.assertEqual(entries[1]["in"], entries[0]["out"])
+            self.assertRegex(homard.ctl(h, "ledger"),
+                             r"to be put in order +%d +=" % entries[0]["out"])
+
     def test_stop_in_the_middle_loses_nothing_that_was_received(self):
         flow = {"name": "f", "device": "trace", "functions": [["PKT_COUNTER"], ALL, ["PKT_COUNTER"]]}
         with self.daemon([flow], loop=0) as h:
