@@ -11,6 +11,8 @@
 
 bool hm_lists_add(struct hm_lists *l, uint32_t entry, struct hm_ref ref)
 {
+	if (l->n_made == HM_LISTS_MAX)
+		return false;
 	if (l->n_made == l->room) {
 		uint32_t room = l->room ? 2 * l->room : 1024;
 		uint32_t *entries = realloc(l->entry_of, room * sizeof(*entries));

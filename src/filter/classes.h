@@ -28,6 +28,10 @@ struct hm_item {
 	struct hm_ref ref;
 };
 
+/* Ranges and networks that lie within each other are in each other's lists: a client could make lists of any
+ * length. This many take 128 MB, and as much again for a moment. */
+#define HM_LISTS_MAX (UINT32_C(1) << 24)
+
 /* The entries' lists, as they are made and as they are read. */
 struct hm_lists {
 	uint32_t n_entries, n_refs;
@@ -38,6 +42,7 @@ struct hm_lists {
 	struct hm_ref *made;
 };
 
+/* false: no memory, or HM_LISTS_MAX. */
 bool hm_lists_add(struct hm_lists *l, uint32_t entry, struct hm_ref ref);
 bool hm_lists_finish(struct hm_lists *l);
 void hm_lists_free(struct hm_lists *l);

@@ -367,6 +367,33 @@ static void test_filter_index_knows_its_filters(void **state)
 	hm_filter_index_unref(x);
 }
 
+/* Ranges that lie in each other: their lists grow with the square of their number, without a limit. */
+static bool build_nested_ports(uint32_t n)
+{
+	struct hm_item *items = calloc(n, sizeof(*items));
+	struct hm_lists lists = {0};
+	struct hm_ports ports = {0};
+	bool built;
+
+	assert_non_null(items);
+	for (uint32_t i = 0; i < n; i++)
+		items[i] = (struct hm_item){
+			.low = 1000 + i, .high = 60000 - i, .direction = HM_EITHER, .ref = {i, 0}};
+	built = hm_ports_build(&ports, items, n, &lists);
+	assert_true(lists.n_made <= HM_LISTS_MAX);
+	free(items);
+	free(ports.class_of);
+	hm_lists_free(&lists);
+	return built;
+}
+
+static void test_filter_lists_of_overlapping_ranges_are_bounded(void **state)
+{
+	(void)state;
+	assert_true(build_nested_ports(2880));
+	assert_false(build_nested_ports(3120));
+}
+
 static const char *const scanned[] = {"udp dst port 80",
 				      "udp dst port 81",
 				      "tcp",
@@ -539,6 +566,7 @@ int main(void)
 		cmocka_unit_test(test_filter_same_expression_is_the_same_filter),
 		cmocka_unit_test(test_filter_many_filters_have_slots_of_their_own),
 		cmocka_unit_test(test_filter_index_knows_its_filters),
+		cmocka_unit_test(test_filter_lists_of_overlapping_ranges_are_bounded),
 		cmocka_unit_test(test_filter_scan_answers_for_the_packets_asked),
 		cmocka_unit_test(test_filter_what_people_write_is_indexed),
 		cmocka_unit_test(test_filter_common_expressions_are_one),
