@@ -132,7 +132,10 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, s
 		return errno ? -errno : -EINVAL;
 	f->searches |= fn->pattern != NULL;
 	f->n++;
-	return hm_flow_split(f, err) < 0 ? -EINVAL : (int)f->n;
+	if (hm_flow_split(f, err) == 0)
+		return (int)f->n;
+	hm_instance_destroy(f->instances[--f->n]); // what was refused is not in the flow
+	return -EINVAL;
 }
 
 int hm_flow_apply_all(struct hm_flow *f, const json_t *functions, const char *path,

@@ -26,10 +26,11 @@ unsigned hm_flow_workers(const struct hm_flow *f, const struct hm_function *fn)
 	return f->split != HM_FLOW_NO_SPLIT || needs_order(f, fn) ? 1 : f->device->n_lanes;
 }
 
-/* Applies function i again, that one worker will run instead of all. */
-static int apply_again(struct hm_flow *f, uint32_t i, struct hm_error *err)
+/* Makes the instance of function i again, that one worker will run instead of all. */
+static struct hm_instance *make_again(const struct hm_flow *f, uint32_t i, struct hm_error *err)
 {
 	const struct hm_function *before[HM_FLOW_FUNCTIONS_MAX];
+	const struct hm_instance *old = f->instances[i];
 	const struct hm_apply_ctx ctx = {.link = f->device->link,
 					 .snaplen = f->device->config->snaplen,
 					 .lossless = f->device->lossless,
@@ -39,29 +40,32 @@ static int apply_again(struct hm_flow *f, uint32_t i, struct hm_error *err)
 					 .flow_id = f->id,
 					 .before = before,
 					 .n_before = i};
-	struct hm_instance *old = f->instances[i], *again;
 
 	for (uint32_t k = 0; k < i; k++)
 		before[k] = f->instances[k]->fn;
-	again = hm_instance_create(old->fn, i + 1, old->args, &ctx, err);
-	if (!again)
-		return -EINVAL;
-	hm_instance_destroy(old);
-	f->instances[i] = again;
-	return 0;
+	return hm_instance_create(old->fn, i + 1, old->args, &ctx, err);
 }
 
 int hm_flow_split(struct hm_flow *f, struct hm_error *err)
 {
-	uint32_t last = f->n - 1, split = 0;
+	struct hm_instance *again[HM_FLOW_FUNCTIONS_MAX];
+	uint32_t last = f->n - 1, split = 0, i;
 
 	if (f->split != HM_FLOW_NO_SPLIT || !needs_order(f, f->instances[last]->fn))
 		return 0;
 	while (split < last && !may_go_along(f->instances[split]->fn))
 		split++;
-	for (uint32_t i = split; i < last; i++)
-		if (apply_again(f, i, err) < 0)
-			return -EINVAL;
+	for (i = split; i < last && (again[i] = make_again(f, i, err)); i++)
+		;
+	if (i < last) { // all or none: one worker runs either all of them or none
+		while (i-- > split)
+			hm_instance_destroy(again[i]);
+		return -EINVAL;
+	}
+	for (i = split; i < last; i++) {
+		hm_instance_destroy(f->instances[i]);
+		f->instances[i] = again[i];
+	}
 	f->split = split;
 	return 0;
 }
