@@ -85,6 +85,24 @@ static int read_options(int argc, char **argv, struct options *o, int *status)
 	return 0;
 }
 
+/* A line only where something is limited: by the file, or by one of its flows. */
+static void print_admission(const json_t *plan)
+{
+	const json_t *a = json_object_get(plan, "admission");
+	bool limited = json_object_size(json_object_get(a, "budget")) > 0;
+	char *budget = json_dumps(json_object_get(a, "budget"), 0);
+	json_t *flow;
+	size_t i;
+
+	json_array_foreach (json_object_get(plan, "flows"), i, flow)
+		limited |= json_object_size(json_object_get(json_object_get(flow, "admission"),
+							    "budget")) > 0;
+	if (limited)
+		printf("admission limit of all flows %s; enforced: %s\n", budget,
+		       json_string_value(json_object_get(a, "enforced")));
+	free(budget);
+}
+
 static void print_plan(const struct hm_config *config, bool as_json)
 {
 	json_t *plan = hm_engine_plan(config), *device, *flow;
@@ -123,6 +141,7 @@ static void print_plan(const struct hm_config *config, bool as_json)
 		       functions);
 		free(functions);
 	}
+	print_admission(plan);
 	json_decref(plan);
 }
 

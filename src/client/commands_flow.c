@@ -29,6 +29,63 @@ static json_t *create_params(const char *device, const char *name)
 	return params;
 }
 
+/* --- terms: --budget N|S, --priority P, --over-budget WORD --- */
+
+/* 100 are cycles a packet, 5% a part of a worker, none is no limit. NULL: neither. */
+static json_t *budget(const char *text)
+{
+	char *end;
+	double n = strtod(text, &end);
+	if (strcmp(text, "none") == 0)
+		return json_object();
+	if (end == text || !(n > 0) || n > 1000000)
+		return NULL;
+	if (strcmp(end, "%") == 0)
+		return json_pack("{s:f}", "worker_share", n / 100);
+	if (*end || n != (double)(json_int_t)n)
+		return NULL;
+	return json_pack("{s:I}", "cycles_per_packet", (json_int_t)n);
+}
+
+/* Takes the options that argv begins with into params. Returns how many words they are, < 0: usage was told. */
+static int take_terms(struct hm_ctl *ctl, int argc, char **argv, json_t *params)
+{
+	int i = 0;
+	for (; i < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
+		const char *value = i + 1 < argc ? argv[i + 1] : "";
+		json_t *v = NULL;
+		if (strcmp(argv[i], "--budget") == 0) {
+			v = budget(value);
+			json_object_set_new(params, "budget", v);
+		} else if (strcmp(argv[i], "--priority") == 0) {
+			v = hm_ctl_which(value);
+			json_object_set_new(params, "priority", v);
+		} else if (strcmp(argv[i], "--over-budget") == 0) {
+			v = json_string(value);
+			json_object_set_new(params, "over_budget", v);
+		}
+		if (!v) {
+			hm_ctl_usage(ctl,
+				     "%s \"%s\": the options are --budget N, N%% or none "
+				     "(N cycles a packet or percent of a worker, above 0), "
+				     "--priority 0..100, --over-budget sample or suspend",
+				     argv[i], value);
+			return -1;
+		}
+	}
+	return i;
+}
+
+static int flow_budget(struct hm_ctl *ctl, int argc, char **argv)
+{
+	json_t *params = flow(argv[0]);
+	int n = take_terms(ctl, argc - 1, argv + 1, params);
+	if (n == argc - 1)
+		return hm_ctl_call(ctl, "flow.budget", params, NULL);
+	json_decref(params);
+	return n < 0 ? HM_EXIT_USAGE : hm_ctl_usage(ctl, "what is \"%s\"?", argv[1 + n]);
+}
+
 static int flow_create(struct hm_ctl *ctl, int argc, char **argv)
 {
 	return hm_ctl_call(ctl, "flow.create", create_params(argv[0], argc > 1 ? argv[1] : NULL),
@@ -121,10 +178,10 @@ static int flow_apply(struct hm_ctl *ctl, int argc, char **argv)
 
 /* --- flow add: all in one --- */
 
-static int add(struct hm_ctl *ctl, char **argv, json_t *calls)
+/* `params` is taken over. */
+static int add(struct hm_ctl *ctl, char **argv, json_t *params, json_t *calls)
 {
 	struct hm_error err = {0};
-	json_t *params = create_params(argv[0], argv[1]);
 	json_object_set(params, "functions", calls);
 	json_object_set_new(params, "connect", json_true());
 	json_t *made = hm_client_call(ctl->client, "flow.create", params, &err);
@@ -141,9 +198,10 @@ static int add(struct hm_ctl *ctl, char **argv, json_t *calls)
 
 static int flow_add(struct hm_ctl *ctl, int argc, char **argv)
 {
-	json_t *calls = json_array();
-	int code = HM_EXIT_OK;
-	for (int i = 2; i < argc && code == HM_EXIT_OK; i++) {
+	json_t *calls = json_array(), *params = create_params(argv[0], argv[1]);
+	int terms = take_terms(ctl, argc - 2, argv + 2, params);
+	int code = terms < 0 ? HM_EXIT_USAGE : HM_EXIT_OK;
+	for (int i = 2 + terms; i < argc && code == HM_EXIT_OK; i++) {
 		json_t *call = hm_ctl_parse_call(argv[i]);
 		if (json_is_string(json_array_get(call, 0)))
 			json_array_append(calls, call);
@@ -153,7 +211,9 @@ static int flow_add(struct hm_ctl *ctl, int argc, char **argv)
 		json_decref(call);
 	}
 	if (code == HM_EXIT_OK)
-		code = add(ctl, argv, calls);
+		code = add(ctl, argv, params, calls);
+	else
+		json_decref(params);
 	json_decref(calls);
 	return code;
 }
@@ -220,20 +280,27 @@ static int flow_list(struct hm_ctl *ctl, int argc, char **argv)
 	return hm_ctl_call(ctl, "flow.list", NULL, NULL);
 }
 
+#define TERMS_HELP                                                                                \
+	"\nOptions: --budget N (cycles a packet), N% (of a worker) or none; --priority 0..100, "  \
+	"50 if\nit is not said: the higher, the later it yields to others; --over-budget sample " \
+	"or suspend.\n"
+
 #define READ_HELP                                                                                \
 	"what the functions of a flow have counted\n"                                            \
 	"FUNCTION is a number, or a name if the flow has one of it; without it all that have a " \
 	"result.\n"
 
 const struct hm_command hm_commands_flow[] = {
-	{"flow add", "DEVICE NAME FUNCTION ...", 3, -1, flow_add,
+	{"flow add", "DEVICE NAME [OPTION ...] FUNCTION ...", 3, -1, flow_add,
 	 "makes a flow and connects it\n"
 	 "Each FUNCTION is one word for the shell, with its arguments:\n"
 	 "\n"
 	 "  homardctl flow add dag0 web 'BPF_FILTER \"port 80\"' PKT_COUNTER "
 	 "'STR_SEARCH \"GET \" 54 0' PKT_COUNTER\n"
 	 "\n"
-	 "If one of them is refused no flow is left behind.\n"},
+	 "If one of them is refused no flow is left behind.\n" TERMS_HELP},
+	{"flow budget", "FLOW OPTION ...", 2, -1, flow_budget,
+	 "changes what a flow may cost\n" TERMS_HELP},
 	{"flow create", "DEVICE [NAME]", 1, 2, flow_create, "makes a flow without functions"},
 	{"flow apply", "FLOW FUNCTION [ARGUMENT ...]", 2, -1, flow_apply,
 	 "adds a function to a flow\n\n  homardctl flow apply web BPF_FILTER \"port 80\"\n"},

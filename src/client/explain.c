@@ -30,6 +30,17 @@ static void cycles_cell(struct hm_table *t, const json_t *value)
 		hm_table_cell(t, "-");
 }
 
+static void print_limit(const json_t *a)
+{
+	const json_t *limit = json_object_get(a, "limit");
+
+	if (json_is_number(limit))
+		printf("all flows: %.1f cycles a packet, may have %.1f\n", number(a, "cycles"),
+		       json_number_value(limit));
+	if (a)
+		printf("admission: %s\n", text(a, "enforced"));
+}
+
 static void print_head(const json_t *d, const json_t *sample_batches)
 {
 	char *lcores = hm_print_value(json_object_get(d, "lcores"));
@@ -46,6 +57,7 @@ static void print_head(const json_t *d, const json_t *sample_batches)
 	else
 		printf("timed: %.0f packets in %.0f batches; timing is off\n",
 		       number(d, "timed_packets"), number(d, "timed_batches"));
+	print_limit(json_object_get(d, "admission"));
 	if (number(d, "pcre2_limit_hits") > 0)
 		printf("packets given up because PCRE2 hit its limit: %.0f\n",
 		       number(d, "pcre2_limit_hits"));
@@ -172,6 +184,27 @@ static void print_entries(const json_t *d)
 	free(depths);
 }
 
+/* "open", "one batch in 8 (budget): 312.0 cycles, may have 40.0". */
+static void admission_cells(struct hm_table *t, const json_t *a)
+{
+	const json_t *one_in = json_object_get(a, "one_in");
+	const json_t *limit = json_object_get(a, "limit");
+	char state[64], limits[96] = "";
+
+	hm_table_cell(t, "%.0f", number(a, "priority"));
+	if (json_is_number(limit))
+		snprintf(limits, sizeof(limits), ": %.1f cycles, may have %.1f",
+			 number(a, "cycles"), json_number_value(limit));
+	if (one_in)
+		snprintf(state, sizeof(state), "one batch in %.0f", json_number_value(one_in));
+	else
+		snprintf(state, sizeof(state), "%.40s", text(a, "state"));
+	if (json_object_get(a, "because"))
+		hm_table_cell(t, "%s (%s)%s", state, text(a, "because"), limits);
+	else
+		hm_table_cell(t, "%s%s", state, limits);
+}
+
 static void print_flows(const json_t *d)
 {
 	struct hm_table t;
@@ -179,7 +212,8 @@ static void print_flows(const json_t *d)
 	size_t i;
 
 	puts("");
-	hm_table_start(&t, "FLOW|NAME|>CYCLES A PACKET|>OWN|>SHARED|>% OF A WORKER|>ADDS");
+	hm_table_start(
+		&t, "FLOW|NAME|>CYCLES A PACKET|>OWN|>SHARED|>% OF A WORKER|>ADDS|>PRIORITY|STATE");
 	json_array_foreach (json_object_get(d, "flows"), i, f) {
 		const json_t *measured = json_object_get(f, "measured");
 
@@ -190,6 +224,7 @@ static void print_flows(const json_t *d)
 		cycles_cell(&t, json_object_get(measured, "shared"));
 		cycles_cell(&t, json_object_get(measured, "worker_percent"));
 		cycles_cell(&t, json_object_get(json_object_get(f, "adds"), "cycles"));
+		admission_cells(&t, json_object_get(f, "admission"));
 	}
 	hm_table_print(&t);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "control/config_keys.h"
+#include "control/terms_keys.h"
 
 /* --- what concerns more than one key --- */
 
@@ -87,6 +88,14 @@ static const char *netflow_name(const json_t *entry, size_t i, char made[32])
 	return name ? name : made;
 }
 
+static void check_admission(const json_t *admission, struct hm_mistakes *m)
+{
+	if (json_object_get(admission, "cycles_per_packet") &&
+	    json_object_get(admission, "worker_share"))
+		hm_mistake(m, "admission",
+			   "has both cycles_per_packet and worker_share; must have at most one");
+}
+
 static void check_across(const json_t *top, struct hm_mistakes *m)
 {
 	const json_t *devices = json_object_get(top, "devices");
@@ -114,6 +123,7 @@ static void check_across(const json_t *top, struct hm_mistakes *m)
 		check_reference(devices, e, path, m);
 		check_exporters(e, path, m);
 	}
+	check_admission(json_object_get(top, "admission"), m);
 	json_decref(device_names);
 	json_decref(flow_names);
 }
@@ -164,6 +174,9 @@ static int fill_flow(struct hm_flow_config *f, const char *name, const json_t *e
 	f->functions = functions;
 	if (asprintf(&f->path, "%s[%zu]", kind, i) < 0)
 		f->path = NULL;
+	// a netflow entry has no terms of its own: the usual ones
+	if (hm_keys_fill(hm_flow_keys, entry, &f->terms) < 0)
+		return -ENOMEM;
 	return f->name && f->device && f->functions && f->path ? 0 : -ENOMEM;
 }
 
@@ -360,6 +373,9 @@ json_t *hm_config_schema(void)
 	json_object_set_new(
 		exporter, "oneOf",
 		json_pack("[{s:[s]}, {s:[s]}]", "required", "host", "required", "path"));
+	json_object_set_new(
+		json_object_get(json_object_get(schema, "properties"), "admission"), "not",
+		json_pack("{s:[s, s]}", "required", "cycles_per_packet", "worker_share"));
 	json_object_set_new(schema, "$schema",
 			    json_string("https://json-schema.org/draft/2020-12/schema"));
 	json_object_set_new(schema, "title", json_string("homard's configuration"));
@@ -377,8 +393,10 @@ void hm_config_reference(FILE *out)
 		{"`control`", hm_control_keys},
 		{"`search`", hm_search_keys},
 		{"`explain`", hm_explain_keys},
+		{"`admission`", hm_admission_keys},
 		{"`devices[]`", hm_device_keys},
 		{"`flows[]`", hm_flow_keys},
+		{"`flows[].budget`", hm_budget_keys},
 		{"`netflow[]`", hm_netflow_keys},
 		{"`netflow[].exporters[]`", hm_exporter_keys},
 	};

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 
+#include "control/terms_keys.h"
 #include "core/parse.h"
 
 #define NAME .min = 1, .max = HM_NAME_MAX, .pattern = HM_NAME_PATTERN, .shape = HM_NAME_SHAPE
@@ -115,6 +116,36 @@ const struct hm_key hm_explain_keys[] = {
 	 .help = "one batch of so many is timed on each worker, for what `explain` calls measured; "
 		 "0: none",
 	 .HM_KEY_AT(struct hm_explain_config, sample_batches)},
+	{0},
+};
+
+#define BUDGET_KEYS(type_, at)                                                                   \
+	{.name = "cycles_per_packet",                                                            \
+	 .type = HM_KEY_INT,                                                                     \
+	 .min = 1,                                                                               \
+	 .max = 1000000,                                                                         \
+	 .help = "cycles of a worker for each packet of the device, on average",                 \
+	 .HM_KEY_AT(type_, at cycles_per_packet)},                                               \
+	{                                                                                        \
+		.name = "worker_share", .type = HM_KEY_SHARE, .help = "part of a worker's time", \
+		.HM_KEY_AT(type_, at worker_share)                                               \
+	}
+
+const struct hm_key hm_budget_keys[] = {
+	BUDGET_KEYS(struct hm_budget, ),
+	{0},
+};
+
+const struct hm_key hm_admission_keys[] = {
+	BUDGET_KEYS(struct hm_admission_config, budget.),
+	{.name = "over_budget",
+	 .type = HM_KEY_CHOICE,
+	 .choices = HM_OVER_BUDGET_CHOICES,
+	 .min = HM_OVER_SAMPLE,
+	 .fallback = "\"sample\"",
+	 .help = "what happens to the flows of the lowest priority when all together cost more: "
+		 "they get one batch of 2, 4, ... 64, or none",
+	 .HM_KEY_AT(struct hm_admission_config, over_budget)},
 	{0},
 };
 
@@ -268,6 +299,7 @@ const struct hm_key hm_flow_keys[] = {
 	 .max = 1024,
 	 .required = true,
 	 .help = "what happens to its packets, in this order; see docs/functions"},
+	HM_TERMS_KEYS("{}", "50", "\"sample\""),
 	{0},
 };
 
@@ -454,6 +486,12 @@ const struct hm_key hm_config_keys[] = {
 	 .keys = hm_explain_keys,
 	 .help = "what flows cost",
 	 .HM_KEY_AT(struct hm_config, explain)},
+	{.name = "admission",
+	 .type = HM_KEY_OBJECT,
+	 .keys = hm_admission_keys,
+	 .help = "what all flows of a device together may cost, without receiving and parsing; one "
+		 "of `cycles_per_packet` and `worker_share`; without it there is no limit",
+	 .HM_KEY_AT(struct hm_config, admission)},
 	{.name = "devices",
 	 .type = HM_KEY_OBJECTS,
 	 .keys = hm_device_keys,

@@ -184,6 +184,24 @@ static void check_int(const struct hm_key *k, const json_t *v, const char *path,
 		wrong(m, path, v, right);
 }
 
+static void check_share(const json_t *v, const char *path, struct hm_mistakes *m)
+{
+	double share = json_number_value(v);
+	if (json_is_real(v) && !(share > 0 && share <= 1))
+		hm_mistake(m, path, "is %.10g; must be a number above 0, at most 1", share);
+	else if (!json_is_number(v) || !(share > 0 && share <= 1))
+		wrong(m, path, v, "a number above 0, at most 1");
+}
+
+static void check_object(const struct hm_key *k, const json_t *v, const char *path,
+			 struct hm_mistakes *m)
+{
+	hm_keys_check(k->keys, v, path, m);
+	if (k->max > 0 && json_object_size(v) > (size_t)k->max)
+		hm_mistake(m, path, "has %zu keys; must have at most %" PRId64, json_object_size(v),
+			   k->max);
+}
+
 int hm_key_choice(const char *choices, const char *text)
 {
 	size_t n = strlen(text);
@@ -303,8 +321,11 @@ static void check_value(const struct hm_key *k, const json_t *v, const char *pat
 	case HM_KEY_CHOICE:
 		check_choice(k, v, path, m);
 		break;
+	case HM_KEY_SHARE:
+		check_share(v, path, m);
+		break;
 	case HM_KEY_OBJECT:
-		hm_keys_check(k->keys, v, path, m);
+		check_object(k, v, path, m);
 		break;
 	case HM_KEY_WHICH:
 		if ((!json_is_string(v) || json_string_length(v) == 0) && !json_is_integer(v))

@@ -33,7 +33,8 @@ enum hm_key_type {
 	HM_KEY_CHOICE,  // one of choices, stored as int: number in the list + min
 	HM_KEY_CHOICES, // array of choices, stored as uint32_t set of 1 << number in the list
 	HM_KEY_STRINGS, // array of strings, stored as struct hm_strings; max is their number
-	HM_KEY_OBJECT,  // of `keys`; stored in place
+	HM_KEY_SHARE,   // double; more than 0, at most 1
+	HM_KEY_OBJECT,  // of `keys`, at most max of them (0: all); stored in place
 	HM_KEY_OBJECTS, // array of objects of `keys`, min to max of them
 	HM_KEY_CALLS,   // array of ["FUNCTION", argument ...], min to max of them
 	HM_KEY_WHICH,   // a name or a number (flow, function, device)

@@ -31,6 +31,9 @@ static int fill_value(const struct hm_key *k, const json_t *v, void *to)
 	case HM_KEY_INT:
 		*(uint32_t *)to = (uint32_t)json_integer_value(v);
 		return 0;
+	case HM_KEY_SHARE:
+		*(double *)to = json_number_value(v);
+		return 0;
 	case HM_KEY_FLAG:
 		*(bool *)to = json_is_true(v);
 		return 0;

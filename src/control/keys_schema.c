@@ -44,6 +44,14 @@ static json_t *call_schema(void)
 			 argument_schema());
 }
 
+static json_t *object_schema(const struct hm_key *k)
+{
+	json_t *s = hm_keys_schema(k->keys);
+	if (k->max > 0)
+		json_object_set_new(s, "maxProperties", json_integer(k->max));
+	return s;
+}
+
 static json_t *value_schema(const struct hm_key *k)
 {
 	switch (k->type) {
@@ -60,8 +68,11 @@ static json_t *value_schema(const struct hm_key *k)
 		return array_schema(k, choices_schema(k->choices));
 	case HM_KEY_STRINGS:
 		return array_schema(k, json_pack("{s:s, s:i}", "type", "string", "minLength", 1));
+	case HM_KEY_SHARE:
+		return json_pack("{s:s, s:i, s:i}", "type", "number", "exclusiveMinimum", 0,
+				 "maximum", 1);
 	case HM_KEY_OBJECT:
-		return hm_keys_schema(k->keys);
+		return object_schema(k);
 	case HM_KEY_OBJECTS:
 		return array_schema(k, hm_keys_schema(k->keys));
 	case HM_KEY_CALLS:
@@ -117,6 +128,9 @@ static void print_type(const struct hm_key *k, FILE *out)
 		break;
 	case HM_KEY_STRINGS:
 		fprintf(out, "array of strings");
+		break;
+	case HM_KEY_SHARE:
+		fprintf(out, "number above 0, at most 1");
 		break;
 	case HM_KEY_OBJECT:
 		fprintf(out, "object");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/rpc.h"
+#include "control/terms_keys.h"
 
 #define FLOW                                                            \
 	{                                                               \
@@ -44,6 +45,12 @@ static const struct hm_key create_params[] = {
 	 .type = HM_KEY_FLAG,
 	 .fallback = "false",
 	 .help = "whether it is connected at once; then the answer comes when it sees packets"},
+	HM_TERMS_KEYS("{}", "50", "\"sample\""),
+	{0},
+};
+static const struct hm_key budget_params[] = {
+	FLOW,
+	HM_TERMS_KEYS(NULL, NULL, NULL),
 	{0},
 };
 static const struct hm_key apply_params[] = {
@@ -190,12 +197,25 @@ static void connect_made(struct hm_call *c, struct hm_flow *f)
 	hm_flow_connect(f, made, m);
 }
 
+/* A priority that makes others yield is given by administrators. */
+static bool refuse_priority(struct hm_call *c, const struct hm_terms *terms)
+{
+	if (c->peer->owner.administrator || terms->priority <= HM_PRIORITY_DEFAULT)
+		return false;
+	hm_call_refuse(c, HM_RPC_RIGHTS, NULL,
+		       "priority %u is for administrators; others have 0 to %u", terms->priority,
+		       HM_PRIORITY_DEFAULT);
+	return true;
+}
+
 static void flow_create(struct hm_call *c, const json_t *params)
 {
 	struct hm_control *control = c->peer->control;
 	struct hm_owner owner = c->peer->owner;
+	struct hm_terms terms = {0};
 	struct hm_error err = {0};
-	if (refuse_stopping(c))
+	hm_keys_fill(create_params, params, &terms); // nothing in it takes memory
+	if (refuse_stopping(c) || refuse_priority(c, &terms))
 		return;
 	if (json_is_true(json_object_get(params, "persistent")))
 		owner.client = 0;
@@ -218,6 +238,7 @@ static void flow_create(struct hm_call *c, const json_t *params)
 		return;
 	}
 	++*n;
+	hm_flow_set_terms(f, &terms);
 	if (hm_flow_apply_all(f, json_object_get(params, "functions"), "params", &err) < 0) {
 		close_flow(control, f);
 		hm_call_fail(c, &err);
@@ -319,6 +340,20 @@ static void flow_reset(struct hm_call *c, const json_t *params)
 		hm_call_result(c, json_object());
 }
 
+/* What is not given stays as it is. */
+static void flow_budget(struct hm_call *c, const json_t *params)
+{
+	struct hm_flow *f = find_flow(c, params);
+	if (!f)
+		return;
+	struct hm_terms terms = *hm_flow_terms(f);
+	if (json_object_get(params, "budget"))
+		terms.budget = (struct hm_budget){0};
+	hm_keys_fill(budget_params, params, &terms);
+	hm_flow_set_terms(f, &terms);
+	hm_call_result(c, hm_admission_json(f));
+}
+
 static void flow_info(struct hm_call *c, const json_t *params)
 {
 	struct hm_flow *f = find_flow(c, params);
@@ -387,6 +422,8 @@ const struct hm_method hm_methods_flow[] = {
 	{"flow.read", HM_ROLE_READER, read_params, flow_read, "what functions have counted"},
 	{"flow.reset", HM_ROLE_READER, function_params, flow_reset, "sets a result back to 0"},
 	{"flow.info", HM_ROLE_READER, flow_params, flow_info, "a flow, its state and functions"},
+	{"flow.budget", HM_ROLE_ADMINISTRATOR, budget_params, flow_budget,
+	 "changes what a flow may cost, and its priority"},
 	{"flow.close", HM_ROLE_READER, flow_params, flow_close, "ends a flow"},
 	{"flow.list", HM_ROLE_READER, no_params, flow_list, "all flows"},
 	{"explain", HM_ROLE_READER, explain_params, explain,

@@ -47,6 +47,29 @@ struct hm_explain_config {
 	uint32_t sample_batches; // one batch of so many is timed, 0: none
 };
 
+/* What may be spent: cycles a packet of the device, or a part of a worker's time; both 0: no limit. */
+struct hm_budget {
+	uint32_t cycles_per_packet;
+	double worker_share;
+};
+
+enum hm_over_budget { HM_OVER_SAMPLE, HM_OVER_SUSPEND };
+
+struct hm_admission_config {
+	struct hm_budget budget; // of all flows of a device together
+	int over_budget;         // enum hm_over_budget
+};
+
+#define HM_PRIORITY_DEFAULT 50
+#define HM_PRIORITY_MAX     100
+
+/* On which terms a flow runs. */
+struct hm_terms {
+	struct hm_budget budget;
+	uint32_t priority; // 0 .. HM_PRIORITY_MAX
+	int over_budget;   // enum hm_over_budget
+};
+
 struct hm_device_config {
 	char *name;
 	enum hm_source source;
@@ -69,6 +92,7 @@ struct hm_flow_config {
 	char *device;
 	json_t *functions; // array of ["NAME", argument ...]
 	char *path;        // JSON path, for errors ("flows[2]")
+	struct hm_terms terms;
 };
 
 struct hm_config {
@@ -77,6 +101,7 @@ struct hm_config {
 	struct hm_control_config control;
 	struct hm_search_config search;
 	struct hm_explain_config explain;
+	struct hm_admission_config admission;
 	struct hm_device_config *devices;
 	size_t n_devices;
 	struct hm_flow_config

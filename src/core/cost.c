@@ -218,7 +218,7 @@ static double part(const struct hm_sample *stage, uint64_t packets, unsigned use
 	return packets && all ? (double)stage->cycles / (double)packets * uses / all : 0;
 }
 
-static double worker_part(const struct hm_device *d, double cycles)
+double hm_cost_worker_part(const struct hm_device *d, double cycles)
 {
 	return cycles * d->packets_per_s / (double)rte_get_tsc_hz() / d->n_lanes;
 }
@@ -247,7 +247,7 @@ bool hm_flow_cost_measured(const struct hm_flow *f, struct hm_flow_cost *c)
 	c->shared += part(&filters, all.packets, count_kind(f, HM_NODE_FILTER), d->uses.filters);
 	c->shared += part(&patterns, all.packets, count_kind(f, HM_NODE_PATTERN), d->uses.patterns);
 	c->cycles = c->own + c->shared;
-	c->worker = worker_part(d, c->cycles);
+	c->worker = hm_cost_worker_part(d, c->cycles);
 	return true;
 }
 
@@ -280,6 +280,15 @@ static double more_scans(const struct hm_device *d, double reached)
 	return reached > scanned ? (reached - scanned) * cycles : 0;
 }
 
+double hm_cost_more_scans(const struct hm_device *d, const struct hm_node *n)
+{
+	if (n->n_instances > 1)
+		return 0;
+	if (n->kind == HM_NODE_FILTER && !is_slow(n))
+		return one_filter(d);
+	return n->kind == HM_NODE_PATTERN ? more_scans(d, reach_of(d, n).packets) : 0;
+}
+
 void hm_flow_cost_predicted(const struct hm_flow *f, struct hm_flow_cost *c)
 {
 	const struct hm_device *d = f->device;
@@ -288,16 +297,11 @@ void hm_flow_cost_predicted(const struct hm_flow *f, struct hm_flow_cost *c)
 	for (uint32_t i = 0; i < f->n; i++) {
 		const struct hm_node *n = f->instances[i]->node;
 
-		if (n->n_instances > 1)
-			continue;
-		c->own += hm_cost_predicted(d, n);
-		if (n->kind == HM_NODE_FILTER && !is_slow(n))
-			c->shared += one_filter(d);
-		if (n->kind == HM_NODE_PATTERN)
-			c->shared += more_scans(d, reach_of(d, n).packets);
+		c->own += n->n_instances > 1 ? 0 : hm_cost_predicted(d, n);
+		c->shared += hm_cost_more_scans(d, n);
 	}
 	c->cycles = c->own + c->shared;
-	c->worker = worker_part(d, c->cycles);
+	c->worker = hm_cost_worker_part(d, c->cycles);
 }
 
 void hm_cost_watch_rate(struct hm_device *d, double seconds)

@@ -26,6 +26,11 @@ double hm_cost_measured(const struct hm_device *d, const struct hm_node *n);
 /* The same by the model, if as many packets and batches reach it as did, or as reach such a function otherwise. */
 double hm_cost_predicted(const struct hm_device *d, const struct hm_node *n);
 
+/* What the stages of filters and patterns take more for a node that one flow alone has; 0 for others. */
+double hm_cost_more_scans(const struct hm_device *d, const struct hm_node *n);
+/* Cycles a packet as a part of one worker, at the packets a second that the device has now. */
+double hm_cost_worker_part(const struct hm_device *d, double cycles);
+
 /* Of a flow that is connected. False: nothing was timed since it came. */
 bool hm_flow_cost_measured(const struct hm_flow *f, struct hm_flow_cost *c);
 /* Of a flow whose instances have their nodes, connected or about to be: what its own entries will cost. `shared` is

@@ -6,6 +6,7 @@
 
 #include <rte_ethdev.h>
 
+#include "core/governor.h"
 #include "core/worker.h"
 
 enum hm_device_state {
@@ -49,6 +50,14 @@ struct hm_device {
 		uint32_t flows, filters,
 			patterns; // of the running programs, each as often as it is used
 	} uses;
+	// admission.c
+	struct hm_governed_all governed;
+	struct {
+		struct hm_sample timed, filters, patterns;
+		bool known;    // there was a look
+		double shared; // cycles a packet that no gate could save
+		double total;  // of all flows together
+	} looked;
 	struct hm_filter_index *filter_index; // of the next programs, NULL without filters
 	// publish_patterns.c
 	bool patterns_changed;            // flows with patterns came or went since the last look

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/admission.h"
 #include "core/clock.h"
 #include "core/cost.h"
 #include "core/engine_internal.h"
@@ -147,6 +148,7 @@ int hm_engine_start(struct hm_engine *e, struct hm_error *err)
 	}
 	e->launched = true;
 	hm_engine_sample(e, e->config->explain.sample_batches);
+	hm_engine_set_admission(e, &e->config->admission);
 	if (hm_flows_from_config(e, e->config, err) < 0)
 		return -EINVAL;
 	// a trace that nobody looks at yet waits, so that a client can connect all its flows first
@@ -234,6 +236,7 @@ static void every_second(struct hm_engine *e)
 		hm_cost_learn(e);
 	for (size_t i = 0; i < e->n_devices; i++)
 		hm_cost_watch_rate(&e->devices[i], seconds);
+	hm_admission_look(e);
 	for (size_t i = 0; i < e->n_devices; i++)
 		if (e->devices[i].state == HM_DEVICE_RUNNING) {
 			struct rte_eth_stats s;

@@ -96,6 +96,17 @@ json_t *hm_flow_list(struct hm_engine *e);
 /* The descriptor of a function's packet ring (stays the ring's), and what it is; -1 with err. */
 int hm_flow_pktring_fd(struct hm_flow *f, const json_t *which, struct hm_error *err);
 
+/* --- admission --- */
+
+/* On which terms it runs; from the next look on, if it runs already. A new flow has no budget and the
+ * default priority. */
+void hm_flow_set_terms(struct hm_flow *f, const struct hm_terms *terms);
+const struct hm_terms *hm_flow_terms(const struct hm_flow *f);
+/* The limit of all flows of a device together. */
+void hm_engine_set_admission(struct hm_engine *e, const struct hm_admission_config *c);
+/* Terms, state and cost of a flow (docs/design/0012). */
+json_t *hm_admission_json(const struct hm_flow *f);
+
 /* --- explain --- */
 
 /* What runs where, shared with whom, at what cost: of all devices, or of one flow (docs/design/0009). */

@@ -3,6 +3,7 @@
  * Entries are nodes, numbered parents before children; a flow's answer has the entries on its way only. */
 #include <stdlib.h>
 
+#include "core/admission.h"
 #include "core/clock.h"
 #include "core/cost.h"
 #include "core/engine_internal.h"
@@ -211,11 +212,11 @@ static json_t *flow_totals(const struct explain *x)
 			continue;
 		known = hm_flow_cost_measured(f, &measured);
 		hm_flow_cost_predicted(f, &added);
-		json_array_append_new(list,
-				      json_pack("{s:I, s:s*, s:o, s:o}", "flow", (json_int_t)f->id,
-						"name", f->name, "measured",
-						known ? cost_json(&measured) : json_null(), "adds",
-						cost_json(&added)));
+		json_array_append_new(
+			list,
+			json_pack("{s:I, s:s*, s:o, s:o, s:o}", "flow", (json_int_t)f->id, "name",
+				  f->name, "measured", known ? cost_json(&measured) : json_null(),
+				  "adds", cost_json(&added), "admission", hm_admission_json(f)));
 	}
 	return list;
 }
@@ -285,14 +286,15 @@ static json_t *device_json(struct explain *x)
 {
 	const struct hm_device *d = x->d;
 
-	return json_pack(
-		"{s:s, s:o, s:I, s:I, s:I, s:i, s:i, s:i, s:I, s:o, s:o, s:o, s:o}", "device",
-		d->config->name, "lcores", workers_json(d), "packets_per_s",
-		(json_int_t)d->packets_per_s, "timed_batches", (json_int_t)x->timed.batches,
-		"timed_packets", (json_int_t)x->timed.packets, "n_flows", (int)d->uses.flows,
-		"filters", (int)d->uses.filters, "patterns", (int)d->uses.patterns,
-		"pcre2_limit_hits", (json_int_t)limit_hits(d), "stages", stages_json(x), "memory",
-		memory_json(x), "entries", json_incref(x->entries), "flows", flow_totals(x));
+	return json_pack("{s:s, s:o, s:I, s:I, s:I, s:i, s:i, s:i, s:I, s:o, s:o, s:o, s:o, s:o}",
+			 "device", d->config->name, "lcores", workers_json(d), "packets_per_s",
+			 (json_int_t)d->packets_per_s, "timed_batches",
+			 (json_int_t)x->timed.batches, "timed_packets",
+			 (json_int_t)x->timed.packets, "n_flows", (int)d->uses.flows, "filters",
+			 (int)d->uses.filters, "patterns", (int)d->uses.patterns,
+			 "pcre2_limit_hits", (json_int_t)limit_hits(d), "stages", stages_json(x),
+			 "memory", memory_json(x), "entries", json_incref(x->entries), "flows",
+			 flow_totals(x), "admission", hm_admission_device_json(d));
 }
 
 json_t *hm_explain(struct hm_engine *e, struct hm_flow *only)

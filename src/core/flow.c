@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/admission.h"
 #include "core/clock.h"
 #include "core/engine_internal.h"
 #include "core/pktring.h"
@@ -29,6 +30,8 @@ struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const c
 	f->device = d;
 	f->split = HM_FLOW_NO_SPLIT;
 	f->owner = *owner;
+	f->terms.priority = HM_PRIORITY_DEFAULT;
+	f->governed = (struct hm_governed){.limit = -1, .cost = -1};
 	if (name && !hm_flow_set_name(f, name, false))
 		goto no_memory;
 	f->id = ++e->last_flow_id;
@@ -177,6 +180,14 @@ static void *state_before(const struct hm_core_ctx *ctx, uint32_t up)
 	return hm_node_state(here[-(ptrdiff_t)up]->node, ctx->worker);
 }
 
+/* A flow that may not run holds nothing that others share with it. */
+static void destroy_instances(struct hm_flow *f)
+{
+	while (f->n > 0)
+		hm_instance_destroy(f->instances[--f->n]);
+	hm_flow_order_free(f);
+}
+
 static int connect_instances(struct hm_flow *f, struct hm_error *err)
 {
 	struct hm_device *d = f->device;
@@ -199,6 +210,7 @@ static int connect_instances(struct hm_flow *f, struct hm_error *err)
 		ret = hm_instance_connect(f->instances[i], parent, &ctx, err);
 		if (ret < 0)
 			return ret;
+		f->instances[i]->before = i && i != f->split ? f->instances[i - 1] : NULL;
 		parent = f->instances[i]->node;
 	}
 	return 0;
@@ -216,7 +228,8 @@ void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg)
 		done(arg, &err);
 		return;
 	}
-	if (connect_instances(f, &err) < 0) {
+	if (connect_instances(f, &err) < 0 || hm_admit(f, &err) < 0) {
+		destroy_instances(f);
 		f->state = HM_FLOW_FAILED;
 		done(arg, &err);
 		return;
@@ -280,9 +293,7 @@ void hm_flow_free(struct hm_flow *f)
 	f->engine->n_closing -= f->state >= HM_FLOW_CLOSING;
 	if (f->polled)
 		LIST_REMOVE(f, next_polled);
-	for (uint32_t i = f->n; i-- > 0;)
-		hm_instance_destroy(f->instances[i]);
-	hm_flow_order_free(f);
+	destroy_instances(f);
 	free(f->instances);
 	json_decref(f->config_functions);
 	free(f->config_path);
@@ -405,6 +416,7 @@ json_t *hm_flow_info(struct hm_flow *f)
 		json_array_append_new(functions, function_info(f->instances[i]));
 	json_object_set_new(info, "functions", functions);
 	json_object_set_new(info, "ordered", hm_flow_order_json(f));
+	json_object_set_new(info, "admission", hm_admission_json(f));
 	return info;
 }
 

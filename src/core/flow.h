@@ -6,6 +6,7 @@
 
 #include "core/device.h"
 #include "core/engine.h"
+#include "core/governor.h"
 #include "core/instance.h"
 
 #define HM_FLOW_FUNCTIONS_MAX 64
@@ -44,6 +45,14 @@ struct hm_flow {
 	uint32_t order_ref; // in the device's order, 0: none
 	struct hm_node *mark,
 		*pick;   // the ends of the way to it, between instances[split - 1] and [split]
+	// admission.c
+	struct hm_terms terms;
+	struct hm_governed governed;
+	unsigned level;   // of its gate (gate.h)
+	double predicted; // cycles a packet, when it was connected
+	uint64_t searched,
+		searches_recent; // packets that its patterns were asked for: in all, since the last look
+	bool leaving;            // is closed when the reload under way is complete
 	hm_done_cb done; // of the pending connect
 	void *done_arg;
 };

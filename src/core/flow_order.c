@@ -104,10 +104,12 @@ void hm_flow_order_free(struct hm_flow *f)
 {
 	hm_node_put(f->pick);
 	hm_node_put(f->mark);
+	f->pick = f->mark = NULL;
 	if (!f->order_ref)
 		return;
 	hm_order_flow_stop(f->device->ordered->order, f->order_ref);
 	hm_order_flow_remove(f->device->ordered->order, f->order_ref);
+	f->order_ref = 0;
 }
 
 /* offered = handed over + dropped; handed over = run + queued. `late` is of the device, all flows together. */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/gate.h"
+
 static size_t count_fields(const struct hm_function *fn)
 {
 	size_t n = 0;
@@ -128,6 +130,7 @@ void hm_instance_destroy(struct hm_instance *in)
 		in->conf = NULL; // the node's
 	else if (in->fn->conf_fini)
 		in->fn->conf_fini(in->conf);
+	hm_gate_destroy(in->gate);
 	hm_node_put(in->node);
 	json_decref(in->args);
 	destroy_conf(in);
@@ -176,13 +179,26 @@ static uint64_t load(const uint64_t *counter)
 	return __atomic_load_n(counter, __ATOMIC_ACQUIRE); // program.c: count
 }
 
-static uint64_t packets_into(const struct hm_node *n)
+/* What gates kept out between the counter that tells the packets into it and itself. */
+static uint64_t skipped_above(const struct hm_instance *in)
 {
 	uint64_t sum = 0;
 
+	for (in = in->before; in && in->node->out == HM_NO_CELL; in = in->before)
+		if (!hm_node_is_counter(in->node)) // nothing hangs on a counter
+			sum += hm_gate_skipped(in->gate);
+	return sum;
+}
+
+/* What is kept out is counted last by a worker: read first, it is never ahead. */
+static uint64_t packets_into(const struct hm_instance *in)
+{
+	const struct hm_node *n = in->node;
+	uint64_t sum = 0, skipped = skipped_above(in);
+
 	for (unsigned lane = 0; lane < hm_nodes_lanes(n->nodes); lane++)
 		sum += load(hm_node_out(n->source, lane));
-	return sum;
+	return sum - skipped;
 }
 
 void hm_instance_counts(const struct hm_instance *in, struct hm_counts *c)
@@ -201,8 +217,9 @@ void hm_instance_counts(const struct hm_instance *in, struct hm_counts *c)
 		if (n->kind == HM_NODE_TRANSFORM)
 			c->dropped += load(out + 1);
 	}
-	c->in = packets_into(n) - in->base.in;
-	c->out = n->out == HM_NO_CELL ? c->in : c->out - in->base.out;
+	c->skipped = hm_gate_skipped(in->gate);
+	c->in = packets_into(in) - in->base.in;
+	c->out = n->out == HM_NO_CELL ? c->in - c->skipped : c->out - in->base.out;
 	c->dropped -= in->base.dropped;
 }
 
@@ -212,7 +229,7 @@ static uint64_t merge_field(const struct hm_instance *in, const struct hm_field 
 	uint64_t merged = 0;
 
 	if (f->merge == HM_MERGE_IN)
-		return packets_into(in->node);
+		return packets_into(in);
 	for (unsigned lane = 0; lane < hm_nodes_lanes(in->node->nodes); lane++) {
 		const void *at = (const char *)hm_node_state(in->node, lane) + f->offset;
 		uint64_t v = f->type == HM_FIELD_U32

@@ -10,6 +10,7 @@
 
 struct hm_counts {
 	uint64_t in, out, dropped;
+	uint64_t skipped; // kept out by the flow's gate (gate.h)
 };
 
 struct hm_instance {
@@ -19,7 +20,9 @@ struct hm_instance {
 	json_t *args;         // as given, for flow.info
 	char *key;            // canonical arguments until connect, NULL: not shared, or none
 	struct hm_node *node; // NULL before connect
-	bool counting;        // base is known: what the node counts is the flow's, too
+	const struct hm_instance *before; // in its flow, on the same workers
+	struct hm_gate *gate;             // NULL: there was never one before it
+	bool counting;                    // base is known: what the node counts is the flow's, too
 	struct hm_counts base;
 	uint64_t field_base[]; // taken off each field of the result that is a sum
 };
@@ -44,8 +47,8 @@ unsigned hm_instance_marks(const struct hm_instance *in, unsigned lane,
  * packets out of it, which is the next one's in_base. */
 uint64_t hm_instance_begin(struct hm_instance *in, uint64_t in_base, const uint64_t *sums);
 
-/* Packets since connect, summed over all workers: out + dropped <= in at every moment, and what is missing was
- * filtered when nothing is in the workers. Any thread. */
+/* Packets since connect, summed over all workers: out + dropped + skipped <= in at every moment, and what is
+ * missing was filtered when nothing is in the workers. Any thread. */
 void hm_instance_counts(const struct hm_instance *in, struct hm_counts *c);
 
 /* Sums count from 0 again for readers of this instance; workers and other flows are not disturbed. */

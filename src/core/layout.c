@@ -15,14 +15,15 @@ struct build {
 	uint32_t n_stack;
 };
 
-static uint32_t count_nodes(const struct hm_node *n, uint64_t generation)
+static uint32_t count_nodes(const struct hm_node *n, uint64_t generation, uint32_t *gates)
 {
 	const struct hm_node *child;
 	uint32_t sum = 1;
 
+	*gates += n->gate != NULL;
 	TAILQ_FOREACH (child, &n->children, sibling)
 		if (child->generation == generation)
-			sum += count_nodes(child, generation);
+			sum += count_nodes(child, generation, gates);
 	return sum;
 }
 
@@ -49,6 +50,8 @@ static enum hm_entry_kind entry_kind(const struct hm_node *n)
 /* The switch that could reach it: one that looks at what a scan has found. */
 static enum hm_entry_kind switch_of(const struct build *b, const struct hm_node *n)
 {
+	if (n->gate)
+		return entry_kind(n);
 	if (n->kind == HM_NODE_FILTER && !hm_filter_is_lazy(hm_node_filter(n)))
 		return HM_ENTRY_FILTERS;
 	if (n->kind == HM_NODE_PATTERN && b->search && hm_search_is_direct(b->search, n->slot))
@@ -57,6 +60,20 @@ static enum hm_entry_kind switch_of(const struct build *b, const struct hm_node 
 }
 
 static void place_subtree(struct build *b, struct hm_node *n, uint32_t parent, unsigned depth);
+
+/* A node with what is before it. */
+static void place(struct build *b, struct hm_node *n, uint32_t parent, unsigned depth)
+{
+	uint32_t at = b->layout->n;
+
+	b->layout->n += n->gate != NULL;
+	place_subtree(b, n, parent, depth);
+	if (n->gate)
+		b->layout->at[at] = (struct hm_place){.gate = n->gate,
+						      .kind = HM_ENTRY_GATE,
+						      .parent = parent,
+						      .skip = b->layout->n - at};
+}
 
 static void place_switch(struct build *b, enum hm_entry_kind kind, uint32_t first, uint32_t end,
 			 uint32_t parent, unsigned depth)
@@ -86,7 +103,7 @@ static void place_children(struct build *b, const struct hm_node *n, uint32_t pa
 		enum hm_entry_kind kind = switch_of(b, b->stack[i]);
 
 		if (kind < HM_ENTRY_FILTERS || n_of[kind] < MANY)
-			place_subtree(b, b->stack[i], parent, depth);
+			place(b, b->stack[i], parent, depth);
 	}
 	if (n_of[HM_ENTRY_FILTERS] >= MANY)
 		place_switch(b, HM_ENTRY_FILTERS, first, end, parent, depth);
@@ -117,10 +134,10 @@ struct hm_layout *hm_layout_create(struct hm_nodes *nodes, uint64_t generation,
 {
 	struct hm_node *root = hm_nodes_root(nodes);
 	struct build b = {.generation = generation, .search = search};
-	uint32_t n = count_nodes(root, generation);
+	uint32_t gates = 0, n = count_nodes(root, generation, &gates);
 
 	// a switch has MANY nodes behind it
-	b.layout = calloc(1, sizeof(*b.layout) + (n + n / MANY) * sizeof(b.layout->at[0]));
+	b.layout = calloc(1, sizeof(*b.layout) + (n + n / MANY + gates) * sizeof(b.layout->at[0]));
 	b.stack = calloc(n, sizeof(struct hm_node *));
 	if (b.layout && b.stack) {
 		b.layout->n_nodes = n;

@@ -23,14 +23,17 @@ enum hm_entry_kind {
 	HM_ENTRY_TRANSFORM,
 	HM_ENTRY_FILTERS,  // switch over the filters behind it
 	HM_ENTRY_PATTERNS, // switch over the patterns behind it
+	HM_ENTRY_GATE,     // before an entry of one flow alone (gate.h)
 };
 
 struct hm_place {
-	struct hm_node *node; // NULL: a switch
+	struct hm_node *node; // NULL: a switch, or a gate
+	struct hm_gate *gate; // of a gate
 	enum hm_entry_kind kind;
-	uint32_t parent; // index; of a switch and of what is behind it: the entry that they hang on
-	uint32_t skip;   // entries of this subtree, this one included
-	uint32_t slots;  // of a switch: the largest slot behind it, plus 1
+	uint32_t
+		parent; // index; of a switch, a gate and of what is behind it: the entry that they hang on
+	uint32_t skip;  // entries of this subtree, this one included
+	uint32_t slots; // of a switch: the largest slot behind it, plus 1
 };
 
 struct hm_layout {

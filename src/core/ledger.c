@@ -85,20 +85,21 @@ static json_t *device_line(struct hm_device *d, bool *all_balanced)
 			 (json_int_t)c.cut, "balanced", balanced);
 }
 
-/* in = out + filtered + dropped. What a filter took away is what neither went on nor was dropped. */
+/* in = out + filtered + dropped. What a filter took away is what neither went on nor was dropped or kept out. */
 static json_t *entry_line(const struct hm_flow *f, const struct hm_instance *in, bool *all_balanced)
 {
 	struct hm_counts c;
 	bool balanced;
 
 	hm_instance_counts(in, &c);
-	balanced = c.out + c.dropped <= c.in;
+	balanced = c.out + c.dropped + c.skipped <= c.in;
 	*all_balanced &= balanced;
-	return json_pack("{s:i, s:s*, s:i, s:s, s:I, s:I, s:I, s:{s:I}, s:b}", "flow", (int)f->id,
-			 "name", f->name, "function", (int)in->number, "function_name",
+	return json_pack("{s:i, s:s*, s:i, s:s, s:I, s:I, s:I, s:{s:I, s:I}, s:b}", "flow",
+			 (int)f->id, "name", f->name, "function", (int)in->number, "function_name",
 			 in->fn->name, "in", (json_int_t)c.in, "out", (json_int_t)c.out, "filtered",
-			 (json_int_t)(c.in - c.out - c.dropped), "dropped", "no_copy",
-			 (json_int_t)c.dropped, "balanced", balanced);
+			 (json_int_t)(c.in - c.out - c.dropped - c.skipped), "dropped", "no_copy",
+			 (json_int_t)c.dropped, "budget", (json_int_t)c.skipped, "balanced",
+			 balanced);
 }
 
 static json_t *reader_line(const struct hm_flow *f, const struct hm_instance *in,

@@ -193,6 +193,11 @@ unsigned hm_nodes_lanes(const struct hm_nodes *s)
 	return s->n_lanes;
 }
 
+struct hm_cells *hm_nodes_cells(struct hm_nodes *s)
+{
+	return s->cells;
+}
+
 uint32_t hm_nodes_count(const struct hm_nodes *s)
 {
 	return s->n;
@@ -323,8 +328,7 @@ static struct hm_node *create_node(struct hm_node *parent, const struct hm_funct
 	return n;
 }
 
-/* Whether the functions behind it need not know of it: it passes all and changes nothing. */
-static bool is_counter(const struct hm_node *n)
+bool hm_node_is_counter(const struct hm_node *n)
 {
 	return n->kind == HM_NODE_PASSIVE || (n->fn && n->fn->flags & HM_FN_SHARED_COUNTER);
 }
@@ -337,7 +341,7 @@ struct hm_node *hm_node_get(struct hm_node *parent, const struct hm_function *fn
 	uint32_t slot, hash;
 	struct hm_node *n;
 
-	while (is_counter(parent))
+	while (hm_node_is_counter(parent))
 		parent = parent->parent;
 	if (!hm_function_is_shared(fn))
 		return create_node(parent, fn, conf, ctx, err);

@@ -21,6 +21,7 @@
 #include "core/stopwatch.h"
 
 struct hm_filter;
+struct hm_gate;
 
 enum hm_node_kind {
 	HM_NODE_ROOT,
@@ -50,6 +51,9 @@ struct hm_node {
 	uint64_t generation;    // the last one whose programs have it
 	struct hm_sample since; // what was timed of the device before it came
 	uint32_t number;        // in the answer of explain that is being made
+	struct hm_gate *gate;   // that stands before it in the next programs (gate.h), or NULL
+	uint64_t looked,
+		recent; // its cycles at the last look, and since the one before (admission.c)
 	void *conf;
 	void **states; // by lane, if too large for cells
 	// sharing
@@ -65,6 +69,7 @@ struct hm_nodes *hm_nodes_create(unsigned n_lanes, const int *sockets);
 void hm_nodes_destroy(struct hm_nodes *s); // when all nodes are given back; NULL is allowed
 struct hm_node *hm_nodes_root(struct hm_nodes *s);
 unsigned hm_nodes_lanes(const struct hm_nodes *s);
+struct hm_cells *hm_nodes_cells(struct hm_nodes *s);
 uint64_t hm_nodes_bytes(const struct hm_nodes *s); // of all nodes, with what workers have of them
 uint32_t hm_nodes_count(const struct hm_nodes *s);
 
@@ -79,6 +84,8 @@ void hm_node_put(struct hm_node *n);
 
 /* Whether flows may have one node of this function in common. */
 bool hm_function_is_shared(const struct hm_function *fn);
+/* Whether the functions behind it need not know of it: it passes all and changes nothing. */
+bool hm_node_is_counter(const struct hm_node *n);
 /* What it filters or searches; NULL if it does not. */
 const struct hm_filter *hm_node_filter(const struct hm_node *n);
 const struct hm_pattern *hm_node_pattern(const struct hm_node *n);

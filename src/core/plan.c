@@ -2,6 +2,7 @@
 /* What --check prints: what would be started, before anything is. */
 #include <string.h>
 
+#include "core/admission.h"
 #include "core/eal.h"
 #include "core/engine_internal.h"
 #include "core/lcores.h"
@@ -32,8 +33,8 @@ static json_t *plan_flow(const struct hm_flow_config *c)
 
 	json_array_foreach (c->functions, i, function)
 		json_array_append(names, json_array_get(function, 0));
-	return json_pack("{s:s, s:s, s:o}", "name", c->name, "device", c->device, "functions",
-			 names);
+	return json_pack("{s:s, s:s, s:o, s:o}", "name", c->name, "device", c->device, "functions",
+			 names, "admission", hm_terms_json(&c->terms));
 }
 
 json_t *hm_engine_plan(const struct hm_config *config)
@@ -59,9 +60,11 @@ json_t *hm_engine_plan(const struct hm_config *config)
 	for (size_t i = 0; i < config->n_flows; i++)
 		json_array_append_new(flows, plan_flow(&config->flows[i]));
 	return json_pack(
-		"{s:s, s:i, s:o, s:s, s:i, s:I, s:o, s:o, s:s}", "lcores", config->eal.lcores,
+		"{s:s, s:i, s:o, s:s, s:i, s:I, s:o, s:o, s:o, s:s}", "lcores", config->eal.lcores,
 		"control_lcore", control, "worker_lcores", lcores, "memory",
 		hm_eal_uses_hugepages(&config->eal) ? "hugepages" : "ordinary pages", "memory_mb",
 		(int)config->eal.memory_mb, "packet_buffer_bytes", (json_int_t)total, "devices",
-		devices, "flows", flows, "control_socket", config->control.socket);
+		devices, "flows", flows, "admission",
+		hm_admission_limit_json(&config->admission, config->explain.sample_batches),
+		"control_socket", config->control.socket);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/gate.h"
+
 /* --- scans --- */
 
 struct hm_searches *hm_searches_create(struct hm_search_db *db, unsigned depth, int socket)
@@ -88,6 +90,10 @@ static void fill_entries(struct hm_program *p, const struct hm_layout *l, unsign
 		struct hm_entry *e = &p->entry[i];
 
 		*e = (struct hm_entry){.parent = at->parent, .skip = at->skip, .kind = at->kind};
+		if (at->gate) {
+			e->state = hm_gate_lane(at->gate, lane);
+			continue;
+		}
 		if (!at->node) {
 			e->entry_of = table;
 			e->slot = at->slots;
@@ -192,6 +198,17 @@ TWICE void lap_stage(const struct run *r, enum hm_stage stage, uint64_t in, cons
 {
 	if (timed)
 		hm_lap(r->watch, &r->watch->stages[stage], hm_mask_count(in), hm_mask_count(in));
+}
+
+/* Whether the subtree behind the gate has this batch; counts those that it has not. */
+static inline bool pass_gate(const struct run *r, const struct hm_entry *e, uint64_t in)
+{
+	struct hm_gate_lane *gate = e->state;
+
+	if (hm_gate_passes(gate, r->ws->batches))
+		return true;
+	count(&gate->skipped, hm_mask_count(in));
+	return false;
 }
 
 static void begin_scans(const struct run *r, struct hm_batch *b)
@@ -324,6 +341,9 @@ TWICE void run_body(const struct run *r, uint32_t first, uint32_t end, const str
 			run_transform(r, i, b, in);
 			i += e->skip;
 			continue;
+		case HM_ENTRY_GATE:
+			i += pass_gate(r, e, in) ? 1 : e->skip;
+			continue;
 		default:
 			run_switch(r, e, b, in, timed);
 			i += e->skip;
@@ -355,6 +375,7 @@ void hm_program_run(struct hm_program *p, struct hm_batch *b, struct hm_workspac
 {
 	const struct run r = {.program = p, .ws = ws, .conf = conf, .watch = watch};
 
+	ws->batches++;
 	begin_scans(&r, b);
 	count(p->entry[0].out, b->n);
 	p->mask[0] = b->all;

@@ -20,7 +20,7 @@ struct hm_entry {
 				      struct hm_batch *out, struct hm_copies *pool);
 		const uint32_t *entry_of; // of a switch, by slot: the entry, 0: none
 	};
-	void *state;
+	void *state; // of a gate: struct hm_gate_lane
 	uint64_t *
 		out; // counter of packets out, behind it a transform's of those dropped; NULL: all go on
 	uint32_t parent; // index; entry 0 is the root
@@ -56,6 +56,7 @@ void hm_searches_unref(struct hm_searches *s); // NULL is allowed
 /* The batches that transforms fill, and the copies in them; one a worker. */
 struct hm_workspace {
 	struct hm_copies *copies;
+	uint64_t batches; // run so far: gates draw by it
 	struct hm_batch child[HM_TRANSFORM_DEPTH];
 };
 

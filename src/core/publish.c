@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/admission.h"
 #include "core/cost.h"
 #include "core/engine_internal.h"
 #include "core/log.h"
@@ -55,6 +56,7 @@ static void use_node(struct hm_device *d, struct hm_node *n, const struct hm_sam
 	if (!n->generation)
 		n->since = *timed;
 	n->generation = d->last_generation;
+	n->gate = NULL;
 	d->uses.filters += n->kind == HM_NODE_FILTER;
 	d->uses.patterns += n->kind == HM_NODE_PATTERN;
 }
@@ -89,6 +91,7 @@ static struct hm_generation *take_snapshot(struct hm_device *d)
 			use_node(d, f->pick, &timed);
 		}
 	}
+	hm_admission_place_gates(d);
 	return g;
 }
 

@@ -13,6 +13,11 @@
 
 HM_LOG_TYPE(reload)
 
+struct hm_kept {
+	uint32_t flow;
+	struct hm_terms terms;
+};
+
 struct hm_reload {
 	struct hm_engine *engine;
 	unsigned pending; // connects not answered yet
@@ -21,6 +26,9 @@ struct hm_reload {
 	size_t n_fresh, n_old;
 	uint32_t *fresh, *old; // flow numbers
 	uint32_t sample_batches;
+	struct hm_admission_config admission; // until now
+	struct hm_kept *kept;                 // flows that stay, on the terms of the new file
+	size_t n_kept;
 	hm_done_cb done;
 	void *arg;
 };
@@ -42,6 +50,7 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 		return NULL;
 	f->config_path = strdup(c->path);
 	f->config_functions = json_deep_copy(c->functions);
+	hm_flow_set_terms(f, &c->terms);
 	if (hm_flow_apply_all(f, c->functions, c->path, err) < 0) {
 		hm_flow_close(f);
 		return NULL;
@@ -102,6 +111,7 @@ static void destroy_reload(struct hm_reload *r)
 		return;
 	free(r->fresh);
 	free(r->old);
+	free(r->kept);
 	free(r);
 }
 
@@ -124,12 +134,46 @@ static void list_old(struct hm_engine *e, const struct hm_config *config, struct
 		f->kept = !f->config_path || f->state >= HM_FLOW_CLOSING;
 	for (size_t i = 0; i < config->n_flows; i++) {
 		f = find_equal(e, &config->flows[i]);
-		if (f)
-			f->kept = true;
+		if (!f)
+			continue;
+		f->kept = true;
+		r->kept[r->n_kept++] = (struct hm_kept){f->id, config->flows[i].terms};
 	}
 	TAILQ_FOREACH (f, &e->flows, next)
-		if (!f->kept)
+		if (!f->kept) {
 			r->old[r->n_old++] = f->id;
+			f->leaving = true;
+		}
+}
+
+/* The old flows stay after all, and the old limit. */
+static void keep_old(struct hm_engine *e, const struct hm_reload *r)
+{
+	hm_engine_set_admission(e, &r->admission);
+	for (size_t i = 0; i < r->n_old; i++) {
+		struct hm_flow *f = hm_flow_by_id(e, r->old[i]);
+
+		if (f)
+			f->leaving = false;
+	}
+}
+
+static bool same_terms(const struct hm_terms *a, const struct hm_terms *b)
+{
+	return a->budget.cycles_per_packet == b->budget.cycles_per_packet &&
+	       a->budget.worker_share == b->budget.worker_share && a->priority == b->priority &&
+	       a->over_budget == b->over_budget;
+}
+
+/* Flows that stay run on the terms of the new file. */
+static void change_terms(struct hm_engine *e, const struct hm_reload *r)
+{
+	for (size_t i = 0; i < r->n_kept; i++) {
+		struct hm_flow *f = hm_flow_by_id(e, r->kept[i].flow);
+
+		if (f && !same_terms(&f->terms, &r->kept[i].terms))
+			hm_flow_set_terms(f, &r->kept[i].terms);
+	}
 }
 
 static int same_devices(const struct hm_engine *e, const struct hm_config *config,
@@ -168,7 +212,8 @@ static struct hm_reload *create_reload(struct hm_engine *e, const struct hm_conf
 	r->engine = e;
 	r->fresh = calloc(config->n_flows + 1, sizeof(*r->fresh));
 	r->old = calloc(n + 1, sizeof(*r->old));
-	if (!r->fresh || !r->old) {
+	r->kept = calloc(config->n_flows + 1, sizeof(*r->kept));
+	if (!r->fresh || !r->old || !r->kept) {
 		destroy_reload(r);
 		return NULL;
 	}
@@ -219,9 +264,14 @@ void hm_engine_reload(struct hm_engine *e, const struct hm_config *config, hm_do
 		hm_error_set(&err, -EBUSY, 0, "a reload is under way: try again in a moment");
 	else if (same_devices(e, config, &err) == 0 && !(r = create_reload(e, config)))
 		hm_error_set(&err, -ENOMEM, 3084, "out of memory");
-	if (r)
+	if (r) {
 		list_old(e, config, r); // before there are new ones
+		r->admission = e->admission;
+		hm_engine_set_admission(e, &config->admission); // by it they are admitted
+	}
 	if (!r || create_fresh(e, config, r, &err) < 0) {
+		if (r)
+			keep_old(e, r);
 		destroy_reload(r);
 		done(arg, &err);
 		return;
@@ -256,10 +306,12 @@ unsigned hm_reload_poll(struct hm_engine *e)
 	e->reload = NULL;
 	if (r->failed) {
 		close_all(e, r->fresh, r->n_fresh);
+		keep_old(e, r);
 		r->done(r->arg, &r->err);
 	} else {
 		close_all(e, r->old, r->n_old);
 		hm_engine_sample(e, r->sample_batches);
+		change_terms(e, r);
 		for (size_t i = 0; i < r->n_fresh; i++) {
 			struct hm_flow *f = hm_flow_by_id(e, r->fresh[i]);
 

@@ -31,6 +31,7 @@ struct hm_flow {
 	struct hm_owner owner;
 	json_t *functions; // [{"number", "name", "args"}]
 	uint64_t packets, base;
+	struct hm_terms terms;
 	bool connected, configured;
 	hm_done_cb done; // of a connect that waits
 	void *arg;
@@ -517,4 +518,28 @@ json_t *hm_netflow_stats(struct hm_engine *e)
 			 1, "name", "netflow0", "function", 1, "entries", 12, "made", 50,
 			 "exporters", "protocol", "ipfix", "transport", "udp", "host", "127.0.0.1",
 			 "port", 4739, "records", 45, "messages", 3);
+}
+
+/* --- admission --- */
+
+void hm_flow_set_terms(struct hm_flow *f, const struct hm_terms *terms)
+{
+	f->terms = *terms;
+}
+
+const struct hm_terms *hm_flow_terms(const struct hm_flow *f)
+{
+	return &f->terms;
+}
+
+json_t *hm_admission_json(const struct hm_flow *f)
+{
+	json_t *b = f->terms.budget.cycles_per_packet
+			    ? json_pack("{s:I}", "cycles_per_packet",
+					(json_int_t)f->terms.budget.cycles_per_packet)
+			    : json_object();
+
+	return json_pack("{s:o, s:i, s:s, s:s}", "budget", b, "priority", (int)f->terms.priority,
+			 "over_budget", f->terms.over_budget ? "suspend" : "sample", "state",
+			 "open");
 }

@@ -89,6 +89,7 @@ struct hm_flow *fixture_flow(struct fixture *x, const char *functions)
 		json_array_remove(call, 0);
 		in = create_instance(name, call, (uint32_t)i + 1);
 		assert_int_equal(hm_instance_connect(in, parent, &ctx, &err), 0);
+		in->before = f->n ? f->instances[f->n - 1] : NULL;
 		parent = in->node;
 		f->instances[f->n++] = in;
 		free(name);

@@ -10,6 +10,7 @@
 
 #include "control/config.h"
 #include "control/config_keys.h"
+#include "control/terms_keys.h"
 
 #define DEVICE "\"devices\": [{\"name\": \"d\", \"vdev\": \"net_null0\"}]"
 
@@ -197,6 +198,42 @@ static void test_config_single_mistakes_are_refused(void **state)
 		"readers, max_clients, max_flows_per_client, max_calls_per_client, max_line_bytes");
 }
 
+static void test_config_terms_of_flows_and_of_all(void **state)
+{
+	struct hm_mistakes m = {0};
+	struct hm_config *c =
+		parse("{" DEVICE ", \"admission\": {\"cycles_per_packet\": 900, \"over_budget\": "
+		      "\"suspend\"},"
+		      "\"flows\": [{\"name\": \"a\", \"device\": \"d\", \"functions\": "
+		      "[[\"PKT_COUNTER\"]], \"budget\": {\"worker_share\": 0.05}, \"priority\": 7},"
+		      "{\"name\": \"b\", \"device\": \"d\", \"functions\": [[\"PKT_COUNTER\"]]}]}",
+		      &m);
+
+	(void)state;
+	assert_non_null(c);
+	assert_int_equal(c->admission.budget.cycles_per_packet, 900);
+	assert_int_equal(c->admission.over_budget, HM_OVER_SUSPEND);
+	assert_true(c->flows[0].terms.budget.worker_share == 0.05);
+	assert_int_equal(c->flows[0].terms.priority, 7);
+	assert_int_equal(c->flows[0].terms.over_budget, HM_OVER_SAMPLE);
+	assert_int_equal(c->flows[1].terms.priority, HM_PRIORITY_DEFAULT);
+	assert_true(c->flows[1].terms.budget.worker_share == 0);
+	hm_config_free(c);
+	refused("{" DEVICE ", \"admission\": {\"worker_share\": 1.5}}",
+		"etc/h.json: admission.worker_share: is 1.5; must be a number above 0, at most 1");
+	refused("{" DEVICE ", \"admission\": {\"worker_share\": 0}}",
+		"etc/h.json: admission.worker_share: is 0; must be a number above 0, at most 1");
+	refused("{" DEVICE ", \"admission\": {\"worker_share\": 0.5, \"cycles_per_packet\": 3}}",
+		"etc/h.json: admission: has both cycles_per_packet and worker_share; must have at "
+		"most one");
+	refused("{" DEVICE ", \"flows\": [{\"name\": \"a\", \"device\": \"d\", \"functions\": "
+		"[[\"X\"]], \"budget\": {\"worker_share\": 0.5, \"cycles_per_packet\": 3}}]}",
+		"etc/h.json: flows[0].budget: has 2 keys; must have at most 1");
+	refused("{" DEVICE ", \"flows\": [{\"name\": \"a\", \"device\": \"d\", \"functions\": "
+		"[[\"X\"]], \"priority\": 101}]}",
+		"etc/h.json: flows[0].priority: is 101; must be an integer from 0 to 100");
+}
+
 static void test_config_names_of_flows_and_netflow_are_one_space(void **state)
 {
 	refused("{" DEVICE ", \"flows\": [{\"name\": \"netflow0\", \"device\": \"d\","
@@ -255,9 +292,9 @@ static void check_row(const struct hm_key *k)
 
 static void test_config_every_key_refuses_what_it_must(void **state)
 {
-	const struct hm_key *const tables[] = {hm_config_keys,  hm_eal_keys,  hm_control_keys,
-					       hm_device_keys,  hm_flow_keys, hm_netflow_keys,
-					       hm_exporter_keys};
+	const struct hm_key *const tables[] = {hm_config_keys,   hm_eal_keys,       hm_control_keys,
+					       hm_device_keys,   hm_flow_keys,      hm_netflow_keys,
+					       hm_exporter_keys, hm_admission_keys, hm_budget_keys};
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		for (const struct hm_key *k = tables[i]; k->name; k++)
 			check_row(k);
@@ -265,9 +302,9 @@ static void test_config_every_key_refuses_what_it_must(void **state)
 
 static void test_config_every_default_passes_its_own_check(void **state)
 {
-	const struct hm_key *const tables[] = {hm_config_keys,  hm_eal_keys,  hm_control_keys,
-					       hm_device_keys,  hm_flow_keys, hm_netflow_keys,
-					       hm_exporter_keys};
+	const struct hm_key *const tables[] = {hm_config_keys,   hm_eal_keys,       hm_control_keys,
+					       hm_device_keys,   hm_flow_keys,      hm_netflow_keys,
+					       hm_exporter_keys, hm_admission_keys, hm_budget_keys};
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		for (const struct hm_key *k = tables[i]; k->name; k++) {
 			struct hm_mistakes m = {0};
@@ -317,6 +354,7 @@ int main(void)
 		cmocka_unit_test(test_config_deep_nesting_is_refused_before_parsing),
 		cmocka_unit_test(test_config_all_mistakes_are_told_at_once),
 		cmocka_unit_test(test_config_single_mistakes_are_refused),
+		cmocka_unit_test(test_config_terms_of_flows_and_of_all),
 		cmocka_unit_test(test_config_names_of_flows_and_netflow_are_one_space),
 		cmocka_unit_test(test_config_thousands_of_mistakes_are_cut_and_counted),
 		cmocka_unit_test(test_config_every_key_refuses_what_it_must),
