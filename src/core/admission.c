@@ -12,6 +12,7 @@
 #include "core/engine_internal.h"
 #include "core/gate.h"
 #include "core/log.h"
+#include "core/ordered.h"
 #include "filter/filter.h"
 
 HM_LOG_TYPE(admission)
@@ -280,6 +281,8 @@ static void look_at_device(struct hm_device *d)
 		l.packets = (double)since(d, HM_STAGE_RECEIVE, &d->looked.timed).packets;
 		l.scan = (double)since(d, HM_STAGE_PATTERNS, &d->looked.patterns).cycles;
 		d->looked.total = (double)look_at_nodes(hm_nodes_root(d->nodes)) + l.scan;
+		if (d->ordered) // timed by itself, but as often
+			d->looked.total += (double)look_at_nodes(hm_nodes_root(d->ordered->nodes));
 		d->looked.total += (double)since(d, HM_STAGE_FILTERS, &d->looked.filters).cycles;
 		d->looked.total /= l.packets;
 		TAILQ_FOREACH (f, &d->engine->flows, next)

@@ -44,7 +44,7 @@ struct hm_flow {
 	uint32_t split;
 	uint32_t order_ref; // in the device's order, 0: none
 	struct hm_node *mark,
-		*pick;   // the ends of the way to it, between instances[split - 1] and [split]
+		*pick; // the ends of the way to it, between instances[split - 1] and [split]
 	// admission.c
 	struct hm_terms terms;
 	struct hm_governed governed;
@@ -53,7 +53,7 @@ struct hm_flow {
 	uint64_t searched,
 		searches_recent; // packets that its patterns were asked for: in all, since the last look
 	bool leaving;            // is closed when the reload under way is complete
-	hm_done_cb done; // of the pending connect
+	hm_done_cb done;         // of the pending connect
 	void *done_arg;
 };
 

@@ -7,12 +7,15 @@ import json
 import pathlib
 import re
 import shutil
+import struct
+import subprocess
 import tempfile
 import unittest
 
 import homard
 from homard import Homard
 
+PACKETS = 20000
 PLANT = "lobster"
 COUNT = [["BPF_FILTER", "tcp"], ["PKT_COUNTER"]]  # exact, whatever happens to others
 DEAR = [["BPF_FILTER", "tcp"], ["REGEXP", "(l|x)(o)\\1|lobster"], ["PKT_COUNTER"]]  # asks PCRE2
@@ -23,7 +26,7 @@ class Admission(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="homard-"))
         cls.trace = cls.folder / "admission.pcap"
-        homard.make_trace(cls.trace, packets=20000, flows=500, seed=7, plant=PLANT, plant_every=3)
+        homard.make_trace(cls.trace, packets=PACKETS, flows=500, seed=7, plant=PLANT, plant_every=3)
 
     @classmethod
     def tearDownClass(cls):
@@ -63,9 +66,48 @@ class Admission(unittest.TestCase):
         self.assertLessEqual(kept_out, self.state(h, flow)["skipped"])
 
     def check_others(self, h):
-        """The exact flow has seen each packet of its lap: it never loses one to a gate."""
+        """No gate has kept anything from the other flow."""
         for number in (1, 2):
             self.assertEqual(self.entry(h, "count", number)["dropped"]["budget"], 0)
+
+    def tcp_packets(self, first):
+        """How many of the trace's first packets are TCP, by tcpdump; the trace is a pcap file."""
+        data, at = self.trace.read_bytes(), 24
+        for _ in range(first):
+            at += 16 + struct.unpack_from("<I", data, at + 8)[0]
+        part = self.folder / "part.pcap"
+        part.write_bytes(data[:at])
+        done = subprocess.run(["tcpdump", "-nn", "-r", str(part), "tcp"], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=homard.SLOW, check=True)
+        return len(done.stdout.splitlines())
+
+    @unittest.skipUnless(shutil.which("tcpdump"), "needs tcpdump")
+    def test_others_count_each_packet_while_one_is_sampled(self):
+        with Homard(self.config(self.dear())) as h:
+            h.call("flow.budget", flow="dear", budget={"cycles_per_packet": 20})
+            self.until_state(h, "sampled", "suspended")
+            h.call("device.stop", device="trace")
+            homard.until(lambda: homard.received(h, "trace") == self.entry(h, "count", 1)["in"]
+                         and h.ledger()["devices"][0]["in_flight"] == 0, what="rest")
+            received = homard.received(h, "trace")
+            laps, rest = divmod(received, PACKETS)
+            exact = laps * self.tcp_packets(PACKETS) + self.tcp_packets(rest)
+            self.assertEqual(h.read("count", 2), exact)
+            self.assertEqual(self.entry(h, "dear", 2)["in"], exact)  # offered: processed, or kept out
+            self.check_books(h)
+
+    def test_ordered_part_is_gated_on_its_worker(self):
+        ordered = [["BPF_FILTER", "tcp"], ["SAMPLE", 1, 2], *DEAR[1:]]
+        config = self.config(self.dear(functions=ordered, over_budget="suspend"))
+        config["devices"][0]["queues"] = 2
+        with Homard(config, workers=2) as h:
+            h.call("flow.budget", flow="dear", budget={"cycles_per_packet": 1})
+            self.until_state(h, "suspended")
+            homard.until(lambda: self.entry(h, "dear", 2)["dropped"]["budget"] > 0, what="packets")
+            self.assertEqual(self.state(h)["from_function"], 2)
+            h.call("device.stop", device="trace")
+            self.check_books(h)
+            self.check_others(h)
 
     def test_refusal_has_the_numbers(self):
         with Homard(self.config()) as h:

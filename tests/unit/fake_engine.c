@@ -2,7 +2,7 @@
 /* fake_engine: core/engine.h in memory, for tests of what stands on it. No packets: a counter of a
  * connected flow grows by one at each poll. A flow whose name starts with "slow" takes 400 ms to
  * connect, one that starts with "never" connects only when it is closed (with an error), all others
- * take one poll. Close and stop answer what waits. */
+ * take one poll. One with a budget of one cycle is refused. Close and stop answer what waits. */
 #include "core/engine.h"
 
 #include <errno.h>
@@ -349,6 +349,12 @@ void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg)
 	struct hm_error err;
 	if (f->connected || f->done) {
 		hm_error_set(&err, -EALREADY, 3081, "flow %u is connected already", f->id);
+		done(arg, &err);
+		return;
+	}
+	if (f->terms.budget.cycles_per_packet == 1) {
+		hm_error_set(&err, -EDQUOT, 0, "flow %u would cost about 2.0 cycles a packet",
+			     f->id);
 		done(arg, &err);
 		return;
 	}
