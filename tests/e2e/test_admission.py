@@ -45,6 +45,8 @@ class Admission(unittest.TestCase):
 
     def until_state(self, h, *states, flow="dear"):
         homard.until(lambda: self.state(h, flow)["state"] in states, what="%s to be %s" % (flow, states))
+        if "open" not in states:  # the program with the gate comes a moment later
+            homard.until(lambda: self.state(h, flow)["skipped"] > 0, what="packets kept out")
         return self.state(h, flow)
 
     def until_measured(self, h, flow="dear"):
