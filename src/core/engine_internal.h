@@ -35,7 +35,7 @@ struct hm_engine {
 	struct hm_compiler *compiler;
 	struct hm_reload *reload; // under way, or NULL
 	struct hm_admission_config admission;
-	uint32_t sample_batches;  // one batch of so many is timed, 0: none
+	uint32_t sample_batches; // one batch of so many is timed, 0: none
 	uint32_t n_learned;
 	struct hm_learned learned[HM_LEARNED_MAX];
 };
