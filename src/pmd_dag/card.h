@@ -75,6 +75,8 @@ uint16_t card_xmit_none(void *tx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts
 int card_tx_queue_setup(struct rte_eth_dev *dev, uint16_t queue_id, uint16_t nb_desc,
 			unsigned int socket_id, const struct rte_eth_txconf *conf);
 void card_tx_queue_release(struct rte_eth_dev *dev, uint16_t queue_id);
+/* No packet types: frames are not looked into. */
+const uint32_t *card_ptypes_get(struct rte_eth_dev *dev);
 int card_link_update(struct rte_eth_dev *dev, int wait);
 int card_is_removed(struct rte_eth_dev *dev);
 int card_always_on(struct rte_eth_dev *dev);

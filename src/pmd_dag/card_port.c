@@ -131,6 +131,14 @@ card_tx_queue_release(struct rte_eth_dev *dev, uint16_t queue_id)
 	dev->data->tx_queues[queue_id] = NULL;
 }
 
+const uint32_t *
+card_ptypes_get(struct rte_eth_dev *dev __rte_unused)
+{
+	static const uint32_t none[] = {RTE_PTYPE_UNKNOWN};
+
+	return none;
+}
+
 int
 card_link_update(struct rte_eth_dev *dev __rte_unused, int wait __rte_unused)
 {

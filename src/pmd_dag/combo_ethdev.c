@@ -156,6 +156,22 @@ static const struct eth_dev_ops combo_ops = {
 	.xstats_reset = combo_stats_reset,
 	.rxq_info_get = combo_rxq_info_get,
 	.rx_burst_mode_get = combo_burst_mode_get,
+	.dev_supported_ptypes_get = card_ptypes_get,
+};
+
+/* A secondary process has not opened the library: it reads what the primary writes. Everything else
+ * answers -ENOTSUP. */
+static const struct eth_dev_ops combo_secondary_ops = {
+	.dev_close = combo_dev_close,
+	.dev_infos_get = combo_dev_infos_get,
+	.link_update = card_link_update,
+	.is_removed = card_is_removed,
+	.stats_get = combo_stats_get,
+	.xstats_get = combo_xstats_get,
+	.xstats_get_names = combo_xstats_get_names,
+	.rxq_info_get = combo_rxq_info_get,
+	.rx_burst_mode_get = combo_burst_mode_get,
+	.dev_supported_ptypes_get = card_ptypes_get,
 };
 
 /* Named channels must be there; without names all are taken. */
@@ -243,7 +259,7 @@ combo_probe_secondary(struct rte_vdev_device *vdev)
 	if (dev == NULL)
 		return -ENODEV;
 	dev->device = &vdev->device;
-	dev->dev_ops = &combo_ops;
+	dev->dev_ops = &combo_secondary_ops;
 	dev->rx_pkt_burst = card_recv_none;
 	dev->tx_pkt_burst = card_xmit_none;
 	rte_eth_dev_probing_finish(dev);

@@ -225,7 +225,7 @@ static const struct {
 	{"drop_attr", parse_drop_attr},
 	{"conf_lib", parse_conf_lib},
 	{"window", parse_window},
-	{"window speed", parse_speed},
+	{"speed", parse_speed},
 };
 
 int

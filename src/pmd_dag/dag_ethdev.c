@@ -121,23 +121,18 @@ dag_rxq_info_get(struct rte_eth_dev *dev, uint16_t queue_id, struct rte_eth_rxq_
 
 	info->mp = q->pool;
 	info->nb_desc = (uint16_t)(q->slot_mask + 1);
+	info->scattered_rx = q->scatter;
 }
 
 static int
-dag_burst_mode_get(struct rte_eth_dev *dev, uint16_t queue_id, struct rte_eth_burst_mode *mode)
+dag_burst_mode_get(struct rte_eth_dev *dev, uint16_t queue_id __rte_unused,
+		   struct rte_eth_burst_mode *mode)
 {
-	const struct dag_rx_queue *q = dev->data->rx_queues[queue_id];
+	const struct dag_port *port = dev->data->dev_private;
 
-	strlcpy(mode->info, q->zero_copy ? "Scalar Zero Copy" : "Scalar Copy", sizeof(mode->info));
+	strlcpy(mode->info, port->args.zero_copy ? "Scalar Zero Copy" : "Scalar Copy",
+		sizeof(mode->info));
 	return 0;
-}
-
-static const uint32_t *
-dag_ptypes_get(struct rte_eth_dev *dev __rte_unused)
-{
-	static const uint32_t none[] = {RTE_PTYPE_UNKNOWN};
-
-	return none; /* frames are not looked into */
 }
 
 static const struct eth_dev_ops dag_ops = {
@@ -165,7 +160,7 @@ static const struct eth_dev_ops dag_ops = {
 	.xstats_reset = dag_stats_reset,
 	.rxq_info_get = dag_rxq_info_get,
 	.rx_burst_mode_get = dag_burst_mode_get,
-	.dev_supported_ptypes_get = dag_ptypes_get,
+	.dev_supported_ptypes_get = card_ptypes_get,
 };
 
 /* A secondary process has not opened the card: it reads what the primary writes. Everything else
@@ -180,7 +175,7 @@ static const struct eth_dev_ops dag_secondary_ops = {
 	.xstats_get_names = dag_xstats_get_names,
 	.rxq_info_get = dag_rxq_info_get,
 	.rx_burst_mode_get = dag_burst_mode_get,
-	.dev_supported_ptypes_get = dag_ptypes_get,
+	.dev_supported_ptypes_get = card_ptypes_get,
 };
 
 /* What this driver's packets carry beside what those of every card do. */

@@ -450,6 +450,7 @@ static void test_port_operations_answer_as_documented(void **state)
 	assert_true(probed >= 0);
 	uint16_t port = (uint16_t)probed;
 	assert_int_equal(rte_eth_dev_configure(port, 1, 1, &conf), 0);
+	assert_int_equal(rte_eth_dev_get_supported_ptypes(port, UINT32_MAX, NULL, 0), 0);
 	assert_int_equal(rte_eth_rx_queue_setup(port, 0, 64, 0, NULL, pool), 0);
 	assert_int_equal(rte_eth_tx_queue_setup(port, 0, 64, 0, NULL), 0);
 	assert_int_equal(rte_eth_link_get_nowait(port, &link), 0);

@@ -349,6 +349,63 @@ static void test_hold_and_pause_offer_nothing(void **state)
 	}
 }
 
+static void test_port_operations_answer_as_documented(void **state)
+{
+	const struct rte_eth_conf conf = {.rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER};
+	struct dag_sim_card card = defaults();
+	struct rte_ether_addr mac = {{2, 0, 0, 0, 0, 1}}, now;
+	struct rte_eth_link link;
+	struct rte_eth_rxq_info info;
+	struct rte_eth_burst_mode mode;
+	struct rte_eth_xstat few[1];
+	struct rte_eth_stats stats;
+	struct rte_mbuf *sent;
+	(void)state;
+	add(&card);
+	int probed = dag_port_probe("net_dag_t", ARGS ",speed=10000");
+	assert_true(probed >= 0);
+	uint16_t port = (uint16_t)probed;
+	assert_int_equal(rte_eth_dev_configure(port, 1, 1, &conf), 0);
+	assert_int_equal(rte_eth_rx_burst_mode_get(port, 0, &mode), 0); // there is no queue yet
+	assert_string_equal(mode.info, "Scalar Zero Copy");
+	assert_int_equal(rte_eth_rx_queue_info_get(port, 0, &info), -EINVAL);
+	assert_int_equal(rte_eth_dev_get_supported_ptypes(port, UINT32_MAX, NULL, 0), 0);
+	assert_int_equal(rte_eth_rx_queue_setup(port, 0, 100, 0, NULL, pool), 0);
+	assert_int_equal(rte_eth_tx_queue_setup(port, 0, 64, 0, NULL), 0);
+	assert_int_equal(rte_eth_link_get_nowait(port, &link), 0);
+	assert_int_equal(link.link_status, RTE_ETH_LINK_DOWN);
+	assert_int_equal(rte_eth_dev_start(port), 0);
+	assert_int_equal(rte_eth_link_get_nowait(port, &link), 0);
+	assert_int_equal(link.link_status, RTE_ETH_LINK_UP);
+	assert_int_equal(link.link_speed, 10000);
+	assert_int_equal(rte_eth_promiscuous_get(port), 1);
+	assert_int_equal(rte_eth_promiscuous_enable(port), 0);
+	assert_int_equal(rte_eth_promiscuous_disable(port), -ENOTSUP);
+	assert_int_equal(rte_eth_allmulticast_disable(port), -ENOTSUP);
+	assert_int_equal(rte_eth_dev_set_mtu(port, 9000), 0);
+	assert_int_equal(rte_eth_dev_default_mac_addr_set(port, &mac), 0);
+	assert_int_equal(rte_eth_macaddr_get(port, &now), 0);
+	assert_memory_equal(&now, &mac, sizeof(mac));
+	assert_int_equal(rte_eth_dev_is_removed(port), 0);
+	assert_int_equal(rte_eth_rx_queue_info_get(port, 0, &info), 0);
+	assert_ptr_equal(info.mp, pool);
+	assert_int_equal(info.nb_desc, 128);
+	assert_int_equal(info.scattered_rx, 1);
+	int n = rte_eth_xstats_get(port, NULL, 0);
+	assert_true(n > 1);
+	assert_int_equal(rte_eth_xstats_get(port, few, 1), n);
+	assert_int_equal(rte_eth_xstats_get_names(port, NULL, 0), n);
+	sent = rte_pktmbuf_alloc(pool);
+	assert_non_null(sent);
+	assert_int_equal(rte_eth_tx_burst(port, 0, &sent, 1), 1);
+	assert_int_equal(rte_eth_stats_get(port, &stats), 0);
+	assert_int_equal(stats.oerrors, 1);
+	assert_int_equal(rte_eth_xstats_reset(port), 0);
+	assert_int_equal(rte_eth_stats_get(port, &stats), 0);
+	assert_int_equal(stats.oerrors, 0);
+	finish(port);
+}
+
 static void test_wrong_device_arguments_are_refused(void **state)
 {
 	static const char *const wrong[] = {
@@ -405,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_damaged_trace_is_played_up_to_the_damage),
 		cmocka_unit_test(test_pace_follows_the_timestamps),
 		cmocka_unit_test(test_hold_and_pause_offer_nothing),
+		cmocka_unit_test(test_port_operations_answer_as_documented),
 		cmocka_unit_test(test_wrong_device_arguments_are_refused),
 	};
 	return run_trace_tests(tests, RTE_DIM(tests));
