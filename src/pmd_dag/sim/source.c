@@ -12,6 +12,49 @@
 #include "pmd_dag/sim/shared.h"
 #include "trace/erf.h"
 
+// --- a lap that is kept ---
+
+#define LAP_PACKETS 65536u
+#define LAP_BYTES   (32u << 20)
+
+static void lap_init(struct sim_lap *lap)
+{
+	lap->packet = malloc(LAP_PACKETS * sizeof(*lap->packet));
+	lap->data = malloc(LAP_BYTES);
+}
+
+static void lap_fini(struct sim_lap *lap)
+{
+	free(lap->packet);
+	free(lap->data);
+	*lap = (struct sim_lap){0};
+}
+
+// A lap that is too long is made again each time.
+static void lap_keep(struct sim_lap *lap, const struct hm_trace_packet *p)
+{
+	if (!lap->packet || !lap->data || lap->n_packets == LAP_PACKETS ||
+	    p->caplen > LAP_BYTES - lap->n_data) {
+		lap_fini(lap);
+		return;
+	}
+	lap->packet[lap->n_packets++] = *p;
+	memcpy(lap->data + lap->n_data, p->data, p->caplen);
+	lap->n_data += p->caplen;
+}
+
+static int lap_next(struct sim_lap *lap, struct hm_trace_packet *p)
+{
+	if (lap->next_packet == lap->n_packets)
+		return 0;
+	*p = lap->packet[lap->next_packet++];
+	p->data = lap->data + lap->next_data;
+	lap->next_data += p->caplen;
+	return 1;
+}
+
+// --- the source ---
+
 static int open_reader(struct sim_source *s, struct hm_error *err)
 {
 	s->reader = hm_trace_open(s->path, err);
@@ -38,6 +81,8 @@ int sim_source_open(struct sim_source *s, const struct dag_sim_card *card, struc
 		s->generator = hm_generator_create(&s->conf);
 		if (!s->generator)
 			ret = hm_error_set(err, -EINVAL, 0, "generator: bad configuration");
+		else if (s->laps_max != 1 && s->conf.packets > 0 && s->conf.packets <= LAP_PACKETS)
+			lap_init(&s->lap);
 	} else {
 		ret = hm_error_set(err, -EINVAL, 0, "neither a trace nor a generator is given");
 	}
@@ -56,6 +101,7 @@ void sim_source_close(struct sim_source *s)
 		hm_trace_close(s->reader);
 	if (s->generator)
 		hm_generator_destroy(s->generator);
+	lap_fini(&s->lap);
 	free(s->path);
 	free(s->plant);
 	s->reader = NULL;
@@ -65,10 +111,13 @@ void sim_source_close(struct sim_source *s)
 
 int sim_source_next(struct sim_source *s, struct hm_trace_packet *p, struct hm_error *err)
 {
-	int ret = s->generator ? hm_generator_next(s->generator, p)
-			       : hm_trace_next(s->reader, p, err);
+	int ret = s->lap.complete ? lap_next(&s->lap, p)
+		  : s->generator  ? hm_generator_next(s->generator, p)
+				  : hm_trace_next(s->reader, p, err);
 	if (ret <= 0)
 		return ret;
+	if (s->lap.data && !s->lap.complete)
+		lap_keep(&s->lap, p);
 	if (s->packets++ == 0 && s->laps == 1)
 		s->first_ns = s->min_ns = s->max_ns = p->ts_ns;
 	if (s->laps == 1) {
@@ -90,7 +139,10 @@ void sim_source_lap_done(struct sim_source *s)
 int sim_source_rewind(struct sim_source *s, struct hm_error *err)
 {
 	int ret = 0;
-	if (s->generator) {
+	if (s->lap.data) {
+		s->lap.complete = true;
+		s->lap.next_packet = s->lap.next_data = 0;
+	} else if (s->generator) {
 		hm_generator_destroy(s->generator);
 		s->generator = hm_generator_create(&s->conf);
 		if (!s->generator)

@@ -9,6 +9,15 @@
 #include "pmd_dag/sim/dag_sim.h"
 #include "trace/trace.h"
 
+/* The packets of a short lap of made traffic, so that it need not be made again. */
+struct sim_lap {
+	struct hm_trace_packet *packet; // data are set when they are played
+	uint8_t *data;
+	uint64_t n_packets, n_data;
+	uint64_t next_packet, next_data; // to be played
+	bool complete;
+};
+
 struct sim_source {
 	struct hm_trace_reader *reader;
 	struct hm_generator *generator;
@@ -21,6 +30,7 @@ struct sim_source {
 	uint64_t packets;                  // of this lap
 	uint64_t first_ns, min_ns, max_ns; // of the first lap
 	uint64_t lap_ns;                   // what each lap adds to the times, known after the first
+	struct sim_lap lap;
 };
 
 /* 0 or negative errno. Takes over card->fd on success. */
