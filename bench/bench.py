@@ -27,7 +27,8 @@ from hugepages import Hugepages
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
 
 FIELDS = ["mpps", "mpps_cpu", "cycles_per_packet", "records_per_s", "memory_mb", "connect_ms",
-          "connect_ms_max", "connect_s"]
+          "connect_ms_max", "connect_s", "sent", "unaccounted", "violations", "failed"]
+ON_REQUEST = {"dag_faults"}  # takes minutes; measured once, and only if --rows says so
 CURVE = [1, 10, 100, 1000, 10000]  # flows
 
 
@@ -45,6 +46,7 @@ def rows_of(bench):
         "dag_copy_64": lambda: peers.dag_loop(bench, "dag_copy", "-"),
         "dag_numbered_64": lambda: peers.dag_loop(bench, "dag_numbered", "-"),
         "dag_two_64": lambda: peers.dag_loop(bench, "dag_two", "-"),
+        "dag_faults": lambda: peers.dag_faults(bench),
         "net_null": lambda: peers.net_null(bench),
         "pkt_counter": lambda: bench.appliance([[counted]]),
         "bpf_counters": lambda: bench.appliance([[counted, ["BPF_FILTER", "tcp port 80"], counted]]),
@@ -118,7 +120,7 @@ def measure_all(bench, names):
     rows, points = rows_of(bench), {name: [] for name in names}
     for turn in range(bench.runs):
         for name in names:
-            if points[name] is None:
+            if points[name] is None or name in ON_REQUEST and turn > 0:
                 continue
             try:
                 point = rows[name]()
@@ -214,7 +216,7 @@ def main():
     parser, options = parse_options()
     bench = Bench(options)
     known = list(rows_of(bench))
-    names = options.rows.split(",") if options.rows else known
+    names = options.rows.split(",") if options.rows else [name for name in known if name not in ON_REQUEST]
     for name in names:
         if name not in known:
             parser.error("no row '%s'; there are %s" % (name, ", ".join(known)))

@@ -10,11 +10,15 @@ AT_LEAST = [
     ("dag_rx_64", "mpps", 1 / 1.3, "dag_minimal_64"),
     ("dag_rx_64", "mpps", 40, None),
     ("dag_two_64", "mpps", 1.8, "dag_rx_64"),
+    ("dag_faults", "sent", 1e9, None),
     ("filters_1000", "mpps", 80, "naive_filters_1000"),
     ("strings_1000", "mpps", 0.8, "bare_hs_1000"),
     ("strings_hit_1000", "mpps", 0.8, "bare_hs_hit_1000"),
 ]
 AT_MOST = [
+    ("dag_faults", "unaccounted", 0, None),
+    ("dag_faults", "violations", 0, None),
+    ("dag_faults", "failed", 0, None),
     ("filters_1000", "cycles_per_packet", 500, None),
     ("connect_among_1000", "connect_ms", 10, None),
     ("connect_pattern_among_1000", "connect_ms", 50, None),

@@ -12,6 +12,8 @@ import time
 from sink import UdpSink
 from traffic import Missing
 
+FAULTY_PACKETS = 1000000000
+FAULTS_PATIENCE = 3600  # seconds for all of them
 PATIENCE = 120  # seconds that a program may take for one reading of the trace
 
 
@@ -76,6 +78,24 @@ def combo_loop(bench, row):
     if not loop.is_file():
         raise Missing("%s is not built" % loop.name)
     return json_line([loop, row, "64", str(bench.seconds)], row)
+
+
+def dag_faults(bench):
+    """A billion packets with random faults from a fed card through net_dag: is the ledger exact?"""
+    program_file = bench.build / "tests/unit/test_dag_loss"
+    if not program_file.is_file():
+        raise Missing("%s is not built" % program_file.name)
+    started = time.monotonic()
+    done = subprocess.run([program_file, str(FAULTY_PACKETS)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          timeout=FAULTS_PATIENCE, check=False)
+    elapsed = time.monotonic() - started
+    told = [line for line in done.stdout.decode().splitlines() if line.startswith("{")]
+    if not told:
+        raise SystemExit("bench: %s printed no ledger" % program_file.name)
+    ledger = json.loads(told[0])
+    lost = ledger["sent"] - ledger["received"] - ledger["dropped"] - ledger["spoiled"]
+    return {"mpps": ledger["sent"] / elapsed / 1e6, "sent": ledger["sent"], "unaccounted": abs(lost),
+            "violations": ledger["violations"], "failed": int(done.returncode != 0)}
 
 
 def net_null(bench):

@@ -368,15 +368,16 @@ static void run_ledger(uint64_t packets)
 		"net_dag_t", packets < LONG_RUN ? CARD_ATTR : CARD_ATTR ",fcs=0", 2, 1024, pool);
 	tally_all(t, port, 2, packets < LONG_RUN ? 600 : 36000);
 	struct dag_sim_status status = card_status();
+	printf("{\"name\":\"dag_ledger\",\"sent\":%" PRIu64 ",\"received\":%" PRIu64
+	       ",\"dropped\":%" PRIu64 ",\"spoiled\":%" PRIu64 ",\"violations\":%" PRIu64 "}\n",
+	       status.sent, t[0].packets + t[1].packets, status.dropped, status.spoiled,
+	       status.violations);
+	fflush(stdout); // also if what follows fails
 	check_ledger(port, t, 2);
 	assert_int_equal(port_missed(port), status.dropped);
 	assert_int_equal(status.sent - status.dropped, packets / 10000 * 10000);
 	assert_int_equal(t[0].packets + t[1].packets + status.spoiled + status.dropped,
 			 status.sent);
-	printf("{\"name\":\"dag_ledger\",\"sent\":%" PRIu64 ",\"received\":%" PRIu64
-	       ",\"dropped\":%" PRIu64 ",\"spoiled\":%" PRIu64 ",\"violations\":%" PRIu64 "}\n",
-	       status.sent, t[0].packets + t[1].packets, status.dropped, status.spoiled,
-	       status.violations);
 	card_finish(c, port);
 }
 
