@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/function.h"
 
@@ -71,18 +72,34 @@ static bool is_decimal(const json_t *v, bool sign)
 	       digits[strspn(digits, "0123456789")] == '\0';
 }
 
+/* Whether `v` is one of the argument's names, which stand for min, min + 1 ... */
+static bool is_name(const struct hm_arg *arg, const json_t *v, int64_t *value)
+{
+	const char *s = json_string_value(v);
+
+	for (int64_t i = 0; s && arg->names && arg->names[i]; i++) {
+		*value = arg->min + i;
+		if (strlen(s) == json_string_length(v) && strcasecmp(s, arg->names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int parse_int(const struct place *p, const json_t *v, union hm_value *value)
 {
 	bool any = p->arg->min == 0 && p->arg->max == 0;
 	int64_t min = any ? INT_MIN : p->arg->min, max = any ? INT_MAX : p->arg->max;
 
+	if (is_name(p->arg, v, &value->i))
+		return 0;
 	errno = 0;
 	if (json_is_integer(v))
 		value->i = json_integer_value(v);
 	else if (is_decimal(v, true))
 		value->i = strtoll(json_string_value(v), NULL, 10);
 	else
-		return refuse(p, "must be an integer between %" PRId64 " and %" PRId64, min, max);
+		return refuse(p, "must be an integer between %" PRId64 " and %" PRId64 "%s", min,
+			      max, p->arg->names ? ", or its name" : "");
 	if (errno == ERANGE || value->i < min || value->i > max)
 		return refuse(p, "must be between %" PRId64 " and %" PRId64, min, max);
 	return 0;

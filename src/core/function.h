@@ -48,6 +48,8 @@ struct hm_arg {
 	int64_t min, max; // of HM_ARG_INT; both 0: any int
 	int64_t value_default;
 	const char *help; // one line, with the unit
+	/* Of HM_ARG_INT: what may be given for min, min + 1 ... max, letters in any case. Ends with NULL. */
+	const char *const *names;
 };
 
 union hm_value {
@@ -57,7 +59,13 @@ union hm_value {
 	const json_t *options;
 };
 
-enum hm_field_type { HM_FIELD_U64, HM_FIELD_I64, HM_FIELD_U32, HM_FIELD_TIME_NS };
+enum hm_field_type {
+	HM_FIELD_U64,
+	HM_FIELD_I64,
+	HM_FIELD_U32,
+	HM_FIELD_TIME_NS,
+	HM_FIELD_BIG_U64, // may exceed 2^53: a decimal string in JSON
+};
 enum hm_merge {
 	HM_MERGE_SUM,
 	HM_MERGE_MIN,

@@ -267,7 +267,9 @@ static json_t *field_json(const struct hm_instance *in, const struct hm_field *f
 {
 	uint64_t v = merge_field(in, f) - in->field_base[f - in->fn->results];
 
-	return f->type == HM_FIELD_TIME_NS ? hm_json_ns(v) : json_integer((json_int_t)v);
+	return f->type == HM_FIELD_TIME_NS || f->type == HM_FIELD_BIG_U64
+		       ? hm_json_ns(v)
+		       : json_integer((json_int_t)v);
 }
 
 json_t *hm_instance_result(const struct hm_instance *in)

@@ -126,6 +126,11 @@ static json_t *describe_arg(const struct hm_arg *a)
 	}
 	if (a->optional && (a->type == HM_ARG_INT || a->type == HM_ARG_U64))
 		json_object_set_new(o, "default", json_integer(a->value_default));
+	for (const char *const *name = a->names; name && *name; name++) {
+		if (name == a->names)
+			json_object_set_new(o, "names", json_array());
+		json_array_append_new(json_object_get(o, "names"), json_string(*name));
+	}
 	if (a->help)
 		json_object_set_new(o, "help", json_string(a->help));
 	return o;
@@ -138,6 +143,7 @@ static json_t *describe_field(const struct hm_field *field)
 		[HM_FIELD_I64] = "int64",
 		[HM_FIELD_U32] = "uint32",
 		[HM_FIELD_TIME_NS] = "time_ns",
+		[HM_FIELD_BIG_U64] = "big_uint64",
 	};
 	static const char *const merges[] = {
 		[HM_MERGE_SUM] = "sum",

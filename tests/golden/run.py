@@ -12,6 +12,8 @@ tcpdump and Python can tell (filters, strings, regular expressions and the count
 worked out by them, too, on every run: an expectation that is wrong is red, updated or not.
 """
 import fractions
+import functools
+import ipaddress
 import itertools
 import json
 import math
@@ -125,10 +127,60 @@ def startstop(packets, start, stop):
                     "last": str(inside[-1][2])}
 
 
-def values_of(packets, function):
+def pktinfo(packets, info):
+    return [p[2] if info in (0, "PKT_TS") else p[1] for p in packets]
+
+
+def number_of(text):
+    """A field as tshark prints it: number, MAC address, IP address, nothing."""
+    if not text:
+        return 0
+    if re.fullmatch("(..:){5}..", text):
+        return int(text.replace(":", ""), 16)
+    return int(ipaddress.ip_address(text)) if "." in text or ":" in text else int(text, 0)
+
+
+DISSECTED = (
+    "tcp.seq_raw tcp.ack_raw eth.src eth.type vlan.id vlan.priority ieee8021ad.id "
+    "ieee8021ad.priority ip.hdr_len ip.dsfield ip.len ip.id ip.flags ip.ttl ip.proto ip.checksum "
+    "ip.dst ipv6.flow ipv6.plen ipv6.nxt ipv6.src ipv6.dst tcp.dstport tcp.flags "
+    "tcp.window_size_value udp.srcport udp.length udp.checksum")
+
+
+@functools.lru_cache(maxsize=2)
+def dissect(packets):
+    """[{field's name: text}, ...]; tshark is slow to start, so all fields at once."""
+    names = DISSECTED.split()
+    with tempfile.TemporaryDirectory(prefix="homard-") as folder:
+        trace = pathlib.Path(folder) / "in.pcap"
+        write_pcap(trace, packets)
+        lines = subprocess.run(
+            ["tshark", "-n", "-r", trace, "-T", "fields", "-E", "occurrence=f",
+             *itertools.chain(*(("-e", name) for name in names))],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            check=True, encoding="ascii").stdout.splitlines()
+    assert len(lines) == len(packets)
+    return [dict(zip(names, line.split("\t"))) for line in lines]
+
+
+def protinfo(packets, field):
+    """The field of each packet as tshark has it."""
+    field = {1: "tcp.seq", 2: "tcp.ack"}.get(field, field)
+    name, half = re.fullmatch(r"(.*?)(\.high|\.low)?", field).groups()
+    name = {"tcp.seq": "tcp.seq_raw", "tcp.ack": "tcp.ack_raw"}.get(name, name)
+    outer = name.replace("vlan.", "ieee8021ad.")  # an outer tag of 802.1ad is that to tshark
+    values = [number_of(fields[outer] or fields[name]) for fields in dissect(tuple(packets))]
+    return [v >> 64 if half == ".high" else v % 2**64 for v in values]
+
+
+TELLERS = {"GAP": gaps, "PKTINFO": pktinfo, "PKT_INFO": pktinfo,
+           "PROTINFO": protinfo}  # their result is the last value
+
+
+def values_of(packets, function, *arguments):
     """{packet's id: what STATS and DIST read of it}."""
-    if function == "GAP":
-        values = gaps(packets)
+    if function in TELLERS:
+        values = TELLERS[function](packets, *arguments)
     else:
         values = itertools.accumulate(1 if function == "PKT_COUNTER" else p[1] for p in packets)
     return dict(zip(map(id, packets), values))
@@ -147,12 +199,12 @@ def by_interval(packets, values, counts, interval):
 
 
 def statistics_of(packets, values, function, ticks):
-    unit = {"GAP": "ns", "PKT_COUNTER": "packets", "BYTE_COUNTER": "bytes"}[function]
+    unit = {"GAP": "ns", "PKT_COUNTER": "packets", "BYTE_COUNTER": "bytes"}.get(function, "")
     values = [values[id(p)] for p in packets]
     if ticks in ("0", "1"):
         values = values[int(ticks):]
     else:
-        values = by_interval(packets, values, function != "GAP", nanoseconds(ticks))
+        values = by_interval(packets, values, function in COUNTERS, nanoseconds(ticks))
     return {"count": len(values), "sum": str(sum(values)),
             "sum2": str(sum(v * v for v in values)), "min": str(min(values)),
             "max": str(max(values)), "mean": statistics.fmean(values),
@@ -216,8 +268,8 @@ def oracle(path, functions):
     """Results by function number as far as others can tell them: up to the first other function."""
     packets, results, values = packets_of(path), {}, {}
     for number, (name, *arguments) in enumerate(functions, 1):
-        if name in (*COUNTERS, "GAP"):
-            values[number] = values_of(packets, name)
+        if name in COUNTERS or name in TELLERS:
+            values[number] = values_of(packets, name, *arguments)
         if name in COUNTERS:
             results[str(number)] = COUNTERS[name](packets)
         elif name == "BPF_FILTER":
@@ -227,8 +279,8 @@ def oracle(path, functions):
         elif name == "REGEXP":
             pattern = re.compile(arguments[0].encode("latin-1"))
             packets = [p for p in packets if pattern.search(p[0])]
-        elif name == "GAP":
-            results[str(number)] = str(gaps(packets)[-1])
+        elif name in TELLERS:
+            results[str(number)] = str(values[number][id(packets[-1])])
         elif name == "SAMPLE":
             packets = sample(packets, number, *arguments)
         elif name == "STARTSTOP":

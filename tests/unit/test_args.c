@@ -169,6 +169,28 @@ static void test_args_sixth_position_has_no_number_of_its_own(void **state)
 		"SAMPLE: argument 6 (last) must be an integer between -2147483648 and 2147483647");
 }
 
+static void test_args_names_stand_for_numbers(void **state)
+{
+	static const char *const colors[] = {"red", "green", "blue", NULL};
+	static const struct hm_arg args[] = {
+		{.name = "color", .type = HM_ARG_INT, .min = 4, .max = 6, .names = colors}, {0}};
+	static const struct hm_function named = {.name = "NAMED", .args = args};
+
+	(void)state;
+	assert_int_equal(parse(&named, "[\"red\"]"), 0);
+	assert_int_equal(values[0].i, 4);
+	assert_int_equal(parse(&named, "[\"BLUE\"]"), 0);
+	assert_int_equal(values[0].i, 6);
+	assert_int_equal(parse(&named, "[\"5\"]"), 0);
+	assert_int_equal(values[0].i, 5);
+	assert_int_equal(parse(&named, "[\"redd\"]"), -EINVAL);
+	assert_string_equal(
+		err.text,
+		"NAMED: argument 1 (color) must be an integer between 4 and 6, or its name");
+	assert_int_equal(parse(&named, "[\"red\\u0000\"]"), -EINVAL);
+	assert_int_equal(parse(&named, "[7]"), -EINVAL);
+}
+
 static int forget_json(void **state)
 {
 	(void)state;
@@ -188,6 +210,7 @@ int main(void)
 		cmocka_unit_test(test_args_out_of_range_is_refused),
 		cmocka_unit_test(test_args_missing_or_too_many_are_refused),
 		cmocka_unit_test(test_args_sixth_position_has_no_number_of_its_own),
+		cmocka_unit_test(test_args_names_stand_for_numbers),
 	};
 	return cmocka_run_group_tests(tests, NULL, forget_json);
 }
