@@ -3,7 +3,7 @@
 """golden: each folder here is a flow over a generated trace, and the results that it must have.
 
     tests/golden/NAME/why             one line: why the case exists
-    tests/golden/NAME/generator.json  homard-traffic's options
+    tests/golden/NAME/generator.json  homard-traffic's options; interfaces: packets by turns from so many
     tests/golden/NAME/flow.json       the list of functions
     tests/golden/NAME/expected.json   results by function number
 
@@ -59,6 +59,21 @@ def write_pcap(path, packets):
         out.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1))
         for data, wirelen, ns in packets:
             out.write(struct.pack("<IIII", *divmod(ns, 10**9), len(data), wirelen) + data)
+
+
+def write_pcapng(path, packets, interfaces):
+    """Packet i is of interface i modulo their number."""
+    def block(kind, body):
+        body += bytes(-len(body) % 4)
+        return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+
+    with open(path, "wb") as out:
+        out.write(block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)))
+        for _ in range(interfaces):  # Ethernet, times in ns
+            out.write(block(1, struct.pack("<HHIHHB3xHH", 1, 0, 262144, 9, 1, 9, 0, 0)))
+        for i, (data, wirelen, ns) in enumerate(packets):
+            out.write(block(6, struct.pack("<IIIII", i % interfaces, ns >> 32, ns % 2**32,
+                                           len(data), wirelen) + data))
 
 
 def tcpdump_filter(packets, expression):
@@ -173,7 +188,29 @@ def protinfo(packets, field):
     return [v >> 64 if half == ".high" else v % 2**64 for v in values]
 
 
-TELLERS = {"GAP": gaps, "PKTINFO": pktinfo, "PKT_INFO": pktinfo,
+def from_layer(frame, layer):
+    """The bytes that HASH takes, of an untagged frame with IPv4 or ARP."""
+    if layer < 2:
+        return frame[14 * layer:]
+    if frame[12:14] == b"\x08\x06" and layer == 2:
+        return frame[22:]  # ARP
+    if frame[12:14] != b"\x08\0" or len(frame) < 34:
+        return b""
+    packet = frame[14:14 + int.from_bytes(frame[16:18], "big")]
+    payload, protocol = packet[packet[0] % 16 * 4:], packet[9]
+    if layer == 2:
+        return payload
+    least, header = {1: (8, 28), 6: (20, payload[12] // 16 * 4 if len(payload) > 12 else 0),
+                     17: (8, 8)}.get(protocol, (0, len(payload)))
+    return payload[header:] if len(payload) >= least else b""
+
+
+def hashes(packets, layer=0):
+    taken = [from_layer(p[0], layer) for p in packets]
+    return [(len(part) + sum(part)) % 500009 for part in taken]
+
+
+TELLERS = {"HASH": hashes, "GAP": gaps, "PKTINFO": pktinfo, "PKT_INFO": pktinfo,
            "PROTINFO": protinfo}  # their result is the last value
 
 
@@ -264,9 +301,10 @@ def bursts(packets, low, high, step, iftime, late, early, mbps):
     return {"categories": rows}
 
 
-def oracle(path, functions):
+def oracle(path, functions, interfaces):
     """Results by function number as far as others can tell them: up to the first other function."""
     packets, results, values = packets_of(path), {}, {}
+    interface = {id(p): i % interfaces for i, p in enumerate(packets)}
     for number, (name, *arguments) in enumerate(functions, 1):
         if name in COUNTERS or name in TELLERS:
             values[number] = values_of(packets, name, *arguments)
@@ -274,13 +312,16 @@ def oracle(path, functions):
             results[str(number)] = COUNTERS[name](packets)
         elif name == "BPF_FILTER":
             packets = tcpdump_filter(packets, arguments[0])
+        elif name == "INTERFACE":
+            packets = [p for p in packets if interface[id(p)] == arguments[0]]
         elif name == "STR_SEARCH":
             packets = search(packets, *arguments)
         elif name == "REGEXP":
             pattern = re.compile(arguments[0].encode("latin-1"))
             packets = [p for p in packets if pattern.search(p[0])]
         elif name in TELLERS:
-            results[str(number)] = str(values[number][id(packets[-1])])
+            last = values[number][id(packets[-1])]
+            results[str(number)] = last if name == "HASH" else str(last)
         elif name == "SAMPLE":
             packets = sample(packets, number, *arguments)
         elif name == "STARTSTOP":
@@ -327,8 +368,13 @@ def run(case):
     functions = load(case, "flow.json")
     with tempfile.TemporaryDirectory(prefix="homard-") as folder:
         trace = pathlib.Path(folder) / "input.pcap"
-        homard.make_trace(trace, **load(case, "generator.json"))
-        return results_of(trace, functions), oracle(trace, functions)
+        options = load(case, "generator.json")
+        interfaces = options.pop("interfaces", 1)
+        homard.make_trace(trace, **options)
+        truth = oracle(trace, functions, interfaces)
+        if interfaces > 1:
+            write_pcapng(trace, packets_of(trace), interfaces)
+        return results_of(trace, functions), truth
 
 
 def known(result, truth):

@@ -25,6 +25,8 @@ FLOWS = [
                 ["BYTE_COUNTER"], ["GAP"]]),
     ("stats", [["GAP"], ["STATS", 0, 1, "1"], ["BYTE_COUNTER"], ["STATS", 0, 3, "1ms"]]),
     ("dist", [["BPF_FILTER", "ip6"], ["GAP"], ["DIST", 0, 2, "0", "1ms", "20us"]]),
+    ("told", [["PKTINFO", "PKT_TS"], ["STATS", 0, 1, "0"], ["BPF_FILTER", "tcp"], ["PROTINFO", "tcp.seq"],
+              ["STATS", 0, 4, "1"], ["HASH", 2], ["DIST", 0, 6, "0", "100000", "1000"]]),
     ("bucket", [["BYTE_COUNTER"], ["BUCKET", 0, 1, "300us", 1], ["BPF_FILTER", "tcp"],
                 ["PKT_COUNTER"], ["BUCKET", 0, 4, "20ms"]]),
     ("threshold", [["GAP"], ["THRESHOLD", 2, 0, 1, 8, 100000], ["PKT_COUNTER"],
