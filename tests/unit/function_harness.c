@@ -136,6 +136,7 @@ static void fill(struct hm_batch *b, const struct frame *frames, unsigned n)
 		b->caplen[i] = frames[i].caplen;
 		b->wirelen[i] = frames[i].wirelen ? frames[i].wirelen : frames[i].caplen;
 		b->ts_ns[i] = frames[i].ts_ns;
+		b->ifindex[i] = frames[i].ifindex;
 	}
 }
 

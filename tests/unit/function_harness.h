@@ -22,6 +22,7 @@ struct frame {
 	uint32_t caplen;
 	uint32_t wirelen; // 0: caplen
 	uint64_t ts_ns;
+	uint16_t ifindex;
 };
 
 struct harness {
