@@ -27,7 +27,8 @@ int hm_reference_parse(struct hm_reference *r, const union hm_value *args, unsig
 	 .help = "number of the flow that has the function: 0, or this flow's own"},           \
 	{                                                                                      \
 		.name = "function", .type = HM_ARG_INT,                                        \
-		.help = "number of a function before this one that has values: GAP, PKTINFO, PKT_COUNTER" \
+		.help = "number of a function before this one that has values: GAP, PKTINFO, " \
+			"PKT_COUNTER"                                                          \
 	}
 
 /* A worker's. */

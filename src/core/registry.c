@@ -139,10 +139,8 @@ static json_t *describe_arg(const struct hm_arg *a)
 static json_t *describe_field(const struct hm_field *field)
 {
 	static const char *const types[] = {
-		[HM_FIELD_U64] = "uint64",
-		[HM_FIELD_I64] = "int64",
-		[HM_FIELD_U32] = "uint32",
-		[HM_FIELD_TIME_NS] = "time_ns",
+		[HM_FIELD_U64] = "uint64",         [HM_FIELD_I64] = "int64",
+		[HM_FIELD_U32] = "uint32",         [HM_FIELD_TIME_NS] = "time_ns",
 		[HM_FIELD_BIG_U64] = "big_uint64",
 	};
 	static const char *const merges[] = {

@@ -278,10 +278,11 @@ struct hm_filter_index *hm_filter_index_create(struct hm_filter *const *filters,
 
 	if (!x || !take_filters(x, filters, n) || !build(x)) {
 		if (x && x->lists.n_made == HM_LISTS_MAX)
-			hm_error_set(err, -ENOMEM, 1027,
-				     "filter: the port ranges and networks of all filters overlap in "
-				     "more than %u places: use fewer or narrower ones",
-				     HM_LISTS_MAX);
+			hm_error_set(
+				err, -ENOMEM, 1027,
+				"filter: the port ranges and networks of all filters overlap in "
+				"more than %u places: use fewer or narrower ones",
+				HM_LISTS_MAX);
 		else
 			hm_error_set(err, -ENOMEM, 1027, "filter: out of memory");
 		hm_filter_index_unref(x);
