@@ -70,7 +70,9 @@ class Primary:
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
         late = time.monotonic() + SECONDS
-        while time.monotonic() < late and self.process.poll() is None:
+        alive = True
+        while time.monotonic() < late and alive:
+            alive = self.process.poll() is None  # asked before the output: its last words count
             text = self.output()[before:]
             if re.search(end, text):
                 return text
