@@ -12,6 +12,9 @@
 #define HM_WORKERS_MAX 64
 #define HM_DEVICES_MAX 32
 #define HM_QUEUES_MAX  32
+/* What fits into mapi_device_info_t. */
+#define HM_DEVICE_ALIAS_MAX       255
+#define HM_DEVICE_DESCRIPTION_MAX 1023
 
 enum hm_hugepages { HM_HUGE_AUTO, HM_HUGE_ON, HM_HUGE_OFF };
 enum hm_idle { HM_IDLE_DEFAULT, HM_IDLE_POLL, HM_IDLE_ADAPTIVE };
@@ -72,6 +75,10 @@ struct hm_terms {
 
 struct hm_device_config {
 	char *name;
+	// what clients are told and homard does not use: MAPI's device info
+	char *alias, *description; // "": none
+	uint32_t link_speed_mbps;  // 0: what the port says
+	bool mpls, vlan;
 	enum hm_source source;
 	char *where;     // vdev string, PCI address or trace path
 	uint32_t queues; // receive queues, each polled by one worker

@@ -340,6 +340,13 @@ struct hm_device *hm_device_find(struct hm_engine *e, const json_t *which, struc
 		if ((name && !strcmp(e->devices[i].config->name, name)) ||
 		    (json_is_integer(which) && json_integer_value(which) == (json_int_t)i + 1))
 			return &e->devices[i];
+	for (size_t i = 0; name && i < e->n_devices; i++)
+		if (!strcmp(e->devices[i].config->alias, name)) {
+			hm_error_set(err, -ENOENT, 3200,
+				     "\"%s\" is the alias of device \"%s\": ask for it by its name",
+				     name, e->devices[i].config->name);
+			return NULL;
+		}
 	if (name)
 		hm_error_set(err, -ENOENT, 3200,
 			     "there is no device \"%s\" (homardctl devices lists them)", name);

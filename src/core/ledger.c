@@ -194,6 +194,26 @@ json_t *hm_netflow_stats(struct hm_engine *e)
 	return list;
 }
 
+/* In Mbit/s, 0: unknown. */
+static uint32_t link_speed(const struct hm_device *d)
+{
+	struct rte_eth_link link;
+
+	if (d->config->link_speed_mbps > 0)
+		return d->config->link_speed_mbps;
+	if (rte_eth_link_get_nowait(d->port, &link) < 0 ||
+	    link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN)
+		return 0;
+	return link.link_speed;
+}
+
+static json_t *described(const struct hm_device *d)
+{
+	return json_pack("{s:s, s:s, s:I, s:b, s:b}", "alias", d->config->alias, "description",
+			 d->config->description, "link_speed_mbps", (json_int_t)link_speed(d),
+			 "mpls", d->config->mpls, "vlan", d->config->vlan);
+}
+
 json_t *hm_device_list(struct hm_engine *e)
 {
 	json_t *list = json_array();
@@ -213,6 +233,7 @@ json_t *hm_device_list(struct hm_engine *e)
 				 (int)d->config->burst, "lcores", workers, "lossless", d->lossless,
 				 "packets", (json_int_t)c.received, "bytes", (json_int_t)c.bytes,
 				 "newest_ns", hm_json_ns(c.newest_ns));
+		json_object_update_new(info, described(d));
 		if (d->error[0])
 			json_object_set_new(info, "error", json_string(d->error));
 		if (d->config->source == HM_SOURCE_TRACE)

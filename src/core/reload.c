@@ -176,21 +176,25 @@ static void change_terms(struct hm_engine *e, const struct hm_reload *r)
 	}
 }
 
+static bool same_device(const struct hm_device_config *a, const struct hm_device_config *b)
+{
+	return !strcmp(a->name, b->name) && !strcmp(a->alias, b->alias) &&
+	       !strcmp(a->description, b->description) &&
+	       a->link_speed_mbps == b->link_speed_mbps && a->mpls == b->mpls &&
+	       a->vlan == b->vlan && a->source == b->source && !strcmp(a->where, b->where) &&
+	       a->queues == b->queues && a->burst == b->burst && a->snaplen == b->snaplen &&
+	       a->rx_descriptors == b->rx_descriptors && a->buffers == b->buffers &&
+	       a->idle == b->idle && a->tunnels == b->tunnels && a->pace == b->pace &&
+	       a->loop == b->loop;
+}
+
 static int same_devices(const struct hm_engine *e, const struct hm_config *config,
 			struct hm_error *err)
 {
 	bool same = e->n_devices == config->n_devices;
 
-	for (size_t i = 0; i < e->n_devices && same; i++) {
-		const struct hm_device_config *a = &e->config->devices[i], *b = &config->devices[i];
-
-		same = !strcmp(a->name, b->name) && a->source == b->source &&
-		       !strcmp(a->where, b->where) && a->queues == b->queues &&
-		       a->burst == b->burst && a->snaplen == b->snaplen &&
-		       a->rx_descriptors == b->rx_descriptors && a->buffers == b->buffers &&
-		       a->idle == b->idle && a->tunnels == b->tunnels && a->pace == b->pace &&
-		       a->loop == b->loop;
-	}
+	for (size_t i = 0; i < e->n_devices && same; i++)
+		same = same_device(&e->config->devices[i], &config->devices[i]);
 	if (!same)
 		return hm_error_set(
 			err, -EINVAL, 0,

@@ -224,6 +224,25 @@ class Devices(unittest.TestCase):
         with self.assertRaisesRegex(AssertionError, r"devices\[1\] \(b\): .*device a already"):
             Homard({"devices": [{"name": name, "vdev": "net_null0"} for name in "ab"]})
 
+    def test_clients_are_told_what_the_configuration_says_of_a_device(self):
+        told = {"alias": "Heraklio link", "description": "the outgoing link", "mpls": False,
+                "vlan": True, "link_speed_mbps": 2500}
+        plain = {"alias": "", "description": "", "mpls": False, "vlan": False,
+                 "link_speed_mbps": 10000}  # the port's own
+        devices = [{"name": "null0", "vdev": "net_null0", **told},
+                   {"name": "null1", "vdev": "net_null1"}]
+        with Homard({"devices": devices}) as h:
+            for device, expected in zip(h.call("device.list"), (told, plain)):
+                self.assertEqual({key: device[key] for key in expected}, expected)
+            with self.assertRaisesRegex(homard.RpcError, "alias of device \"null0\"") as refused:
+                h.call("flow.create", device="Heraklio link")
+            self.assertEqual(refused.exception.mapi_errno, 3200)
+            devices[1]["alias"] = "new"
+            h.file.write_text(json.dumps({**h.config, "devices": devices}))
+            with self.assertRaisesRegex(homard.RpcError, "devices differ"):
+                h.call("config.reload")
+            h.stop()
+
     def test_net_pcap(self):
         device = {"name": "file", "vdev": "net_pcap0,rx_pcap=%s" % self.trace}
         with Homard({"devices": [device], "flows": flows("file")}) as h:
