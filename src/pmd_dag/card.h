@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What drivers of capture cards have in common: the operations of a port that can neither send nor
- * be configured, its statistics, and the opening of the vendor's library.
+ * be configured, its arguments and statistics, and the opening of the vendor's library.
  */
 #ifndef CARD_H
 #define CARD_H
@@ -13,10 +13,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bus_vdev_driver.h>
 #include <ethdev_driver.h>
+#include <rte_kvargs.h>
+#include <rte_log.h>
+
+/* What a driver is beside what all have in common. */
+struct card_driver {
+	const char *name; /* "net_dag": before what it logs */
+	const int *logtype;
+	size_t port_size; /* of dev_private, which begins with a struct card_port */
+	const struct eth_dev_ops *ops, *secondary_ops;
+	eth_rx_burst_t recv;
+	/* Reads the arguments, finds the card, which close() leaves again. 0, or a negative errno: logged, and
+	 * the card is left. */
+	int (*init)(struct rte_eth_dev *dev, const char *params);
+	void (*close)(struct rte_eth_dev *dev);
+	int (*queue_start)(struct rte_eth_dev *dev, uint16_t queue_id);
+	void (*queue_stop)(struct rte_eth_dev *dev, uint16_t queue_id);
+	void (*queue_release)(struct rte_eth_dev *dev, uint16_t queue_id);
+};
+
+#define card_log(level, driver, fmt, ...) \
+	rte_log(RTE_LOG_##level, *(driver)->logtype, "%s: " fmt "\n", (driver)->name, ##__VA_ARGS__)
 
 /* First member of a driver's dev_private. */
 struct card_port {
+	const struct card_driver *driver; /* of the primary process */
 	struct rte_ether_addr mac;
 	uint32_t speed;   /* Mbit/s */
 	uint32_t removed; /* 1 once a queue has failed; set by whichever poller is first */
@@ -27,25 +50,40 @@ struct card_port {
 	int sequence_offset;
 };
 
-/* --- device arguments --- */
+/* --- card_args.c: device arguments --- */
 
-/* A decimal number of [0, max] that ends at one of `ends` (or at the string's end); *end behind it.
- */
-static inline int
-card_parse_number(const char *s, unsigned long max, const char *ends, const char **end,
-		  unsigned long *number)
-{
-	char *stop;
+/* One key: how its value gets into the arguments at `args`. 0, or -EINVAL, logged. */
+struct card_key {
+	const char *key;
+	arg_handler_t parse;
+};
 
-	if (!isdigit((unsigned char)s[0]))
-		return -EINVAL;
-	errno = 0;
-	*number = strtoul(s, &stop, 10);
-	if (errno != 0 || *number > max || strchr(ends, *stop) == NULL)
-		return -EINVAL;
-	*end = stop;
-	return 0;
-}
+/* "k=v,k=v" into `args`, which hold the defaults. `keys` ends with {NULL}. 0, or -EINVAL: logged, with what
+ * would have been right. */
+int card_args_parse(const struct card_driver *driver, const char *params,
+		    const struct card_key *keys, void *args);
+
+/* Logs that `value` is wrong; -EINVAL. */
+int card_bad_value(const struct card_driver *driver, const char *key, const char *value,
+		   const char *want);
+/* A decimal number of [0, max] that ends at one of `ends` (or at the string's end); *end behind it. */
+int card_parse_number(const char *s, unsigned long max, const char *ends, const char **end,
+		      unsigned long *number);
+/* One of the words, separated by '|': its number, or -EINVAL, logged. */
+int card_parse_word(const struct card_driver *driver, const char *key, const char *value,
+		    const char *words);
+/* The same of two words: whether it is the second. 0, or -EINVAL. */
+int card_parse_flag(const struct card_driver *driver, const char *key, const char *value,
+		    const char *words, bool *flag);
+/* "0" or "[0,2,4]": different multiples of `step` up to `max` (below 64), a bit each. 0, or -EINVAL: not
+ * logged. */
+int card_parse_list(const char *s, unsigned int step, unsigned long max, uint8_t *numbers,
+		    uint16_t *n);
+int card_parse_path(const struct card_driver *driver, const char *key, const char *value,
+		    char *path, size_t size);
+/* Mbit/s, or RTE_ETH_SPEED_NUM_UNKNOWN for 0. */
+int card_parse_speed(const struct card_driver *driver, const char *key, const char *value,
+		     uint32_t *speed);
 
 /* --- card_lib.c: the vendor's library --- */
 
@@ -55,23 +93,23 @@ void *card_lib_open(const char *path, char *why, size_t size);
 
 /* --- card_port.c --- */
 
-/* The driver is bound to DPDK's internal symbols, which carry no ABI promise at all: true if it was
- * built for just this DPDK, whose version is CARD_DPDK_VERSION. */
-bool card_same_dpdk(void);
-extern const char card_dpdk_version[];
-
-/* Registers the fields of mbufs, gives the port an address. 0, or a negative errno with the name of
- * the field that has no room. */
-int card_port_init(struct rte_eth_dev *dev, struct card_port *port, const char **field);
+/* Makes the port of a device, in a secondary process the one that the primary has made. */
+int card_probe(struct rte_vdev_device *vdev, const struct card_driver *driver);
+int card_remove(struct rte_vdev_device *vdev);
+/* Registers the fields of mbufs. 0, or a negative errno: logged. */
+int card_register_fields(struct card_port *port);
+/* Logs that a field has no room in mbufs; the negative errno. */
+int card_no_field(const struct card_port *port, const char *field);
 void card_set_link(struct rte_eth_dev *dev, bool up);
 /* The card is gone: link down, and one removal event for all queues. From a polling thread. */
 void card_gone(struct rte_eth_dev *dev);
 /* refcnt, nb_segs, port and data_off of a received mbuf: its rearm_data. */
 uint64_t card_rearm_word(uint16_t port_id, uint16_t data_off);
 
-uint16_t card_recv_none(void *rx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts);
-uint16_t card_xmit(void *tx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts);
-uint16_t card_xmit_none(void *tx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts);
+int card_configure(struct rte_eth_dev *dev);
+int card_start(struct rte_eth_dev *dev);
+int card_stop(struct rte_eth_dev *dev);
+int card_close(struct rte_eth_dev *dev);
 int card_tx_queue_setup(struct rte_eth_dev *dev, uint16_t queue_id, uint16_t nb_desc,
 			unsigned int socket_id, const struct rte_eth_txconf *conf);
 void card_tx_queue_release(struct rte_eth_dev *dev, uint16_t queue_id);

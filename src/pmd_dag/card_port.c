@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A port that only receives, from a card that takes every frame on the wire. */
+#include <ethdev_vdev.h>
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 #include <rte_mbuf_dyn.h>
@@ -8,20 +9,31 @@
 #include "card.h"
 #include "net_dag.h"
 
-const char card_dpdk_version[] = RTE_VER_PREFIX
+/* The driver is bound to DPDK's internal symbols, which carry no ABI promise at all: it runs with just the
+ * DPDK that it was built for. */
+static const char dpdk_version[] = RTE_VER_PREFIX
 	" " RTE_STR(RTE_VER_YEAR) "." RTE_STR(RTE_VER_MONTH) "." RTE_STR(RTE_VER_MINOR);
 
-bool
-card_same_dpdk(void)
+static bool
+same_dpdk(void)
 {
-	const size_t n = sizeof(card_dpdk_version) - 1;
+	const size_t n = sizeof(dpdk_version) - 1;
 
-	return strncmp(rte_version(), card_dpdk_version, n) == 0 &&
+	return strncmp(rte_version(), dpdk_version, n) == 0 &&
 	       !isdigit((unsigned char)rte_version()[n]);
 }
 
 int
-card_port_init(struct rte_eth_dev *dev, struct card_port *port, const char **field)
+card_no_field(const struct card_port *port, const char *field)
+{
+	int error = rte_errno;
+
+	card_log(ERR, port->driver, "no room for %s in mbufs: %s", field, rte_strerror(error));
+	return -error;
+}
+
+int
+card_register_fields(struct card_port *port)
 {
 	static const struct rte_mbuf_dynfield capture = {
 		.name = NET_DAG_CAPTURE_NAME,
@@ -34,23 +46,179 @@ card_port_init(struct rte_eth_dev *dev, struct card_port *port, const char **fie
 		.align = __alignof__(uint64_t),
 	};
 
-	*field = RTE_MBUF_DYNFIELD_TIMESTAMP_NAME;
 	if (rte_mbuf_dyn_rx_timestamp_register(&port->timestamp_offset, &port->timestamp_flag) < 0)
-		return -rte_errno;
-	*field = capture.name;
+		return card_no_field(port, RTE_MBUF_DYNFIELD_TIMESTAMP_NAME);
 	port->capture_offset = rte_mbuf_dynfield_register(&capture);
 	if (port->capture_offset < 0)
-		return -rte_errno;
-	*field = sequence.name;
+		return card_no_field(port, capture.name);
 	port->sequence_offset = rte_mbuf_dynfield_register(&sequence);
 	if (port->sequence_offset < 0)
-		return -rte_errno;
+		return card_no_field(port, sequence.name);
+	return 0;
+}
+
+/* Queues and the card belong to the primary: a secondary process neither receives nor sends. */
+static uint16_t
+burst_none(void *queue __rte_unused, struct rte_mbuf **pkts __rte_unused,
+	   uint16_t nb_pkts __rte_unused)
+{
+	return 0;
+}
+
+/* Packets to send are freed and counted. The "queue" is its counter. */
+static uint16_t
+xmit(void *tx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
+{
+	uint64_t *dropped = tx_queue;
+
+	rte_pktmbuf_free_bulk(pkts, nb_pkts);
+	*dropped += nb_pkts;
+	return nb_pkts;
+}
+
+static int
+probe_secondary(struct rte_vdev_device *vdev, const struct card_driver *driver)
+{
+	struct rte_eth_dev *dev = rte_eth_dev_attach_secondary(rte_vdev_device_name(vdev));
+
+	if (dev == NULL)
+		return -ENODEV;
+	dev->device = &vdev->device;
+	dev->dev_ops = driver->secondary_ops;
+	dev->rx_pkt_burst = burst_none;
+	dev->tx_pkt_burst = burst_none;
+	rte_eth_dev_probing_finish(dev);
+	return 0;
+}
+
+static int
+probe_primary(struct rte_vdev_device *vdev, const struct card_driver *driver)
+{
+	struct rte_eth_dev *dev = rte_eth_vdev_allocate(vdev, driver->port_size);
+	struct card_port *port;
+	int ret;
+
+	if (dev == NULL)
+		return -ENOMEM;
+	port = dev->data->dev_private;
+	port->driver = driver;
+	ret = driver->init(dev, rte_vdev_device_args(vdev));
+	if (ret < 0) {
+		rte_eth_dev_release_port(dev);
+		return ret;
+	}
 	rte_eth_random_addr(port->mac.addr_bytes);
 	dev->data->mac_addrs = &port->mac;
 	dev->data->promiscuous = 1;
 	dev->data->all_multicast = 1;
 	dev->data->dev_flags |= RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS;
 	card_set_link(dev, false);
+	dev->dev_ops = driver->ops;
+	dev->rx_pkt_burst = driver->recv;
+	dev->tx_pkt_burst = xmit;
+	rte_eth_dev_probing_finish(dev);
+	return 0;
+}
+
+int
+card_probe(struct rte_vdev_device *vdev, const struct card_driver *driver)
+{
+	if (!same_dpdk()) {
+		card_log(ERR, driver, "built for %s, this is %s: build it again", dpdk_version,
+			 rte_version());
+		return -ENOTSUP;
+	}
+	return rte_eal_process_type() == RTE_PROC_SECONDARY ? probe_secondary(vdev, driver)
+							    : probe_primary(vdev, driver);
+}
+
+int
+card_remove(struct rte_vdev_device *vdev)
+{
+	struct rte_eth_dev *dev = rte_eth_dev_allocated(rte_vdev_device_name(vdev));
+
+	if (dev == NULL)
+		return 0; /* closed by the application */
+	card_close(dev);
+	return rte_eth_dev_release_port(dev);
+}
+
+int
+card_configure(struct rte_eth_dev *dev)
+{
+	const struct card_port *port = dev->data->dev_private;
+	struct rte_eth_conf *conf = &dev->data->dev_conf;
+
+	/* the card spreads packets over its streams or channels by its own rules */
+	conf->rx_adv_conf.rss_conf.rss_hf = 0;
+	if (conf->rxmode.mq_mode & ~RTE_ETH_MQ_RX_RSS_FLAG) {
+		card_log(ERR, port->driver, "%s: only plain or RSS receive mode", dev->data->name);
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+static void
+stop_queues(struct rte_eth_dev *dev, uint16_t n)
+{
+	const struct card_port *port = dev->data->dev_private;
+	uint16_t i;
+
+	for (i = 0; i < n; i++) {
+		port->driver->queue_stop(dev, i);
+		dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
+	}
+}
+
+int
+card_start(struct rte_eth_dev *dev)
+{
+	struct card_port *port = dev->data->dev_private;
+	uint16_t i;
+
+	__atomic_store_n(&port->removed, 0, __ATOMIC_RELAXED);
+	for (i = 0; i < dev->data->nb_rx_queues; i++) {
+		int ret = port->driver->queue_start(dev, i);
+
+		if (ret < 0) {
+			stop_queues(dev, i);
+			return ret;
+		}
+		dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
+	}
+	for (i = 0; i < dev->data->nb_tx_queues; i++)
+		dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
+	card_set_link(dev, true);
+	return 0;
+}
+
+int
+card_stop(struct rte_eth_dev *dev)
+{
+	uint16_t i;
+
+	stop_queues(dev, dev->data->nb_rx_queues);
+	for (i = 0; i < dev->data->nb_tx_queues; i++)
+		dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
+	card_set_link(dev, false);
+	dev->data->dev_started = 0;
+	return 0;
+}
+
+int
+card_close(struct rte_eth_dev *dev)
+{
+	const struct card_port *port = dev->data->dev_private;
+	uint16_t i;
+
+	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
+		return 0;
+	for (i = 0; i < dev->data->nb_rx_queues; i++)
+		port->driver->queue_release(dev, i);
+	for (i = 0; i < dev->data->nb_tx_queues; i++)
+		card_tx_queue_release(dev, i);
+	port->driver->close(dev);
+	dev->data->mac_addrs = NULL; /* lies in dev_private */
 	return 0;
 }
 
@@ -86,32 +254,6 @@ card_rearm_word(uint16_t port_id, uint16_t data_off)
 
 	memcpy(&word, RTE_PTR_ADD(&m, offsetof(struct rte_mbuf, rearm_data)), sizeof(word));
 	return word;
-}
-
-/* Queues and the card belong to the primary: the burst functions of secondary processes. */
-uint16_t
-card_recv_none(void *rx_queue __rte_unused, struct rte_mbuf **pkts __rte_unused,
-	       uint16_t nb_pkts __rte_unused)
-{
-	return 0;
-}
-
-uint16_t
-card_xmit_none(void *tx_queue __rte_unused, struct rte_mbuf **pkts __rte_unused,
-	       uint16_t nb_pkts __rte_unused)
-{
-	return 0;
-}
-
-/* Packets to send are freed and counted. The "queue" is its counter. */
-uint16_t
-card_xmit(void *tx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
-{
-	uint64_t *dropped = tx_queue;
-
-	rte_pktmbuf_free_bulk(pkts, nb_pkts);
-	*dropped += nb_pkts;
-	return nb_pkts;
 }
 
 int

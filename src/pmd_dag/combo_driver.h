@@ -120,6 +120,9 @@ struct combo_port {
 	struct combo_rx_stats past; /* of queues that are gone */
 };
 
+/* combo_ethdev.c */
+extern const struct card_driver combo_driver;
+
 /* combo_args.c */
 int combo_args_parse(const char *params, struct combo_args *args);
 
@@ -128,8 +131,8 @@ int combo_rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue_id, uint16_t nb
 			 unsigned int socket_id, const struct rte_eth_rxconf *conf,
 			 struct rte_mempool *pool);
 void combo_rx_queue_release(struct rte_eth_dev *dev, uint16_t queue_id);
-int combo_rx_queue_start(struct combo_rx_queue *q);
-void combo_rx_queue_stop(struct combo_rx_queue *q);
+int combo_rx_queue_start(struct rte_eth_dev *dev, uint16_t queue_id);
+void combo_rx_queue_stop(struct rte_eth_dev *dev, uint16_t queue_id);
 
 /* combo_lock.c: the discipline of locks. From the polling thread, or while there is none. */
 bool combo_lock_take(struct combo_rx_queue *q);

@@ -8,85 +8,18 @@
 #include <string.h>
 
 #include <bus_vdev_driver.h>
-#include <ethdev_vdev.h>
 #include <rte_errno.h>
-#include <rte_version.h>
 
 #include "combo_driver.h"
 
 RTE_LOG_REGISTER(combo_logtype, pmd.net.combo6, NOTICE);
 
-static int
-combo_dev_configure(struct rte_eth_dev *dev)
-{
-	struct rte_eth_conf *conf = &dev->data->dev_conf;
-
-	/* the card spreads packets over its channels by its own rules */
-	conf->rx_adv_conf.rss_conf.rss_hf = 0;
-	if (conf->rxmode.mq_mode & ~RTE_ETH_MQ_RX_RSS_FLAG) {
-		COMBO_LOG(ERR, "%s: only plain or RSS receive mode", dev->data->name);
-		return -ENOTSUP;
-	}
-	return 0;
-}
-
-static int
-combo_dev_start(struct rte_eth_dev *dev)
+static void
+leave_card(struct rte_eth_dev *dev)
 {
 	struct combo_port *port = dev->data->dev_private;
-	uint16_t i;
-	int ret;
 
-	__atomic_store_n(&port->card.removed, 0, __ATOMIC_RELAXED);
-	for (i = 0; i < dev->data->nb_rx_queues; i++) {
-		ret = combo_rx_queue_start(dev->data->rx_queues[i]);
-		if (ret < 0)
-			goto fail;
-		dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
-	}
-	for (i = 0; i < dev->data->nb_tx_queues; i++)
-		dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
-	card_set_link(dev, true);
-	return 0;
-fail:
-	while (i-- > 0) {
-		combo_rx_queue_stop(dev->data->rx_queues[i]);
-		dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
-	}
-	return ret;
-}
-
-static int
-combo_dev_stop(struct rte_eth_dev *dev)
-{
-	uint16_t i;
-
-	for (i = 0; i < dev->data->nb_rx_queues; i++) {
-		combo_rx_queue_stop(dev->data->rx_queues[i]);
-		dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
-	}
-	for (i = 0; i < dev->data->nb_tx_queues; i++)
-		dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
-	card_set_link(dev, false);
-	dev->data->dev_started = 0;
-	return 0;
-}
-
-static int
-combo_dev_close(struct rte_eth_dev *dev)
-{
-	struct combo_port *port = dev->data->dev_private;
-	uint16_t i;
-
-	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
-		return 0;
-	for (i = 0; i < dev->data->nb_rx_queues; i++)
-		combo_rx_queue_release(dev, i);
-	for (i = 0; i < dev->data->nb_tx_queues; i++)
-		card_tx_queue_release(dev, i);
 	combo_lib_close(&port->lib);
-	dev->data->mac_addrs = NULL; /* lies in dev_private */
-	return 0;
 }
 
 static int
@@ -132,10 +65,10 @@ combo_burst_mode_get(struct rte_eth_dev *dev __rte_unused, uint16_t queue_id __r
 }
 
 static const struct eth_dev_ops combo_ops = {
-	.dev_configure = combo_dev_configure,
-	.dev_start = combo_dev_start,
-	.dev_stop = combo_dev_stop,
-	.dev_close = combo_dev_close,
+	.dev_configure = card_configure,
+	.dev_start = card_start,
+	.dev_stop = card_stop,
+	.dev_close = card_close,
 	.dev_infos_get = combo_dev_infos_get,
 	.rx_queue_setup = combo_rx_queue_setup,
 	.rx_queue_release = combo_rx_queue_release,
@@ -162,7 +95,7 @@ static const struct eth_dev_ops combo_ops = {
 /* A secondary process has not opened the library: it reads what the primary writes. Everything else
  * answers -ENOTSUP. */
 static const struct eth_dev_ops combo_secondary_ops = {
-	.dev_close = combo_dev_close,
+	.dev_close = card_close,
 	.dev_infos_get = combo_dev_infos_get,
 	.link_update = card_link_update,
 	.is_removed = card_is_removed,
@@ -223,96 +156,52 @@ look_at_card(struct combo_port *port, int *numa_node)
 }
 
 static int
-combo_port_setup(struct rte_eth_dev *dev, const struct combo_args *args)
+combo_port_init(struct rte_eth_dev *dev, const char *params)
 {
 	struct combo_port *port = dev->data->dev_private;
-	const char *field;
 	int ret;
 
-	port->args = *args;
-	port->card.speed = args->speed;
-	ret = combo_lib_open(&port->lib, args->lib);
+	ret = combo_args_parse(params, &port->args);
+	if (ret == 0)
+		ret = card_register_fields(&port->card);
+	if (ret == 0)
+		ret = combo_lib_open(&port->lib, port->args.lib);
 	if (ret < 0)
 		return ret;
+	port->card.speed = port->args.speed;
 	ret = look_at_card(port, &dev->data->numa_node);
-	if (ret == 0) {
-		ret = card_port_init(dev, &port->card, &field);
-		if (ret < 0)
-			COMBO_LOG(ERR, "no room for %s in mbufs: %s", field, strerror(-ret));
-	}
-	if (ret < 0) {
-		combo_lib_close(&port->lib);
-		dev->data->mac_addrs = NULL;
-		return ret;
-	}
-	dev->dev_ops = &combo_ops;
-	dev->rx_pkt_burst = combo_recv;
-	dev->tx_pkt_burst = card_xmit;
-	return 0;
+	if (ret < 0)
+		leave_card(dev);
+	return ret;
 }
 
-static int
-combo_probe_secondary(struct rte_vdev_device *vdev)
-{
-	struct rte_eth_dev *dev = rte_eth_dev_attach_secondary(rte_vdev_device_name(vdev));
-
-	if (dev == NULL)
-		return -ENODEV;
-	dev->device = &vdev->device;
-	dev->dev_ops = &combo_secondary_ops;
-	dev->rx_pkt_burst = card_recv_none;
-	dev->tx_pkt_burst = card_xmit_none;
-	rte_eth_dev_probing_finish(dev);
-	return 0;
-}
+const struct card_driver combo_driver = {
+	.name = "net_combo6",
+	.logtype = &combo_logtype,
+	.port_size = sizeof(struct combo_port),
+	.ops = &combo_ops,
+	.secondary_ops = &combo_secondary_ops,
+	.recv = combo_recv,
+	.init = combo_port_init,
+	.close = leave_card,
+	.queue_start = combo_rx_queue_start,
+	.queue_stop = combo_rx_queue_stop,
+	.queue_release = combo_rx_queue_release,
+};
 
 static int
 combo_probe(struct rte_vdev_device *vdev)
 {
-	struct rte_eth_dev *dev;
-	struct combo_args args;
-	int ret;
-
-	if (!card_same_dpdk()) {
-		COMBO_LOG(ERR, "built for %s, this is %s: build it again", card_dpdk_version,
-			  rte_version());
-		return -ENOTSUP;
-	}
-	if (rte_eal_process_type() == RTE_PROC_SECONDARY)
-		return combo_probe_secondary(vdev);
-	ret = combo_args_parse(rte_vdev_device_args(vdev), &args);
-	if (ret < 0)
-		return ret;
-	dev = rte_eth_vdev_allocate(vdev, sizeof(struct combo_port));
-	if (dev == NULL)
-		return -ENOMEM;
-	ret = combo_port_setup(dev, &args);
-	if (ret < 0) {
-		rte_eth_dev_release_port(dev);
-		return ret;
-	}
-	rte_eth_dev_probing_finish(dev);
-	return 0;
-}
-
-static int
-combo_remove(struct rte_vdev_device *vdev)
-{
-	struct rte_eth_dev *dev = rte_eth_dev_allocated(rte_vdev_device_name(vdev));
-
-	if (dev == NULL)
-		return 0; /* closed by the application */
-	combo_dev_close(dev);
-	return rte_eth_dev_release_port(dev);
+	return card_probe(vdev, &combo_driver);
 }
 
 /* No driver flags: frames are copied, so that any IOVA mode will do. */
-static struct rte_vdev_driver combo_driver = {
+static struct rte_vdev_driver combo_vdev = {
 	.probe = combo_probe,
-	.remove = combo_remove,
+	.remove = card_remove,
 };
 
-RTE_PMD_REGISTER_VDEV(net_combo6, combo_driver);
+RTE_PMD_REGISTER_VDEV(net_combo6, combo_vdev);
 RTE_PMD_REGISTER_PARAM_STRING(net_combo6, "lib=<file> "
 					  "card=<[/dev/szedataII]N> "
 					  "channels=<[0,1,...]> "

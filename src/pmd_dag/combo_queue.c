@@ -54,7 +54,7 @@ combo_rx_queue_release(struct rte_eth_dev *dev, uint16_t queue_id)
 
 	if (q == NULL)
 		return;
-	combo_rx_queue_stop(q);
+	combo_rx_queue_stop(dev, queue_id);
 	combo_stats_keep(dev, queue_id);
 	dev->data->rx_queues[queue_id] = NULL;
 	rte_free(q);
@@ -129,8 +129,9 @@ open_channel(struct combo_rx_queue *q)
 }
 
 int
-combo_rx_queue_start(struct combo_rx_queue *q)
+combo_rx_queue_start(struct rte_eth_dev *dev, uint16_t queue_id)
 {
+	struct combo_rx_queue *q = dev->data->rx_queues[queue_id];
 	int ret;
 
 	ret = open_channel(q);
@@ -144,7 +145,7 @@ combo_rx_queue_start(struct combo_rx_queue *q)
 	q->label_known = false;
 	q->running = true;
 	if (q->flush && flush_channel(q) < 0) {
-		combo_rx_queue_stop(q);
+		combo_rx_queue_stop(dev, queue_id);
 		return -EIO;
 	}
 	return 0;
@@ -152,8 +153,10 @@ combo_rx_queue_start(struct combo_rx_queue *q)
 
 /* What is under the lock cannot be put back: it is lost, and counted. */
 void
-combo_rx_queue_stop(struct combo_rx_queue *q)
+combo_rx_queue_stop(struct rte_eth_dev *dev, uint16_t queue_id)
 {
+	struct combo_rx_queue *q = dev->data->rx_queues[queue_id];
+
 	if (q->handle == NULL)
 		return;
 	q->stats.stop_drops += count_frames(q);

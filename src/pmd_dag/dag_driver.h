@@ -26,7 +26,8 @@
 #include "dag_lib.h"
 #include "dag_logs.h"
 
-#define DAG_STREAMS_MAX   32 /* receive streams of a card */
+#define DAG_STREAMS_MAX   32 /* receive streams of a card: the even ones */
+#define DAG_STREAM_MAX    62
 #define DAG_CARD_NAME     64
 #define DAG_LIB_NAME      1024
 #define DAG_SLOTS_MIN     64
@@ -44,7 +45,7 @@
 struct dag_args {
 	char lib[DAG_LIB_NAME];
 	char card[DAG_CARD_NAME]; /* canonical: "dag0" */
-	int streams[DAG_STREAMS_MAX];
+	uint8_t streams[DAG_STREAMS_MAX];
 	uint16_t nb_streams; /* 0: all that have memory */
 	uint16_t fcs;        /* bytes that wlen includes: 0, 2 or 4 */
 	bool keep_fcs;
@@ -213,6 +214,9 @@ struct dag_port {
 	uint64_t sequence __rte_cache_aligned;
 };
 
+/* dag_ethdev.c */
+extern const struct card_driver dag_driver;
+
 /* dag_args.c */
 int dag_args_parse(const char *params, struct dag_args *args);
 
@@ -223,8 +227,8 @@ int dag_rx_queue_setup(struct rte_eth_dev *dev, uint16_t queue_id, uint16_t nb_d
 		       unsigned int socket_id, const struct rte_eth_rxconf *conf,
 		       struct rte_mempool *pool);
 void dag_rx_queue_release(struct rte_eth_dev *dev, uint16_t queue_id);
-int dag_rx_queue_start(struct dag_rx_queue *q);
-void dag_rx_queue_stop(struct dag_rx_queue *q);
+int dag_rx_queue_start(struct rte_eth_dev *dev, uint16_t queue_id);
+void dag_rx_queue_stop(struct rte_eth_dev *dev, uint16_t queue_id);
 
 /* dag_rx.c */
 uint16_t dag_recv(void *rx_queue, struct rte_mbuf **pkts, uint16_t nb_pkts);

@@ -8,88 +8,21 @@
 #include <string.h>
 
 #include <bus_vdev_driver.h>
-#include <ethdev_vdev.h>
 #include <rte_errno.h>
-#include <rte_version.h>
 
 #include "dag_driver.h"
 #include "net_dag.h"
 
 RTE_LOG_REGISTER(dag_logtype, pmd.net.dag, NOTICE);
 
-static int
-dag_dev_configure(struct rte_eth_dev *dev)
-{
-	struct rte_eth_conf *conf = &dev->data->dev_conf;
-
-	/* the card spreads packets over its streams by its own rules */
-	conf->rx_adv_conf.rss_conf.rss_hf = 0;
-	if (conf->rxmode.mq_mode & ~RTE_ETH_MQ_RX_RSS_FLAG) {
-		DAG_LOG(ERR, "%s: only plain or RSS receive mode", dev->data->name);
-		return -ENOTSUP;
-	}
-	return 0;
-}
-
-static int
-dag_dev_start(struct rte_eth_dev *dev)
+static void
+leave_card(struct rte_eth_dev *dev)
 {
 	struct dag_port *port = dev->data->dev_private;
-	uint16_t i;
-	int ret;
 
-	__atomic_store_n(&port->port.removed, 0, __ATOMIC_RELAXED);
-	for (i = 0; i < dev->data->nb_rx_queues; i++) {
-		ret = dag_rx_queue_start(dev->data->rx_queues[i]);
-		if (ret < 0)
-			goto fail;
-		dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
-	}
-	for (i = 0; i < dev->data->nb_tx_queues; i++)
-		dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STARTED;
-	card_set_link(dev, true);
-	return 0;
-fail:
-	while (i-- > 0) {
-		dag_rx_queue_stop(dev->data->rx_queues[i]);
-		dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
-	}
-	return ret;
-}
-
-static int
-dag_dev_stop(struct rte_eth_dev *dev)
-{
-	uint16_t i;
-
-	for (i = 0; i < dev->data->nb_rx_queues; i++) {
-		dag_rx_queue_stop(dev->data->rx_queues[i]);
-		dev->data->rx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
-	}
-	for (i = 0; i < dev->data->nb_tx_queues; i++)
-		dev->data->tx_queue_state[i] = RTE_ETH_QUEUE_STATE_STOPPED;
-	card_set_link(dev, false);
-	dev->data->dev_started = 0;
-	return 0;
-}
-
-static int
-dag_dev_close(struct rte_eth_dev *dev)
-{
-	struct dag_port *port = dev->data->dev_private;
-	uint16_t i;
-
-	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
-		return 0;
-	for (i = 0; i < dev->data->nb_rx_queues; i++)
-		dag_rx_queue_release(dev, i);
-	for (i = 0; i < dev->data->nb_tx_queues; i++)
-		card_tx_queue_release(dev, i);
 	if (port->card != NULL)
 		dag_card_put(port->card);
 	port->card = NULL;
-	dev->data->mac_addrs = NULL; /* lies in dev_private */
-	return 0;
 }
 
 static int
@@ -136,10 +69,10 @@ dag_burst_mode_get(struct rte_eth_dev *dev, uint16_t queue_id __rte_unused,
 }
 
 static const struct eth_dev_ops dag_ops = {
-	.dev_configure = dag_dev_configure,
-	.dev_start = dag_dev_start,
-	.dev_stop = dag_dev_stop,
-	.dev_close = dag_dev_close,
+	.dev_configure = card_configure,
+	.dev_start = card_start,
+	.dev_stop = card_stop,
+	.dev_close = card_close,
 	.dev_infos_get = dag_dev_infos_get,
 	.rx_queue_setup = dag_rx_queue_setup,
 	.rx_queue_release = dag_rx_queue_release,
@@ -166,7 +99,7 @@ static const struct eth_dev_ops dag_ops = {
 /* A secondary process has not opened the card: it reads what the primary writes. Everything else
  * answers -ENOTSUP. */
 static const struct eth_dev_ops dag_secondary_ops = {
-	.dev_close = dag_dev_close,
+	.dev_close = card_close,
 	.dev_infos_get = dag_dev_infos_get,
 	.link_update = card_link_update,
 	.is_removed = card_is_removed,
@@ -180,24 +113,25 @@ static const struct eth_dev_ops dag_secondary_ops = {
 
 /* What this driver's packets carry beside what those of every card do. */
 static int
-register_fields(struct dag_port *port, const char **field)
+register_fields(struct dag_port *port)
 {
 	static const struct rte_mbuf_dynflag sequence = {.name = NET_DAG_CARD_SEQUENCE_NAME};
 	static const struct rte_mbuf_dynfield source = {
 		.name = NET_DAG_SOURCE_NAME, .size = sizeof(uint64_t), .align = 8};
-	int bit;
+	int bit, ret;
 
+	ret = card_register_fields(&port->port);
+	if (ret < 0)
+		return ret;
 	port->source_offset = -1;
-	*field = source.name;
 	if (port->args.ids) {
 		port->source_offset = rte_mbuf_dynfield_register(&source);
 		if (port->source_offset < 0)
-			return -rte_errno;
+			return card_no_field(&port->port, source.name);
 	}
-	*field = sequence.name;
 	bit = rte_mbuf_dynflag_register(&sequence);
 	if (bit < 0)
-		return -rte_errno;
+		return card_no_field(&port->port, sequence.name);
 	port->sequence_flag = UINT64_C(1) << bit;
 	return 0;
 }
@@ -225,7 +159,7 @@ find_streams(struct dag_port *port)
 	count = card->lib->rx_get_stream_count(card->fd);
 	for (i = 0; i < RTE_MIN(count, DAG_STREAMS_MAX); i++)
 		if (dag_lib_buffer_size(card->lib, card->fd, 2 * i) > 0)
-			args->streams[args->nb_streams++] = 2 * i;
+			args->streams[args->nb_streams++] = (uint8_t)(2 * i);
 	if (args->nb_streams == 0) {
 		DAG_LOG(ERR, "%s: no receive stream has memory", args->card);
 		return -ENOMEM;
@@ -234,101 +168,56 @@ find_streams(struct dag_port *port)
 }
 
 static int
-dag_port_init(struct rte_eth_dev *dev, const struct dag_args *args)
+dag_port_init(struct rte_eth_dev *dev, const char *params)
 {
 	struct dag_port *port = dev->data->dev_private;
-	const char *field;
 	int ret;
 
-	port->args = *args;
-	port->port.speed = args->speed;
-	port->sequence = UINT64_C(1) << 32; /* so that none is below 0 */
-	ret = card_port_init(dev, &port->port, &field);
+	ret = dag_args_parse(params, &port->args);
 	if (ret == 0)
-		ret = register_fields(port, &field);
-	if (ret < 0) {
-		DAG_LOG(ERR, "no room for %s in mbufs: %s", field, rte_strerror(-ret));
-		dev->data->mac_addrs = NULL; /* lies in dev_private */
+		ret = register_fields(port);
+	if (ret < 0)
 		return ret;
-	}
-	port->card = dag_card_open(args);
-	ret = port->card == NULL ? -rte_errno : find_streams(port);
-	if (ret < 0) {
-		if (port->card != NULL)
-			dag_card_put(port->card);
-		dev->data->mac_addrs = NULL;
-		return ret;
-	}
-	dev->dev_ops = &dag_ops;
-	dev->rx_pkt_burst = dag_recv;
-	dev->tx_pkt_burst = card_xmit;
-	return 0;
+	port->port.speed = port->args.speed;
+	port->sequence = UINT64_C(1) << 32; /* so that none is below 0 */
+	port->card = dag_card_open(&port->args);
+	if (port->card == NULL)
+		return -rte_errno;
+	ret = find_streams(port);
+	if (ret < 0)
+		leave_card(dev);
+	return ret;
 }
 
-static int
-dag_probe_secondary(struct rte_vdev_device *vdev)
-{
-	struct rte_eth_dev *dev = rte_eth_dev_attach_secondary(rte_vdev_device_name(vdev));
-
-	if (dev == NULL)
-		return -ENODEV;
-	dev->device = &vdev->device;
-	dev->dev_ops = &dag_secondary_ops;
-	dev->rx_pkt_burst = card_recv_none;
-	dev->tx_pkt_burst = card_xmit_none;
-	rte_eth_dev_probing_finish(dev);
-	return 0;
-}
+const struct card_driver dag_driver = {
+	.name = "net_dag",
+	.logtype = &dag_logtype,
+	.port_size = sizeof(struct dag_port),
+	.ops = &dag_ops,
+	.secondary_ops = &dag_secondary_ops,
+	.recv = dag_recv,
+	.init = dag_port_init,
+	.close = leave_card,
+	.queue_start = dag_rx_queue_start,
+	.queue_stop = dag_rx_queue_stop,
+	.queue_release = dag_rx_queue_release,
+};
 
 static int
 dag_probe(struct rte_vdev_device *vdev)
 {
-	struct rte_eth_dev *dev;
-	struct dag_args args;
-	int ret;
-
-	if (!card_same_dpdk()) {
-		DAG_LOG(ERR, "built for %s, this is %s: build it again", card_dpdk_version,
-			rte_version());
-		return -ENOTSUP;
-	}
-	if (rte_eal_process_type() == RTE_PROC_SECONDARY)
-		return dag_probe_secondary(vdev);
-	ret = dag_args_parse(rte_vdev_device_args(vdev), &args);
-	if (ret < 0)
-		return ret;
 	if (vdev->device.numa_node == SOCKET_ID_ANY)
 		vdev->device.numa_node = (int)rte_socket_id();
-	dev = rte_eth_vdev_allocate(vdev, sizeof(struct dag_port));
-	if (dev == NULL)
-		return -ENOMEM;
-	ret = dag_port_init(dev, &args);
-	if (ret < 0) {
-		rte_eth_dev_release_port(dev);
-		return ret;
-	}
-	rte_eth_dev_probing_finish(dev);
-	return 0;
+	return card_probe(vdev, &dag_driver);
 }
 
-static int
-dag_remove(struct rte_vdev_device *vdev)
-{
-	struct rte_eth_dev *dev = rte_eth_dev_allocated(rte_vdev_device_name(vdev));
-
-	if (dev == NULL)
-		return 0; /* closed by the application */
-	dag_dev_close(dev);
-	return rte_eth_dev_release_port(dev);
-}
-
-static struct rte_vdev_driver dag_driver = {
-	.probe = dag_probe, .remove = dag_remove,
+static struct rte_vdev_driver dag_vdev = {
+	.probe = dag_probe, .remove = card_remove,
 	/* No driver flags: a stream is no DPDK memory and its mbufs have no bus address (RTE_BAD_IOVA), so
 	 * any IOVA mode will do; without an IOMMU, EAL chooses physical addresses. */
 };
 
-RTE_PMD_REGISTER_VDEV(net_dag, dag_driver);
+RTE_PMD_REGISTER_VDEV(net_dag, dag_vdev);
 RTE_PMD_REGISTER_PARAM_STRING(net_dag, "lib=<file> "
 				       "card=<dagN[:stream]> "
 				       "streams=<[0,2,...]> "

@@ -215,9 +215,9 @@ dag_rx_queue_release(struct rte_eth_dev *dev, uint16_t queue_id)
 
 	if (q == NULL)
 		return;
-	dev->data->rx_queues[queue_id] = NULL;
 	if (q->state == DAG_QUEUE_STARTED)
-		dag_rx_queue_stop(q);
+		dag_rx_queue_stop(dev, queue_id);
+	dev->data->rx_queues[queue_id] = NULL;
 	dag_stats_keep(dev->data->dev_private, q);
 	dag_reclaim(q);
 	if (dag_held(q) > 0)
@@ -305,8 +305,9 @@ take_stale(struct dag_rx_queue *q)
 }
 
 int
-dag_rx_queue_start(struct dag_rx_queue *q)
+dag_rx_queue_start(struct rte_eth_dev *dev, uint16_t queue_id)
 {
+	struct dag_rx_queue *q = dev->data->rx_queues[queue_id];
 	int ret;
 
 	sweep_parked();
@@ -333,15 +334,17 @@ dag_rx_queue_start(struct dag_rx_queue *q)
 	q->state = DAG_QUEUE_STARTED;
 	q->running = true;
 	if (take_stale(q) < 0) {
-		dag_rx_queue_stop(q);
+		dag_rx_queue_stop(dev, queue_id);
 		return -EIO;
 	}
 	return 0;
 }
 
 void
-dag_rx_queue_stop(struct dag_rx_queue *q)
+dag_rx_queue_stop(struct rte_eth_dev *dev, uint16_t queue_id)
 {
+	struct dag_rx_queue *q = dev->data->rx_queues[queue_id];
+
 	if (q->state != DAG_QUEUE_STARTED)
 		return;
 	dag_reclaim(q);
