@@ -11,7 +11,8 @@
 #include "core/function.h"
 
 #define MFUNCT_INVALID_ARGUMENT   7000
-#define MFUNCT_INVALID_ARGUMENT_5 7005 // MAPI has no number for later arguments
+#define MFUNCT_INVALID_ARGUMENT_5 7005
+#define MFUNCT_INVALID_ARGUMENT_6 7011 // there is none for later arguments
 
 struct place {
 	const struct hm_function *f;
@@ -24,6 +25,8 @@ static int mapi_errno_of(unsigned position)
 {
 	int number = MFUNCT_INVALID_ARGUMENT + (int)position;
 
+	if (position == 6)
+		return MFUNCT_INVALID_ARGUMENT_6;
 	return number <= MFUNCT_INVALID_ARGUMENT_5 ? number : MFUNCT_INVALID_ARGUMENT;
 }
 
@@ -119,6 +122,24 @@ static int parse_u64(const struct place *p, const json_t *v, union hm_value *val
 	return 0;
 }
 
+/* An integer is the same as a string of its digits. */
+static int parse_time(const struct place *p, const json_t *v, union hm_value *value)
+{
+	const char *s = json_string_value(v);
+	char digits[24];
+
+	if (json_is_integer(v)) {
+		snprintf(digits, sizeof(digits), "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+		s = digits;
+	} else if (!s || strlen(s) != json_string_length(v)) {
+		s = ""; // is none
+	}
+	if (!hm_timespan_parse(s, &value->time))
+		return refuse(p,
+			      "must be a time such as \"1.5s\" or \"10us\", or a number from 0 on");
+	return 0;
+}
+
 /* `v` is NULL or JSON's null when the argument was left out. */
 static int parse_one(const struct place *p, const json_t *v, union hm_value *value)
 {
@@ -136,6 +157,9 @@ static int parse_one(const struct place *p, const json_t *v, union hm_value *val
 	case HM_ARG_U64:
 		value->u = (uint64_t)p->arg->value_default;
 		return missing ? 0 : parse_u64(p, v, value);
+	case HM_ARG_TIME:
+		value->time = (struct hm_timespan){0};
+		return missing ? 0 : parse_time(p, v, value);
 	case HM_ARG_OPTIONS:
 		value->options = missing ? NULL : v;
 		return 0;

@@ -28,6 +28,7 @@
 
 #include "core/batch.h"
 #include "core/error.h"
+#include "core/timespan.h"
 
 #define HM_ARGS_MAX           10
 #define HM_SHARED_RESULTS_MAX 16 // of a function whose nodes flows may share
@@ -37,14 +38,15 @@ enum hm_arg_type {
 	HM_ARG_STRING = 's',
 	HM_ARG_INT = 'i',
 	HM_ARG_U64 = 'l',
-	HM_ARG_OPTIONS =
-		'o', // one JSON object anywhere among the arguments; not in MAPI's descriptor
+	// not in MAPI's descriptors
+	HM_ARG_TIME = 't',    // MAPI's time strings, "1.5s" or a plain number; an integer, too
+	HM_ARG_OPTIONS = 'o', // one JSON object anywhere among the arguments
 };
 
 struct hm_arg {
 	const char *name;
 	enum hm_arg_type type;
-	bool optional;    // then missing means: value_default / NULL
+	bool optional;    // then missing means: value_default / NULL / 0
 	int64_t min, max; // of HM_ARG_INT; both 0: any int
 	int64_t value_default;
 	const char *help; // one line, with the unit
@@ -56,6 +58,7 @@ union hm_value {
 	const char *s; // valid during conf_init only
 	int64_t i;
 	uint64_t u;
+	struct hm_timespan time;
 	const json_t *options;
 };
 
@@ -145,9 +148,11 @@ struct hm_values {
 };
 
 struct hm_function {
-	const char *name;               // as MAPI has it
-	const char *summary;            // one line
-	uint32_t flags;                 // enum hm_function_flags
+	const char *name; // as MAPI has it
+	const char *const
+		*aliases;    // further names, as other MAPIs have it; ends with NULL, may be NULL
+	const char *summary; // one line
+	uint32_t flags;      // enum hm_function_flags
 	const struct hm_arg *args;      // up to HM_ARGS_MAX, ends with {0}; NULL: none
 	const struct hm_field *results; // ends with {0}; NULL: the function has no result (6146)
 	size_t conf_size, core_size;
@@ -191,7 +196,7 @@ struct hm_function {
 
 void hm_function_register(const struct hm_function *f);
 
-/* The function of that name, letters in any case; NULL if there is none. */
+/* The function that has that name, or alias, letters in any case; NULL if there is none. */
 const struct hm_function *hm_function_find(const char *name);
 
 /* All functions, sorted by name; next(NULL) is the first, NULL ends. */
@@ -203,8 +208,8 @@ const struct hm_function *hm_function_next(const struct hm_function *f);
 int hm_args_parse(const struct hm_function *f, const json_t *args, union hm_value *values,
 		  struct hm_error *err);
 
-/* {"name":..., "summary":..., "arguments":[...], "result":[...], "flags":[...]} for function.list.
- */
+/* {"name":..., "aliases":[...], "summary":..., "arguments":[...], "result":[...], "flags":[...]} for
+ * function.list; aliases only if there are any. */
 json_t *hm_function_describe(const struct hm_function *f);
 
 #define HM_FUNCTION_REGISTER(f)                                     \

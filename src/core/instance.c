@@ -34,6 +34,14 @@ static char *canonical_args(const struct hm_function *fn, const union hm_value *
 		case HM_ARG_U64:
 			json_array_append_new(list, json_integer((json_int_t)values[i].u));
 			break;
+		case HM_ARG_TIME:
+			json_array_append_new(
+				list, json_pack("[I, b]",
+						(json_int_t)(values[i].time.has_unit
+								     ? values[i].time.ns
+								     : values[i].time.plain),
+						values[i].time.has_unit));
+			break;
 		case HM_ARG_OPTIONS:
 			json_array_append_new(list, values[i].options
 							    ? json_deep_copy(values[i].options)

@@ -8,19 +8,22 @@
 
 #include "core/function.h"
 
-#define FUNCTIONS_MAX 256
+#define NAMES_MAX 256
 
-static const struct hm_function *functions[FUNCTIONS_MAX]; // sorted by name
-static unsigned n_functions;
+static struct {
+	const char *name; // the function's own, or an alias
+	const struct hm_function *f;
+} names[NAMES_MAX]; // sorted
+static unsigned n_names;
 
 /* The place of `name` in the sorted table, or where it would have to be put. */
 static unsigned place_of(const char *name)
 {
-	unsigned low = 0, high = n_functions;
+	unsigned low = 0, high = n_names;
 
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
-		if (strcasecmp(functions[middle]->name, name) < 0)
+		if (strcasecmp(names[middle].name, name) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -71,33 +74,42 @@ static void check(const struct hm_function *f)
 		refuse(f, "it has more than one options argument");
 }
 
+static void add_name(const struct hm_function *f, const char *name)
+{
+	unsigned at = place_of(name);
+
+	if (at < n_names && strcasecmp(names[at].name, name) == 0)
+		refuse(f, "a name is taken");
+	if (n_names == NAMES_MAX)
+		refuse(f, "there are too many functions");
+	memmove(&names[at + 1], &names[at], (n_names - at) * sizeof(*names));
+	names[at].name = name;
+	names[at].f = f;
+	n_names++;
+}
+
 void hm_function_register(const struct hm_function *f)
 {
-	unsigned at = place_of(f->name);
-
 	check(f);
-	if (at < n_functions && strcasecmp(functions[at]->name, f->name) == 0)
-		refuse(f, "the name is taken");
-	if (n_functions == FUNCTIONS_MAX)
-		refuse(f, "there are too many functions");
-	memmove(&functions[at + 1], &functions[at], (n_functions - at) * sizeof(*functions));
-	functions[at] = f;
-	n_functions++;
+	add_name(f, f->name);
+	for (const char *const *alias = f->aliases; alias && *alias; alias++)
+		add_name(f, *alias);
 }
 
 const struct hm_function *hm_function_find(const char *name)
 {
 	unsigned at = place_of(name);
 
-	return at < n_functions && strcasecmp(functions[at]->name, name) == 0 ? functions[at]
-									      : NULL;
+	return at < n_names && strcasecmp(names[at].name, name) == 0 ? names[at].f : NULL;
 }
 
 const struct hm_function *hm_function_next(const struct hm_function *f)
 {
 	unsigned at = f ? place_of(f->name) + 1 : 0;
 
-	return at < n_functions ? functions[at] : NULL;
+	while (at < n_names && names[at].name != names[at].f->name)
+		at++; // an alias: its function has its place elsewhere
+	return at < n_names ? names[at].f : NULL;
 }
 
 static const char *arg_type_name(enum hm_arg_type type)
@@ -109,10 +121,22 @@ static const char *arg_type_name(enum hm_arg_type type)
 		return "int";
 	case HM_ARG_U64:
 		return "uint64";
+	case HM_ARG_TIME:
+		return "time";
 	case HM_ARG_OPTIONS:
 		return "options";
 	}
 	return "";
+}
+
+/* An array of the names in a list that ends with NULL. */
+static json_t *describe_names(const char *const *list)
+{
+	json_t *array = json_array();
+
+	for (; *list; list++)
+		json_array_append_new(array, json_string(*list));
+	return array;
 }
 
 static json_t *describe_arg(const struct hm_arg *a)
@@ -126,11 +150,8 @@ static json_t *describe_arg(const struct hm_arg *a)
 	}
 	if (a->optional && (a->type == HM_ARG_INT || a->type == HM_ARG_U64))
 		json_object_set_new(o, "default", json_integer(a->value_default));
-	for (const char *const *name = a->names; name && *name; name++) {
-		if (name == a->names)
-			json_object_set_new(o, "names", json_array());
-		json_array_append_new(json_object_get(o, "names"), json_string(*name));
-	}
+	if (a->names)
+		json_object_set_new(o, "names", describe_names(a->names));
 	if (a->help)
 		json_object_set_new(o, "help", json_string(a->help));
 	return o;
@@ -164,7 +185,7 @@ static json_t *describe_flags(const struct hm_function *f)
 	static const struct {
 		uint32_t flag;
 		const char *name;
-	} names[] = {
+	} flag_names[] = {
 		{HM_FN_FILTERS, "filters"},
 		{HM_FN_STATELESS, "stateless"},
 		{HM_FN_ORDERED, "ordered"},
@@ -172,9 +193,9 @@ static json_t *describe_flags(const struct hm_function *f)
 	};
 	json_t *flags = json_array();
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (f->flags & names[i].flag)
-			json_array_append_new(flags, json_string(names[i].name));
+	for (size_t i = 0; i < sizeof(flag_names) / sizeof(*flag_names); i++) {
+		if (f->flags & flag_names[i].flag)
+			json_array_append_new(flags, json_string(flag_names[i].name));
 	}
 	if (f->transform)
 		json_array_append_new(flags, json_string("transforms"));
@@ -183,13 +204,16 @@ static json_t *describe_flags(const struct hm_function *f)
 
 json_t *hm_function_describe(const struct hm_function *f)
 {
-	json_t *args = json_array(), *result = json_array();
+	json_t *args = json_array(), *result = json_array(), *description;
 
 	for (const struct hm_arg *a = f->args; a && a->name; a++)
 		json_array_append_new(args, describe_arg(a));
 	for (const struct hm_field *field = f->results; field && field->name; field++)
 		json_array_append_new(result, describe_field(field));
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", f->name, "summary",
-			 f->summary ? f->summary : "", "arguments", args, "result", result, "flags",
-			 describe_flags(f));
+	description = json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", f->name, "summary",
+				f->summary ? f->summary : "", "arguments", args, "result", result,
+				"flags", describe_flags(f));
+	if (f->aliases)
+		json_object_set_new(description, "aliases", describe_names(f->aliases));
+	return description;
 }

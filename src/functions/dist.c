@@ -3,7 +3,6 @@
  * packet. Costs a division a packet.
  */
 #include "core/reference.h"
-#include "core/timespan.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -79,17 +78,17 @@ static json_t *dist_stats(const void *conf, void *const *cores, unsigned n)
 
 /* A number in the unit of the values: of times, one with a unit, or MAPI's 2^-32 s. */
 static int read_value(uint64_t *value, const struct dist_conf *c, const char *name,
-		      const char *text, int mapi_errno, struct hm_error *err)
+		      const struct hm_timespan *t, int mapi_errno, struct hm_error *err)
 {
 	bool times = c->reference.values->unit == HM_UNIT_NS;
-	struct hm_timespan t;
 
-	if (!hm_timespan_parse(text, &t) || (t.has_unit && !times))
-		return hm_error_set(err, -EINVAL, mapi_errno, "DIST: %s is \"%s\"; it must be %s",
-				    name, text,
-				    times ? "a time such as \"10us\""
-					  : "a number without a unit, as the values are");
-	*value = times ? t.ns : t.plain;
+	if (t->has_unit && !times)
+		return hm_error_set(
+			err, -EINVAL, mapi_errno,
+			"DIST: %s is a time; it must be a number without a unit, as the "
+			"values are",
+			name);
+	*value = times ? t->ns : t->plain;
 	return 0;
 }
 
@@ -117,9 +116,9 @@ static int dist_conf_init(void *conf, const union hm_value *args, const struct h
 	struct dist_conf *c = conf;
 
 	if (hm_reference_parse(&c->reference, args, 0, ctx, 7001, err) < 0 ||
-	    read_value(&c->min, c, "min", args[2].s, 7003, err) < 0 ||
-	    read_value(&c->max, c, "max", args[3].s, 7004, err) < 0 ||
-	    read_value(&c->interval, c, "interval", args[4].s, 7005, err) < 0)
+	    read_value(&c->min, c, "min", &args[2].time, 7003, err) < 0 ||
+	    read_value(&c->max, c, "max", &args[3].time, 7004, err) < 0 ||
+	    read_value(&c->interval, c, "interval", &args[4].time, 7005, err) < 0)
 		return -EINVAL;
 	return check_range(c, err);
 }
@@ -144,9 +143,9 @@ static void dist_core_fini(void *core)
 
 static const struct hm_arg dist_args[] = {
 	HM_REFERENCE_ARGS,
-	{.name = "min", .type = HM_ARG_STRING, .help = "where the first interval begins"},
-	{.name = "max", .type = HM_ARG_STRING, .help = "where the last one ends"},
-	{.name = "interval", .type = HM_ARG_STRING, .help = "width of one: \"10us\", or a number"},
+	{.name = "min", .type = HM_ARG_TIME, .help = "where the first interval begins"},
+	{.name = "max", .type = HM_ARG_TIME, .help = "where the last one ends"},
+	{.name = "interval", .type = HM_ARG_TIME, .help = "width of one: \"10us\", or a number"},
 	{0},
 };
 

@@ -72,8 +72,11 @@ static const struct hm_field pktinfo_results[] = {
 	{0},
 };
 
+static const char *const pktinfo_aliases[] = {"PKT_INFO", NULL}; // in MAPI's tutorial
+
 static const struct hm_function pktinfo = {
 	.name = "PKTINFO",
+	.aliases = pktinfo_aliases,
 	.summary = "tells time or length of each packet",
 	.flags = HM_FN_ORDERED,
 	.args = pktinfo_args,
@@ -86,19 +89,4 @@ static const struct hm_function pktinfo = {
 	.process = pktinfo_process,
 };
 
-static const struct hm_function pkt_info = {
-	.name = "PKT_INFO",
-	.summary = "PKTINFO by the name that MAPI's tutorial has",
-	.flags = HM_FN_ORDERED,
-	.args = pktinfo_args,
-	.results = pktinfo_results,
-	.values = &pktinfo_values,
-	.conf_size = sizeof(struct pktinfo_conf),
-	.core_size = sizeof(struct pktinfo_core),
-	.conf_init = pktinfo_conf_init,
-	.core_init = pktinfo_core_init,
-	.process = pktinfo_process,
-};
-
 HM_FUNCTION_REGISTER(pktinfo);
-HM_FUNCTION_REGISTER(pkt_info);

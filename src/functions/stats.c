@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* STATS keeps statistics of another function's values: count, sum, sum of squares, least and largest, exactly, and
  * from those mean, variance and quantiles. It samples the value at every packet ("0"), at every packet but the
- * first ("1": for GAP), or once an interval of packet time ("1s"); then a counter is taken from the last sample on,
- * so that there are bytes a second. STAT is the same with a number of packets to skip. Costs ten additions a packet.
+ * first ("1": for GAP) or first few, or once an interval of packet time ("1s"); then a counter is taken from the last
+ * sample on, so that there are bytes a second. Costs ten additions a packet.
  */
 #include "core/reference.h"
 #include "core/sketch.h"
 #include "core/ticks.h"
-#include "core/timespan.h"
 #include "core/wide.h"
 
 #include <errno.h>
@@ -153,50 +152,33 @@ static int stats_conf_init(void *conf, const union hm_value *args, const struct 
 			   struct hm_error *err)
 {
 	struct stats_conf *c = conf;
-	struct hm_timespan t;
+	const struct hm_timespan *t = &args[2].time;
 
 	if (hm_reference_parse(&c->reference, args, 0, ctx, 7001, err) < 0)
 		return -EINVAL;
-	if (!hm_timespan_parse(args[2].s, &t) || (!t.has_unit && t.plain > 1) ||
-	    (t.has_unit && t.ns == 0))
+	if (t->has_unit && t->ns == 0)
 		return hm_error_set(err, -EINVAL, 7003,
-				    "STATS: argument 3 (ticks) is \"%s\"; it must be \"0\" (every "
-				    "packet), \"1\" (not the first), or a time such as \"1s\"",
-				    args[2].s);
-	c->skip = t.has_unit ? 0 : t.plain;
-	c->interval_ns = t.has_unit ? t.ns : 0;
+				    "STATS: argument 3 (ticks) must not be an interval of 0");
+	c->skip = t->has_unit ? 0 : t->plain;
+	c->interval_ns = t->has_unit ? t->ns : 0;
 	return 0;
-}
-
-static int stat_conf_init(void *conf, const union hm_value *args, const struct hm_apply_ctx *ctx,
-			  struct hm_error *err)
-{
-	struct stats_conf *c = conf;
-
-	c->skip = (uint64_t)args[2].i;
-	return hm_reference_parse(&c->reference, args, 0, ctx, 7001, err);
 }
 
 static const struct hm_arg stats_args[] = {
 	HM_REFERENCE_ARGS,
 	{.name = "ticks",
-	 .type = HM_ARG_STRING,
-	 .help = "\"0\": every packet, \"1\": not the first, \"1s\": once an interval"},
+	 .type = HM_ARG_TIME,
+	 .help = "\"0\": every packet, \"1\": not the first, \"n\": not the first n, \"1s\": once "
+		 "an "
+		 "interval"},
 	{0},
 };
 
-static const struct hm_arg stat_args[] = {
-	HM_REFERENCE_ARGS,
-	{.name = "skip",
-	 .type = HM_ARG_INT,
-	 .optional = true,
-	 .max = INT32_MAX,
-	 .help = "packets at the beginning that are left out"},
-	{0},
-};
+static const char *const stats_aliases[] = {"STAT", NULL}; // in MAPI's tutorial
 
 static const struct hm_function stats = {
 	.name = "STATS",
+	.aliases = stats_aliases,
 	.summary = "keeps statistics of another function's values",
 	.flags = HM_FN_ORDERED,
 	.args = stats_args,
@@ -208,18 +190,4 @@ static const struct hm_function stats = {
 	.process = stats_process,
 };
 
-static const struct hm_function stat = {
-	.name = "STAT",
-	.summary = "STATS with a number of packets to skip",
-	.flags = HM_FN_ORDERED,
-	.args = stat_args,
-	.conf_size = sizeof(struct stats_conf),
-	.core_size = sizeof(struct stats_core),
-	.conf_init = stat_conf_init,
-	.core_init = stats_core_init,
-	.stats = stats_stats,
-	.process = stats_process,
-};
-
 HM_FUNCTION_REGISTER(stats);
-HM_FUNCTION_REGISTER(stat);

@@ -161,11 +161,11 @@ static void test_args_missing_or_too_many_are_refused(void **state)
 	assert_int_equal(err.mapi_errno, 7001);
 }
 
-static void test_args_sixth_position_has_no_number_of_its_own(void **state)
+static void test_args_sixth_position_has_number_7011(void **state)
 {
 	(void)state;
 	expect_refused(
-		"[\"x\", 1, 1, 1, \"\", \"y\"]", 7000,
+		"[\"x\", 1, 1, 1, \"\", \"y\"]", 7011,
 		"SAMPLE: argument 6 (last) must be an integer between -2147483648 and 2147483647");
 }
 
@@ -199,6 +199,41 @@ static int forget_json(void **state)
 	return 0;
 }
 
+static const struct hm_arg args_times[] = {
+	{.name = "ticks", .type = HM_ARG_TIME},
+	{.name = "until", .type = HM_ARG_TIME, .optional = true},
+	{0},
+};
+static const struct hm_function timed = {.name = "TIMED", .args = args_times};
+
+static void test_args_times_are_strings_or_numbers(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(&timed, "[\"1.5s\"]"), 0);
+	assert_true(values[0].time.has_unit);
+	assert_true(values[0].time.ns == 1500000000);
+	assert_true(values[1].time.ns == 0 && values[1].time.plain == 0);
+	assert_int_equal(parse(&timed, "[7, \"8\"]"), 0);
+	assert_false(values[0].time.has_unit);
+	assert_true(values[0].time.plain == 7);
+	assert_true(values[1].time.plain == 8);
+}
+
+static void test_args_wrong_times_are_refused(void **state)
+{
+	static const char *const wrong[] = {"[\"soon\"]", "[\"\"]", "[-1]",           "[1.5]",
+					    "[true]",     "[{}]",   "[\"1s\\u0000\"]"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(parse(&timed, wrong[i]), -EINVAL);
+		assert_int_equal(err.mapi_errno, 7001);
+		assert_non_null(strstr(err.text, "(ticks) must be a time"));
+	}
+	assert_int_equal(parse(&timed, "[]"), -EINVAL);
+	assert_string_equal(err.text, "TIMED: argument 1 (ticks) is missing");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,8 +244,10 @@ int main(void)
 		cmocka_unit_test(test_args_wrong_type_is_refused),
 		cmocka_unit_test(test_args_out_of_range_is_refused),
 		cmocka_unit_test(test_args_missing_or_too_many_are_refused),
-		cmocka_unit_test(test_args_sixth_position_has_no_number_of_its_own),
+		cmocka_unit_test(test_args_sixth_position_has_number_7011),
 		cmocka_unit_test(test_args_names_stand_for_numbers),
+		cmocka_unit_test(test_args_times_are_strings_or_numbers),
+		cmocka_unit_test(test_args_wrong_times_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, forget_json);
 }

@@ -30,10 +30,13 @@ static const struct hm_field results_middle[] = {
 	{0},
 };
 
+static const char *const other_names[] = {"BRAVO", "YANKEE", NULL};
+
 static const struct hm_function zulu = {.name = "ZULU", .process = pass};
 static const struct hm_function alpha = {.name = "ALPHA", .process = pass};
 static const struct hm_function middle = {
 	.name = "MIDDLE",
+	.aliases = other_names,
 	.summary = "In the middle.",
 	.flags = HM_FN_FILTERS | HM_FN_STATELESS,
 	.args = args_middle,
@@ -50,6 +53,8 @@ static void test_registry_find_in_any_case_finds(void **state)
 	assert_ptr_equal(hm_function_find("MIDDLE"), &middle);
 	assert_ptr_equal(hm_function_find("middle"), &middle);
 	assert_ptr_equal(hm_function_find("Zulu"), &zulu);
+	assert_ptr_equal(hm_function_find("BRAVO"), &middle);
+	assert_ptr_equal(hm_function_find("yankee"), &middle);
 	assert_null(hm_function_find("MIDDL"));
 	assert_null(hm_function_find(""));
 }
@@ -67,7 +72,8 @@ static void test_registry_describe_tells_everything(void **state)
 {
 	json_t *got = hm_function_describe(&middle);
 	json_t *want = json_loads(
-		"{\"name\": \"MIDDLE\", \"summary\": \"In the middle.\","
+		"{\"name\": \"MIDDLE\", \"aliases\": [\"BRAVO\", \"YANKEE\"], \"summary\": \"In "
+		"the middle.\","
 		" \"arguments\": [{\"name\": \"level\", \"type\": \"int\", \"optional\": false, "
 		"\"min\": 1,"
 		"                  \"max\": 9, \"help\": \"how high\"},"
@@ -108,6 +114,8 @@ static unsigned poll(void *conf, uint64_t now_ns)
 static void test_registry_impossible_function_aborts(void **state)
 {
 	static const struct hm_function twin = {.name = "alpha", .process = pass};
+	static const struct hm_function clone = {
+		.name = "CLONE", .aliases = other_names, .process = pass};
 	static const struct hm_function idle = {.name = "IDLE", .core_size = 8};
 	// flows may share it, and its result is none that can begin anywhere
 	static const struct hm_field latest[] = {{.name = "value", .merge = HM_MERGE_MAX}, {0}};
@@ -121,6 +129,7 @@ static void test_registry_impossible_function_aborts(void **state)
 	static const struct hm_function fine = {.name = "FINE", .process = pass};
 	(void)state;
 	assert_int_equal(signal_of_registering(&twin), SIGABRT);
+	assert_int_equal(signal_of_registering(&clone), SIGABRT);
 	assert_int_equal(signal_of_registering(&idle), SIGABRT);
 	assert_int_equal(signal_of_registering(&shared), SIGABRT);
 	assert_int_equal(signal_of_registering(&polled), SIGABRT);
