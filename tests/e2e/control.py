@@ -31,9 +31,9 @@ class Daemon:
         self.file = self.folder / "homard.json"
         self.write()
         self.log = open(self.folder / "log", "w+b")
-        self.process = subprocess.Popen([str(program), str(self.file)], stdin=subprocess.DEVNULL,
-                                        stdout=self.log, stderr=subprocess.STDOUT,
-                                        env={**os.environ, **(env or {})})
+        self.process = homard.popen([str(program), str(self.file)], stdin=subprocess.DEVNULL,
+                                    stdout=self.log, stderr=subprocess.STDOUT,
+                                    env={**os.environ, **(env or {})})
         try:
             homard.until(lambda: os.path.exists(self.socket_path)
                          or self.process.poll() is not None, homard.SLOW, "the socket")

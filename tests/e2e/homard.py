@@ -11,6 +11,7 @@ every case was skipped. Where the programs are comes from HOMARD_BUILD, which me
 """
 import array
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -38,6 +39,27 @@ HOMARDD = program("homardd")
 HOMARDCTL = program("homardctl")
 TRAFFIC = program("homard-traffic")
 SLOW = float(os.environ.get("HOMARD_TEST_SECONDS", "30"))  # for anything to happen
+
+PR_SET_PDEATHSIG = 1
+TEST = os.getpid()
+prctl = ctypes.CDLL(None).prctl
+
+
+def die_with_the_test():
+    """preexec_fn of every child: the kernel kills it when the test ends, also by a timeout's SIGKILL. The
+    thread that starts the child must live as long as it."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != TEST:  # it has ended already
+        os._exit(1)
+
+
+def popen(command, **more):
+    """A child that does not outlive the test."""
+    return subprocess.Popen(command, preexec_fn=die_with_the_test, **more)
+
+
+def run(command, **more):
+    return subprocess.run(command, preexec_fn=die_with_the_test, check=False, **more)
 
 
 class RpcError(Exception):
@@ -175,7 +197,7 @@ class Homard:
         self.output_file = open(self.folder / "output", "w+b")
         environment = dict(os.environ, NOTIFY_SOCKET=str(self.folder / "notify.sock"), **(env or {}))
         self.started = time.monotonic()
-        self.process = subprocess.Popen(
+        self.process = popen(
             [*prefix, str(HOMARDD), "--config", str(self.file), *args], stdin=subprocess.DEVNULL,
             stdout=self.output_file, stderr=subprocess.STDOUT, env=environment)
         self.client = None
@@ -279,8 +301,9 @@ def make_trace(path, **options):
     arguments = []
     for name, value in options.items():
         arguments += ["--" + name.replace("_", "-"), str(value)]
-    done = subprocess.run([str(TRAFFIC), *arguments, "--json", "--out", str(path)],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=SLOW, check=True)
+    done = run([str(TRAFFIC), *arguments, "--json", "--out", str(path)], stdin=subprocess.DEVNULL,
+               stdout=subprocess.PIPE, timeout=SLOW)
+    done.check_returncode()
     return json.loads(done.stdout)
 
 
@@ -289,17 +312,15 @@ def check(config, *args):
     with tempfile.TemporaryDirectory(prefix="homard-") as folder:
         file = pathlib.Path(folder) / "config.json"
         file.write_text(config if isinstance(config, str) else json.dumps(config, indent=1))
-        done = subprocess.run([str(HOMARDD), "--config", str(file), "--check", *args],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=SLOW, check=False)
+        done = run([str(HOMARDD), "--config", str(file), "--check", *args], stdin=subprocess.DEVNULL,
+                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=SLOW)
         return done.returncode, done.stdout.decode(errors="replace")
 
 
 def ctl(h, *args, code=0):
     """homardctl on the daemon's socket; returns what it printed."""
-    done = subprocess.run([str(HOMARDCTL), "--socket", h.socket_path, *args],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=SLOW, check=False)
+    done = run([str(HOMARDCTL), "--socket", h.socket_path, *args], stdin=subprocess.DEVNULL,
+               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SLOW)
     if done.returncode != code:
         raise AssertionError("homardctl %s ended with %d: %s%s" % (
             " ".join(args), done.returncode, done.stdout.decode(), done.stderr.decode()))

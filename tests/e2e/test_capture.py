@@ -45,7 +45,7 @@ class Capture(unittest.TestCase):
     def capture(self, h, *args, **more):
         """A running homardctl capture, its flow connected."""
         before = len(h.call("flow.list"))
-        process = subprocess.Popen(
+        process = homard.popen(
             [str(homard.HOMARDCTL), "--socket", h.socket_path, "capture", *map(str, args)],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, **more)
         self.addCleanup(process.stderr.close)
@@ -110,9 +110,9 @@ class Capture(unittest.TestCase):
     def test_packets_reach_tcpdump_at_once(self):
         with self.daemon(pace="x0.01", loop=0) as h:  # 1,000 packets a second
             capture = self.capture(h, "--device", "trace", "-w", "-", stdout=subprocess.PIPE)
-            reader = subprocess.Popen(["tcpdump", "-nn", "-c", "5", "-r", "-"],
-                                      stdin=capture.stdout, stdout=subprocess.PIPE,
-                                      stderr=subprocess.DEVNULL)
+            reader = homard.popen(["tcpdump", "-nn", "-c", "5", "-r", "-"],
+                                  stdin=capture.stdout, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL)
             capture.stdout.close()
             h.call("device.start", device="trace")
             printed, _ = reader.communicate(timeout=homard.SLOW)

@@ -297,8 +297,8 @@ class Life(unittest.TestCase):
             daemon.process.send_signal(signal.SIGKILL)
             daemon.process.wait()
             self.assertTrue(os.path.exists(daemon.socket_path))
-            daemon.process = subprocess.Popen([str(control.PROGRAM), str(daemon.file)],
-                                              stderr=daemon.log)
+            daemon.process = homard.popen([str(control.PROGRAM), str(daemon.file)],
+                                          stderr=daemon.log)
             homard.until(lambda: self.answers(daemon), what="the second daemon")
             self.assertEqual(daemon.stop(), 0)
 

@@ -82,7 +82,7 @@ class Testpmd:
         if not program:
             raise unittest.SkipTest("dpdk-testpmd is not installed (package dpdk-dev)")
         cores = sorted(os.sched_getaffinity(0))
-        self.process = subprocess.Popen(
+        self.process = homard.popen(
             ["stdbuf", "-oL", program, "--lcores", "0@%d,1@%d" % (cores[0], cores[-1]), "--no-huge",
              "-m", "256", "--no-pci", "--no-telemetry", "--file-prefix", "homardtest%d" % os.getpid(),
              *devices, "--", "-i", "--forward-mode=io", "--total-num-mbufs=8192", "--burst=32",

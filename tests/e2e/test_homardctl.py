@@ -160,9 +160,9 @@ class Commands(unittest.TestCase):
     def test_daemon_that_dies_meanwhile_is_3(self):
         with control.Daemon() as daemon:
             ctl(daemon.socket_path, "flow", "add", "dag0", "w", "PKT_COUNTER")
-            watch = subprocess.Popen([str(homard.HOMARDCTL), "--socket", daemon.socket_path,
-                                      "watch", "w", "--interval", "0.1"],
-                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            watch = homard.popen([str(homard.HOMARDCTL), "--socket", daemon.socket_path,
+                                  "watch", "w", "--interval", "0.1"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             watch.stdout.readline()
             daemon.stop(signal.SIGTERM)
             _, err = watch.communicate(timeout=homard.SLOW)

@@ -6,6 +6,8 @@ import pathlib
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -15,6 +17,14 @@ import homard
 from homard import Homard
 
 COUNTER = [{"name": "all", "device": "trace", "functions": [["PKT_COUNTER"], ["BYTE_COUNTER"]]}]
+
+
+def is_running(pid):
+    try:
+        state = pathlib.Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
 
 
 class Sink(threading.Thread):
@@ -170,6 +180,19 @@ class Life(unittest.TestCase):
             time.sleep(seconds)
             used = (h.cpu_seconds() - before) / seconds
             self.assertLess(used, 0.25, "an idle homardd takes %.0f %% of a core" % (used * 100))
+
+    def test_killed_test_leaves_no_daemon(self):
+        # meson kills a test that takes too long; what that started must not keep a core busy
+        test = """import homard, time
+with homard.Homard({"devices": [{"name": "quiet", "vdev": "net_ring0", "idle": "adaptive"}]},
+                   folder="%s") as h:
+    print(h.process.pid, flush=True)
+    time.sleep(600)""" % self.folder
+        with homard.popen([sys.executable, "-c", test], stdout=subprocess.PIPE) as process:
+            daemon = int(process.stdout.readline())
+            self.assertTrue(is_running(daemon))
+            process.kill()
+        homard.until(lambda: not is_running(daemon), what="homardd to end with its test")
 
 
 if __name__ == "__main__":

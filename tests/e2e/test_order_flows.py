@@ -48,9 +48,9 @@ class Order(unittest.TestCase):
         out = self.folder / "out.pcapng"
         with self.daemon() as h:
             h.flow("trace", ALL, name="all")
-            with subprocess.Popen([str(homard.HOMARDCTL), "--socket", h.socket_path, "capture",
-                                   "all", "-w", str(out)], stdin=subprocess.DEVNULL,
-                                  stderr=subprocess.PIPE) as process:
+            with homard.popen([str(homard.HOMARDCTL), "--socket", h.socket_path, "capture",
+                               "all", "-w", str(out)], stdin=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE) as process:
                 homard.until(lambda: [f["status"] for f in h.call("flow.list")] == ["active"] * 2,
                              what="capture to connect its flow")
                 h.call("device.start", device="trace")

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 
+import homard
 import test_testpmd_dag as card
 from test_testpmd_dag import expect
 
@@ -43,7 +44,7 @@ class Primary:
         self.eal = ["-d", driver, "--no-pci", "--no-telemetry", "--file-prefix", "homard"]
         self.log = folder / "testpmd.log"
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
+            self.process = homard.popen(
                 ["stdbuf", "-oL", "dpdk-testpmd"] + self.eal + ["-l", "0,1", "--huge-dir", str(folder / "huge"), "--vdev", device] +
                 ["--", "-i", "--forward-mode=rxonly", "--no-flush-rx", "--total-num-mbufs=8192", "--no-mlockall"],
                 stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
