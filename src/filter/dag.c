@@ -4,26 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "filter/finder.h"
 #include "filter/grow.h"
 
 #define NONE UINT32_MAX
 
 /* --- equal nodes are one --- */
-
-static uint32_t hash_bytes(const void *at, size_t n, uint32_t seed)
-{
-	uint64_t h = seed, word;
-
-	for (size_t i = 0; i < n; i += 4) {
-		uint32_t four;
-
-		memcpy(&four, (const uint8_t *)at + i, 4);
-		word = four;
-		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-		h ^= h >> 29;
-	}
-	return (uint32_t)(h ^ h >> 32);
-}
 
 static const void *key_of(const struct hm_dag *d, const struct hm_node *n, size_t *size)
 {
@@ -46,7 +32,7 @@ static bool rehash(struct hm_dag *d)
 	for (uint32_t i = 0; i < d->n_nodes; i++) {
 		size_t size;
 		const void *key = key_of(d, &d->nodes[i], &size);
-		uint32_t at = hash_bytes(key, size, d->nodes[i].op) & (n - 1);
+		uint32_t at = hm_hash_bytes(key, size, d->nodes[i].op) & (n - 1);
 
 		while (buckets[at] != NONE)
 			at = (at + 1) & (n - 1);
@@ -66,7 +52,7 @@ static uint32_t intern(struct hm_dag *d, enum hm_op op, const void *key, size_t 
 
 	if (2 * (d->n_nodes + 1) > d->n_buckets && !rehash(d))
 		return NONE;
-	for (at = hash_bytes(key, size, op) & (d->n_buckets - 1); d->buckets[at] != NONE;
+	for (at = hm_hash_bytes(key, size, op) & (d->n_buckets - 1); d->buckets[at] != NONE;
 	     at = (at + 1) & (d->n_buckets - 1)) {
 		const struct hm_node *other = &d->nodes[d->buckets[at]];
 		size_t other_size;

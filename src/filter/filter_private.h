@@ -7,6 +7,7 @@
 #include "filter/classes.h"
 #include "filter/dag.h"
 #include "filter/filter.h"
+#include "filter/finder.h"
 
 /* libpcap's compiled program: the last word on what an expression means. */
 struct hm_bpf {
@@ -83,8 +84,9 @@ struct hm_filter_index {
 	uint32_t n_views, room_views, n_lanes, room_lanes, room_suspect_lanes, n_suspect_lanes;
 	struct hm_index_view *views;
 	struct hm_index_lane *lanes;
-	struct hm_question *questions; // by predicate
-	struct hm_suspect *suspects;   // by root
+	struct hm_finder find_view, find_lane; // while it is built
+	struct hm_question *questions;         // by predicate
+	struct hm_suspect *suspects;           // by root
 	uint32_t *suspect_lanes;
 	struct hm_match *matches; // by node
 	uint32_t n_compares, n_always;

@@ -37,25 +37,29 @@ static bool take_filters(struct hm_filter_index *x, struct hm_filter *const *fil
 
 static uint32_t find_view(struct hm_filter_index *x, const struct hm_view *view)
 {
-	for (uint32_t i = 0; i < x->n_views; i++)
-		if (memcmp(&x->views[i].view, view, sizeof(*view)) == 0)
-			return i;
+	const struct hm_keyed views = {x->views, x->n_views, sizeof(*x->views), sizeof(*view)};
+	uint32_t *place = hm_finder_place(&x->find_view, &views, view);
+
+	if (!place || *place != HM_NOT_FOUND)
+		return place ? *place : HM_NOT_FOUND;
 	if (!hm_grow(&x->views, x->n_views, &x->room_views, sizeof(*x->views)))
-		return UINT32_MAX;
+		return HM_NOT_FOUND;
 	x->views[x->n_views] =
 		(struct hm_index_view){.view = *view, .guards = x->n_views * HM_GUARDS};
-	return x->n_views++;
+	return *place = x->n_views++;
 }
 
 static uint32_t find_lane(struct hm_filter_index *x, const struct hm_lane *lane, uint32_t view)
 {
-	for (uint32_t i = 0; i < x->n_lanes; i++)
-		if (memcmp(&x->lanes[i].lane, lane, sizeof(*lane)) == 0)
-			return i;
+	const struct hm_keyed lanes = {x->lanes, x->n_lanes, sizeof(*x->lanes), sizeof(*lane)};
+	uint32_t *place = hm_finder_place(&x->find_lane, &lanes, lane);
+
+	if (!place || *place != HM_NOT_FOUND)
+		return place ? *place : HM_NOT_FOUND;
 	if (!hm_grow(&x->lanes, x->n_lanes, &x->room_lanes, sizeof(*x->lanes)))
-		return UINT32_MAX;
+		return HM_NOT_FOUND;
 	x->lanes[x->n_lanes] = (struct hm_index_lane){*lane, view};
-	return x->n_lanes++;
+	return *place = x->n_lanes++;
 }
 
 static bool fill_question(struct hm_filter_index *x, const struct hm_predicate *p,
@@ -68,11 +72,11 @@ static bool fill_question(struct hm_filter_index *x, const struct hm_predicate *
 				  .mask = p->high,
 				  .number = p->low,
 				  .view = view};
-	if (view == UINT32_MAX)
+	if (view == HM_NOT_FOUND)
 		return false;
 	q->at = p->kind == HM_IS_COMPARE ? find_lane(x, &p->lane, view)
 					 : x->views[view].guards + p->guard;
-	return q->at != UINT32_MAX;
+	return q->at != HM_NOT_FOUND;
 }
 
 static bool fill_questions(struct hm_filter_index *x)
@@ -109,21 +113,53 @@ static struct hm_item make_item(const struct hm_predicate *p, uint32_t node, uin
 	return item;
 }
 
+/* The predicates' nodes, sorted by view and kind: those of one are at node[start[k] .. start[k + 1]). */
+struct leaves {
+	uint32_t *start, *node;
+	struct hm_item *items; // room for those of one
+};
+
+static uint32_t group_of(uint32_t view, uint32_t kind)
+{
+	return view * HM_PREDICATE_KINDS + kind;
+}
+
+static bool sort_leaves(const struct hm_filter_index *x, struct leaves *l)
+{
+	uint32_t n = x->n_views * HM_PREDICATE_KINDS;
+
+	l->start = calloc(n + 2, sizeof(*l->start));
+	l->node = malloc((x->dag.n_predicates + 1) * sizeof(*l->node));
+	l->items = malloc((x->dag.n_predicates + 1) * sizeof(*l->items));
+	if (!l->start || !l->node || !l->items)
+		return false;
+	// each group's count goes two places up, so that filling it moves start[] to where it belongs
+	for (uint32_t i = 0; i < x->dag.n_predicates; i++)
+		l->start[group_of(x->questions[i].view, x->questions[i].kind) + 2]++;
+	for (uint32_t k = 2; k < n + 2; k++)
+		l->start[k] += l->start[k - 1];
+	for (uint32_t i = 0; i < x->dag.n_nodes; i++) {
+		const struct hm_question *q = &x->questions[x->dag.nodes[i].children];
+
+		if (x->dag.nodes[i].op == HM_LEAF)
+			l->node[l->start[group_of(q->view, q->kind) + 1]++] = i;
+	}
+	return true;
+}
+
 /* Collects the items of one kind and view. */
 static uint32_t collect(const struct hm_filter_index *x, enum hm_predicate_kind kind, uint32_t view,
-			struct hm_item *items)
+			const struct leaves *l)
 {
-	uint32_t n = 0;
+	const uint32_t *start = &l->start[group_of(view, kind)];
 
-	for (uint32_t i = 0; i < x->dag.n_nodes; i++) {
-		const struct hm_node *node = &x->dag.nodes[i];
+	for (uint32_t i = start[0]; i < start[1]; i++) {
+		uint32_t predicate = x->dag.nodes[l->node[i]].children;
 
-		if (node->op == HM_LEAF && x->questions[node->children].kind == kind &&
-		    x->questions[node->children].view == view)
-			items[n++] = make_item(&x->dag.predicates[node->children], i,
-					       x->questions[node->children].at);
+		l->items[i - start[0]] = make_item(&x->dag.predicates[predicate], l->node[i],
+						   x->questions[predicate].at);
 	}
-	return n;
+	return start[1] - start[0];
 }
 
 static bool build_protocols(struct hm_index_view *v, const struct hm_item *items, uint32_t n,
@@ -146,26 +182,29 @@ static bool build_protocols(struct hm_index_view *v, const struct hm_item *items
 	return good;
 }
 
-static bool build_view(struct hm_filter_index *x, uint32_t view, struct hm_item *items)
+static bool build_view(struct hm_filter_index *x, uint32_t view, const struct leaves *leaves)
 {
 	struct hm_index_view *v = &x->views[view];
+	struct hm_item *items = leaves->items;
 	struct hm_lists *l = &x->lists;
 
-	return hm_ports_build(&v->ports, items, collect(x, HM_IS_PORT, view, items), l) &&
-	       hm_trie_build(&v->ipv4, items, collect(x, HM_IS_ADDR4, view, items), l) &&
-	       hm_prefixes_build(&v->ipv6, items, collect(x, HM_IS_ADDR6, view, items), l) &&
-	       hm_prefixes_build(&v->mac, items, collect(x, HM_IS_MAC, view, items), l) &&
-	       build_protocols(v, items, collect(x, HM_IS_PROTO, view, items), l);
+	return hm_ports_build(&v->ports, items, collect(x, HM_IS_PORT, view, leaves), l) &&
+	       hm_trie_build(&v->ipv4, items, collect(x, HM_IS_ADDR4, view, leaves), l) &&
+	       hm_prefixes_build(&v->ipv6, items, collect(x, HM_IS_ADDR6, view, leaves), l) &&
+	       hm_prefixes_build(&v->mac, items, collect(x, HM_IS_MAC, view, leaves), l) &&
+	       build_protocols(v, items, collect(x, HM_IS_PROTO, view, leaves), l);
 }
 
 static bool build_fields(struct hm_filter_index *x)
 {
-	struct hm_item *items = malloc((x->dag.n_predicates + 1) * sizeof(*items));
-	bool good = items != NULL;
+	struct leaves leaves = {0};
+	bool good = sort_leaves(x, &leaves);
 
 	for (uint32_t v = 0; v < x->n_views && good; v++)
-		good = build_view(x, v, items);
-	free(items);
+		good = build_view(x, v, &leaves);
+	free(leaves.start);
+	free(leaves.node);
+	free(leaves.items);
 	return good && hm_lists_finish(&x->lists);
 }
 
@@ -182,7 +221,8 @@ static bool fill_suspect(struct hm_filter_index *x, const struct hm_filter *f, s
 		if (p->kind != HM_IS_COMPARE || p->lane.base == HM_LANE_LENGTH)
 			continue;
 		lane = find_lane(x, &p->lane, view);
-		if (!hm_grow(&x->suspect_lanes, x->n_suspect_lanes, &x->room_suspect_lanes,
+		if (lane == HM_NOT_FOUND ||
+		    !hm_grow(&x->suspect_lanes, x->n_suspect_lanes, &x->room_suspect_lanes,
 			     sizeof(*x->suspect_lanes)))
 			return false;
 		x->suspect_lanes[x->n_suspect_lanes++] = lane;
@@ -313,6 +353,8 @@ void hm_filter_index_unref(struct hm_filter_index *index)
 	}
 	hm_lists_free(&index->lists);
 	hm_dag_free(&index->dag);
+	free(index->find_view.buckets);
+	free(index->find_lane.buckets);
 	free(index->views);
 	free(index->lanes);
 	free(index->questions);

@@ -53,6 +53,7 @@ enum hm_predicate_kind {
 	HM_IS_PORT,    // .low to .high
 	HM_IS_MAC,     // .address
 	HM_IS_COMPARE, // (.lane & .high) compared with .low
+	HM_PREDICATE_KINDS
 };
 
 /* Where a lane's values come from. */
