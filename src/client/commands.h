@@ -24,7 +24,7 @@ struct hm_command {
 };
 
 /* Each ends with a row without words. */
-extern const struct hm_command hm_commands_daemon[], hm_commands_flow[];
+extern const struct hm_command hm_commands_daemon[], hm_commands_netflow[], hm_commands_flow[];
 
 /* Prints `homardctl: sentence` for an error of the conversation; the exit code for it. */
 int hm_ctl_failed(struct hm_ctl *ctl, const struct hm_error *err);

@@ -81,11 +81,6 @@ static int functions(struct hm_ctl *ctl, int argc, char **argv)
 	return hm_ctl_call(ctl, "function.info", json_pack("{s:s}", "function", argv[0]), NULL);
 }
 
-static int netflow(struct hm_ctl *ctl, int argc, char **argv)
-{
-	return hm_ctl_call(ctl, "netflow.stats", NULL, NULL);
-}
-
 static int reload(struct hm_ctl *ctl, int argc, char **argv)
 {
 	return hm_ctl_call(ctl, "config.reload", NULL, NULL);
@@ -124,7 +119,6 @@ const struct hm_command hm_commands_daemon[] = {
 	{"device stop", "DEVICE", 1, 1, device_stop, "stops a device"},
 	{"functions", "[FUNCTION]", 0, 1, functions,
 	 "all functions, or arguments and results of one"},
-	{"netflow", "", 0, 0, netflow, "flow records made, sent and lost, and the collectors"},
 	{"ledger", "", 0, 0, hm_ctl_ledger,
 	 "where every packet and flow record went\n"
 	 "Each line is a sum; exit code 1 if one of them does not balance.\n"},

@@ -26,8 +26,8 @@ static const struct hm_command capture_commands[] = {
 	{0},
 };
 
-static const struct hm_command *const tables[] = {hm_commands_daemon, hm_commands_flow,
-						  capture_commands};
+static const struct hm_command *const tables[] = {hm_commands_daemon, hm_commands_netflow,
+						  hm_commands_flow, capture_commands};
 #define N_TABLES (sizeof(tables) / sizeof(tables[0]))
 
 /* --- help --- */

@@ -4,50 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/commands.h"
 #include "client/print.h"
+#include "client/repeat.h"
 
 struct watch {
 	struct hm_ctl *ctl;
 	json_t *flow;
-	double interval_s;
-	unsigned long count; // 0: for ever
-	json_t *units;       // of each function's result: {"PKT_COUNTER": "packets"}
-	json_t *before;      // the last reading
-	double before_s;
+	json_t *units;  // of each function's result: {"PKT_COUNTER": "packets"}
+	json_t *before; // the last reading
 };
-
-static double now_s(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int parse_options(struct watch *w, int argc, char **argv)
-{
-	for (int i = 1; i < argc; i += 2) {
-		char *end = NULL;
-		bool interval = strcmp(argv[i], "--interval") == 0;
-		if (!interval && strcmp(argv[i], "--count") != 0)
-			return hm_ctl_usage(w->ctl, "unknown option %s", argv[i]);
-		if (i + 1 == argc)
-			return hm_ctl_usage(w->ctl, "%s needs a value", argv[i]);
-		if (interval)
-			w->interval_s = strtod(argv[i + 1], &end);
-		else
-			w->count = strtoul(argv[i + 1], &end, 10);
-		if (end == argv[i + 1] || *end || argv[i + 1][0] == '-')
-			return hm_ctl_usage(w->ctl, "%s %s: must be a number", argv[i],
-					    argv[i + 1]);
-	}
-	if (!(w->interval_s >= 0.1 && w->interval_s <= 3600))
-		return hm_ctl_usage(w->ctl, "--interval must be 0.1 to 3600 seconds");
-	return HM_EXIT_OK;
-}
 
 /* The unit of a function's (first) result; asked once. */
 static const char *unit_of(struct watch *w, const char *function)
@@ -111,10 +79,10 @@ static void print_reading(struct watch *w, const json_t *now, double seconds)
 }
 
 /* One reading; the first of all is only remembered, since a rate needs two. */
-static int read_once(struct watch *w)
+static int read_once(void *arg, double seconds)
 {
+	struct watch *w = arg;
 	struct hm_error err = {0};
-	double at_s = now_s();
 	json_t *now = hm_client_call(w->ctl->client, "flow.read",
 				     json_pack("{s:O}", "flow", w->flow), &err);
 	if (!now)
@@ -122,37 +90,26 @@ static int read_once(struct watch *w)
 	if (w->ctl->json)
 		hm_ctl_print_json(now);
 	else if (w->before)
-		print_reading(w, now, at_s - w->before_s);
+		print_reading(w, now, seconds);
 	json_decref(w->before);
 	w->before = now;
-	w->before_s = at_s;
 	return ferror(stdout) ? HM_EXIT_ERROR : HM_EXIT_OK;
-}
-
-static void wait_until(double at_s)
-{
-	double left = at_s - now_s();
-	struct timespec t = {.tv_sec = left > 0 ? (time_t)left : 0};
-	if (left > 0)
-		t.tv_nsec = (long)((left - (double)t.tv_sec) * 1e9);
-	nanosleep(&t, NULL);
 }
 
 int hm_ctl_watch(struct hm_ctl *ctl, int argc, char **argv)
 {
-	struct watch w = {.ctl = ctl, .interval_s = 1};
-	int code = parse_options(&w, argc, argv);
-	if (code != HM_EXIT_OK)
-		return code;
+	struct watch w = {.ctl = ctl};
+	struct hm_repeat repeat = {.interval_s = 1};
+	for (int i = 1, n; i < argc; i += n) {
+		n = hm_repeat_option(&repeat, ctl, argc, argv, i);
+		if (n == 0)
+			return hm_ctl_usage(ctl, "unknown option %s", argv[i]);
+		if (n < 0)
+			return HM_EXIT_USAGE;
+	}
 	w.flow = hm_ctl_which(argv[0]);
 	w.units = json_object();
-	unsigned long readings = w.count ? w.count + !ctl->json : 0;
-	double next_s = now_s();
-	for (unsigned long i = 0; (readings == 0 || i < readings) && code == HM_EXIT_OK; i++) {
-		wait_until(next_s);
-		code = read_once(&w);
-		next_s += w.interval_s;
-	}
+	int code = hm_repeat(&repeat, ctl->json ? 0 : 1, read_once, &w);
 	json_decref(w.flow);
 	json_decref(w.units);
 	json_decref(w.before);

@@ -99,6 +99,23 @@ static const struct hm_key sample_params[] = {
 	 .help = "one batch of so many is timed on each worker; 0: none"},
 	{0},
 };
+static const struct hm_key cache_params[] = {
+	FLOW,
+	FUNCTION(false,
+		 "its FLOW_REPORT, by number; by name it is found if the flow has one of it"),
+	{.name = "top",
+	 .type = HM_KEY_INT,
+	 .min = 0,
+	 .max = 1000,
+	 .fallback = "10",
+	 .help = "how many of the largest records are told"},
+	{.name = "by",
+	 .type = HM_KEY_CHOICE,
+	 .choices = "bytes|packets",
+	 .fallback = "\"bytes\"",
+	 .help = "which are the largest"},
+	{0},
+};
 static const struct hm_key no_params[] = {
 	{0},
 };
@@ -375,6 +392,32 @@ static void flow_list(struct hm_call *c, const json_t *params)
 	hm_call_result(c, hm_flow_list(c->peer->control->engine));
 }
 
+/* --- the open records of a flow cache --- */
+
+static void cache_answer(void *arg, json_t *result, const struct hm_error *err)
+{
+	if (err)
+		hm_call_fail(arg, err);
+	else
+		hm_call_result(arg, result);
+}
+
+static void netflow_cache(struct hm_call *c, const json_t *params)
+{
+	struct hm_flow *f = find_own_flow(c, params);
+	json_t *which = json_object_get(params, "function"), *top = json_object_get(params, "top");
+	const char *by = json_string_value(json_object_get(params, "by"));
+	if (!f)
+		return;
+	json_t *question =
+		json_pack("{s:I, s:s}", "top", top ? json_integer_value(top) : (json_int_t)10, "by",
+			  by ? by : "bytes");
+	which = which ? json_incref(which) : json_string("FLOW_REPORT");
+	hm_flow_ask(f, which, question, cache_answer, c);
+	json_decref(which);
+	json_decref(question);
+}
+
 static void explain(struct hm_call *c, const json_t *params)
 {
 	const json_t *which = json_object_get(params, "flow");
@@ -426,6 +469,8 @@ const struct hm_method hm_methods_flow[] = {
 	 "changes what a flow may cost, and its priority"},
 	{"flow.close", HM_ROLE_READER, flow_params, flow_close, "ends a flow"},
 	{"flow.list", HM_ROLE_READER, no_params, flow_list, "all flows"},
+	{"netflow.cache", HM_ROLE_READER, cache_params, netflow_cache,
+	 "the open records of a flow cache: how old they are, and the largest"},
 	{"explain", HM_ROLE_READER, explain_params, explain,
 	 "where each function runs, which flows share it, and what it costs"},
 	{"explain.sample", HM_ROLE_ADMINISTRATOR, sample_params, explain_sample,

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/answer.h"
 #include "core/config.h"
 #include "core/error.h"
 
@@ -91,6 +92,10 @@ void hm_flow_close_client(struct hm_engine *e, uint64_t client);
  */
 json_t *hm_flow_read(struct hm_flow *f, const json_t *which, struct hm_error *err);
 int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err);
+/* Asks a function something that its workers find out; answered at once if that is refused: 6143, 6147. The
+ * answer is one JSON object, or an error. */
+void hm_flow_ask(struct hm_flow *f, const json_t *which, const json_t *question,
+		 hm_answer_cb answer, void *arg);
 json_t *hm_flow_info(struct hm_flow *f);
 json_t *hm_flow_list(struct hm_engine *e);
 /* The descriptor of a function's packet ring (stays the ring's), and what it is; -1 with err. */

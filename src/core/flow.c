@@ -367,6 +367,21 @@ int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err)
 	return 0;
 }
 
+void hm_flow_ask(struct hm_flow *f, const json_t *which, const json_t *question,
+		 hm_answer_cb answer, void *arg)
+{
+	struct hm_error err;
+	struct hm_instance *in = find_running(f, which, &err);
+	int r = in ? 0 : -EINVAL;
+
+	if (in && !in->fn->ask)
+		r = hm_error_set(&err, -EINVAL, 6147, "%s has no flow cache", in->fn->name);
+	else if (in)
+		r = in->fn->ask(in->conf, question, answer, arg, &err);
+	if (r < 0)
+		answer(arg, NULL, &err);
+}
+
 static const char *status_of(const struct hm_flow *f)
 {
 	static const char *const names[] = {"init",   "connecting", "active",

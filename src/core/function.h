@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/answer.h"
 #include "core/batch.h"
 #include "core/error.h"
 #include "core/timespan.h"
@@ -170,6 +171,10 @@ struct hm_function {
 	void (*closing)(void *conf);    // the flow begins to close: stop waiting for anybody
 	json_t *(*stats)(const void *conf, void *const *cores,
 			 unsigned n); // more keys for flow.read, may be NULL
+	/* A question that takes a while, since the workers look for the answer: it comes from a later poll(), or
+	 * from conf_fini(). A negative errno with err: refused at once. */
+	int (*ask)(void *conf, const json_t *question, hm_answer_cb answer, void *arg,
+		   struct hm_error *err);
 	/* What it filters, what it searches. With one of these and neither process nor transform the packets that
 	 * match go on, and the program asks for all filters and patterns at once. */
 	struct hm_filter *(*filter)(const void *conf);

@@ -17,6 +17,7 @@
 #include "netflow/cache.h"
 #include "netflow/exporter.h"
 #include "netflow/options.h"
+#include "netflow/survey.h"
 
 #define RING_RECORDS 65536
 #define NS_A_S       UINT64_C(1000000000)
@@ -38,7 +39,8 @@ enum { ARG_RECORD_TYPE, ARG_TRANSPORT, ARG_KEY_TEMPLATE, ARG_RECORD_TEMPLATE, AR
 struct lane {
 	struct rte_ring *ring; // of struct hm_flow_record, single producer and consumer
 	size_t ring_bytes;
-	struct hm_cache *cache;   // the worker's
+	struct hm_cache *cache; // the worker's
+	struct hm_survey_lane *survey;
 	struct hm_shortfall lost; // directions that found the ring full; written by the worker
 	uint64_t taken;           // directions moved on; written by the control core
 };
@@ -48,6 +50,7 @@ struct report {
 	unsigned n_exporters;
 	struct hm_exporter *exporter[HM_EXPORTERS_MAX];
 	struct lane lane[HM_WORKERS_MAX];
+	struct hm_surveyor *surveyor;
 	char device[64];
 };
 
@@ -145,6 +148,7 @@ static void tick(void *state, uint64_t now_ns)
 	struct report_core *core = state;
 
 	hm_cache_expire(core->lane->cache, now_ns, room(core, TICK_BUDGET));
+	hm_survey_step(core->lane->survey, now_ns);
 	publish(core);
 }
 
@@ -200,7 +204,20 @@ static unsigned poll_report(void *state, uint64_t now_ns)
 		work += move_records(r, &r->lane[i], now);
 	for (unsigned i = 0; i < r->n_exporters; i++)
 		work += hm_exporter_poll(r->exporter[i], now);
+	hm_surveyor_poll(r->surveyor, now);
 	return work;
+}
+
+/* {"top": N, "by": "bytes" or "packets"}, checked by whoever asks. */
+static int ask(void *state, const json_t *question, hm_answer_cb answer, void *arg,
+	       struct hm_error *err)
+{
+	struct report *r = ((struct report_conf *)state)->report;
+	const char *by = json_string_value(json_object_get(question, "by"));
+
+	return hm_surveyor_ask(r->surveyor,
+			       (unsigned)json_integer_value(json_object_get(question, "top")),
+			       !by || strcmp(by, "bytes") == 0, answer, arg, err);
 }
 
 static bool is_idle(const void *state)
@@ -404,6 +421,7 @@ static void conf_fini(void *state)
 		return;
 	for (unsigned i = 0; i < r->n_exporters; i++)
 		hm_exporter_destroy(r->exporter[i]);
+	hm_surveyor_destroy(r->surveyor);
 	for (unsigned i = 0; i < HM_WORKERS_MAX; i++) {
 		hm_cache_destroy(r->lane[i].cache);
 		hm_pages_unmap(r->lane[i].ring, r->lane[i].ring_bytes);
@@ -443,6 +461,9 @@ static int conf_init(void *state, const union hm_value *args, const struct hm_ap
 		return r;
 	conf->report = calloc(1, sizeof(*conf->report));
 	if (!conf->report)
+		goto no_memory;
+	conf->report->surveyor = hm_surveyor_create(HM_WORKERS_MAX);
+	if (!conf->report->surveyor)
 		goto no_memory;
 	conf->report->lossless = ctx->lossless;
 	snprintf(conf->report->device, sizeof(conf->report->device), "%s", ctx->device);
@@ -503,6 +524,7 @@ static int core_init(void *state, const struct hm_core_ctx *ctx, struct hm_error
 		return hm_error_set(err, -errno, MAPID_MEM_ALLOCATION_ERROR,
 				    "no memory for a flow cache of %u entries (%zu MiB)",
 				    cache.entries, hm_cache_bytes(cache.entries) >> 20);
+	lane->survey = hm_surveyor_lane(conf->report->surveyor, ctx->worker, lane->cache);
 	core->lane = lane;
 	return 0;
 }
@@ -547,6 +569,7 @@ static const struct hm_function flow_report = {
 	.poll = poll_report,
 	.idle = is_idle,
 	.stats = stats,
+	.ask = ask,
 	.process = process,
 	.ready = ready,
 	.tick = tick,

@@ -502,6 +502,19 @@ bool hm_cache_drain(struct hm_cache *c, unsigned max)
 	return hm_table_used(&c->table) == 0;
 }
 
+uint32_t hm_cache_walk(const struct hm_cache *c, uint32_t from, unsigned n,
+		       void (*see)(void *arg, const struct hm_flow_record *r), void *arg)
+{
+	uint32_t end = c->table.header->fresh, i = from > 0 ? from : 1;
+
+	for (; i < end && n > 0; i++, n--) {
+		const struct hm_flow_record *r = record_at(c, i);
+		if (r->key.version != 0 && hm_flow_directions(r) > 0)
+			see(arg, r);
+	}
+	return i < end ? i : 0;
+}
+
 /* --- cold --- */
 
 size_t hm_cache_bytes(uint32_t entries)

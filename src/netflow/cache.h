@@ -57,6 +57,10 @@ void hm_cache_add(struct hm_cache *c, const struct hm_batch *b, uint64_t in);
 void hm_cache_expire(struct hm_cache *c, uint64_t now_ns, unsigned budget);
 /* Hands out up to `max` entries, whatever their age, as HM_END_FORCED; true: the cache is empty. */
 bool hm_cache_drain(struct hm_cache *c, unsigned max);
+/* Shows the open records at no more than `n` places from place `from` on, the worker's as all of
+ * these; where to go on, 0: that was the last place. A walk begins at 0. */
+uint32_t hm_cache_walk(const struct hm_cache *c, uint32_t from, unsigned n,
+		       void (*see)(void *arg, const struct hm_flow_record *r), void *arg);
 
 const struct hm_cache_counts *hm_cache_counts(const struct hm_cache *c);
 uint32_t hm_cache_used(const struct hm_cache *c);

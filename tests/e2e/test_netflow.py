@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Exporters of the whole appliance: several formats at once, collectors that are dead, that are killed and come
 back, that keep the line and read nothing. The ledger of flow records always balances, and nobody waits."""
+import json
 import pathlib
 import shutil
 import socket
@@ -160,6 +161,35 @@ class Netflow(unittest.TestCase):
             length = struct.unpack_from("!H", data, at + 2)[0]
             yield data[at:at + length]
             at += length
+
+    def test_open_records_are_shown(self):
+        collector = UdpCollector()
+        exporters = [{"host": "127.0.0.1", "port": collector.port}]
+        config = self.config(exporters, loop=0, pace="realtime")
+        config["netflow"][0].update(active_timeout_s=600, inactive_timeout_s=600)
+        for workers in (1, 2):
+            config["devices"][0]["queues"] = workers
+            with Homard(config, workers=workers) as h:
+                homard.until(lambda: h.call("netflow.stats")[0]["entries"] > 100)
+                cache = h.call("netflow.cache", flow="netflow0", top=7, by="packets")
+                weights = [sum(r["packets"]) for r in cache["top"]]
+                self.assertEqual(len(weights), 7)
+                self.assertEqual(weights, sorted(weights, reverse=True))
+                self.assertGreater(weights[0], 1)
+                self.assertEqual(sum(cache["ages"]), cache["records"])
+                self.assertEqual(sum(cache["idle"]), cache["records"])
+                self.assertLessEqual(cache["records"], h.call("netflow.stats")[0]["entries"])
+                self.assertGreater(cache["records"], 100)
+                out = homard.ctl(h, "flows", "top", "netflow0", "--top", "3")
+                self.assertEqual(len(out.splitlines()), 5, out)
+                shown = json.loads(homard.ctl(h, "--json", "flows", "top", "--by", "packets", "--top", "1"))
+                self.assertGreaterEqual(sum(shown[0]["top"][0]["packets"]), weights[0])
+                out = homard.ctl(h, "netflow", "--interval", "0.2")
+                self.assertRegex(out, r"[0-9.]+ k?packets/s, [0-9.]+ [kM]?bit/s, .*of 16384 records")
+                self.assertIn("udp 127.0.0.1:%d" % collector.port, out)
+                homard.ctl(h, "flows", "top", "nobody", code=1)
+                homard.ctl(h, "flows", "top", "--top", "0", code=2)
+        collector.close()
 
     def test_tcp_collector_killed_and_restarted_again_and_again(self):
         collector = TcpCollector()

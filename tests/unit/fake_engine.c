@@ -436,6 +436,21 @@ int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err)
 	return 0;
 }
 
+void hm_flow_ask(struct hm_flow *f, const json_t *which, const json_t *question, hm_answer_cb tell,
+		 void *arg)
+{
+	struct hm_error err;
+
+	if (!find_function(f, which, &err))
+		tell(arg, NULL, &err);
+	else
+		tell(arg,
+		     json_pack("{s:i, s:i, s:i, s:[i], s:[i,i], s:[i,i], s:[]}", "records", 0,
+			       "packets", 0, "bytes", 0, "below_s", 1, "ages", 0, 0, "idle", 0, 0,
+			       "top"),
+		     NULL);
+}
+
 json_t *hm_flow_info(struct hm_flow *f)
 {
 	json_t *info = json_pack("{s:I, s:s, s:s, s:s, s:I, s:b, s:o}", "flow", (json_int_t)f->id,
