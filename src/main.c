@@ -10,6 +10,7 @@
 
 #include "control/config.h"
 #include "control/loop.h"
+#include "control/mapi_conf.h"
 #include "core/eal.h"
 #include "core/engine.h"
 #include "core/search.h"
@@ -17,6 +18,7 @@
 
 static const char usage[] =
 	"usage: homardd --config FILE [--check] [--json]\n"
+	"       homardd --mapi-conf FILE [--output FILE]\n"
 	"       homardd --help | --version\n"
 	"\n"
 	"The homard monitoring appliance: takes packets through DPDK, runs the configured\n"
@@ -25,6 +27,11 @@ static const char usage[] =
 	"  -c, --config FILE  the configuration (docs/configuration.md, config/ has samples)\n"
 	"      --check        read the configuration, print what would be started, start nothing\n"
 	"      --json         with --check: print it as JSON\n"
+	"      --mapi-conf FILE\n"
+	"                     print a mapi.conf of the original MAPI as a configuration for "
+	"homard, and\n"
+	"                     on standard error what of it has no equivalent; start nothing\n"
+	"      --output FILE  with --mapi-conf: into this file, which must not exist\n"
 	"  -h, --help         this text\n"
 	"  -V, --version      version of homard, DPDK and Hyperscan\n"
 	"\n"
@@ -34,16 +41,40 @@ static const char usage[] =
 
 struct options {
 	const char *config;
+	const char *mapi_conf, *output;
 	bool check, json;
 };
+
+static int wrong_usage(const char *text)
+{
+	fprintf(stderr, "homardd: %s\n", text);
+	return -1;
+}
+
+/* Which options go together. */
+static int check_options(const struct options *o)
+{
+	if (o->mapi_conf && (o->config || o->check || o->json))
+		return wrong_usage("--mapi-conf goes with --output only");
+	if (o->output && !o->mapi_conf)
+		return wrong_usage("--output is for --mapi-conf");
+	if (!o->config && !o->mapi_conf)
+		return wrong_usage("--config FILE is missing; config/ has samples");
+	return 0;
+}
 
 /* 0: go on; else exit with the status in *status. */
 static int read_options(int argc, char **argv, struct options *o, int *status)
 {
 	static const struct option known[] = {
-		{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-		{"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},      {0},
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 'k'},
+		{"json", no_argument, NULL, 'j'},
+		{"mapi-conf", required_argument, NULL, 'm'},
+		{"output", required_argument, NULL, 'o'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{0},
 	};
 	int c;
 
@@ -58,6 +89,12 @@ static int read_options(int argc, char **argv, struct options *o, int *status)
 			break;
 		case 'j':
 			o->json = true;
+			break;
+		case 'm':
+			o->mapi_conf = optarg;
+			break;
+		case 'o':
+			o->output = optarg;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -77,10 +114,8 @@ static int read_options(int argc, char **argv, struct options *o, int *status)
 			argv[optind]);
 		return -1;
 	}
-	if (!o->config) {
-		fputs("homardd: --config FILE is missing; config/ has samples\n", stderr);
+	if (check_options(o) < 0)
 		return -1;
-	}
 	*status = 0;
 	return 0;
 }
@@ -192,6 +227,8 @@ int main(int argc, char **argv)
 
 	if (read_options(argc, argv, &o, &status) < 0)
 		return status;
+	if (o.mapi_conf)
+		return hm_mapi_conf_command(o.mapi_conf, o.output);
 	config = hm_config_load(o.config, &mistakes);
 	if (!config) {
 		hm_mistakes_print(&mistakes, stderr);

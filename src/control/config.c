@@ -325,20 +325,27 @@ fail:
 	return NULL;
 }
 
+char *hm_config_read(const char *path, size_t *n, struct hm_mistakes *m)
+{
+	char *text = read_all(path, n);
+	if (text)
+		return text;
+	m->file = path;
+	if (errno == EFBIG)
+		hm_mistake(m, "", "is longer than %u MiB; no configuration is so long",
+			   HM_CONFIG_BYTES_MAX >> 20);
+	else
+		hm_mistake(m, "", "cannot be read: %s", strerror(errno));
+	m->file = NULL;
+	return NULL;
+}
+
 struct hm_config *hm_config_load(const char *path, struct hm_mistakes *m)
 {
 	size_t n = 0;
-	char *text = read_all(path, &n);
-	if (!text) {
-		m->file = path;
-		if (errno == EFBIG)
-			hm_mistake(m, "", "is longer than %u MiB; no configuration is so long",
-				   HM_CONFIG_BYTES_MAX >> 20);
-		else
-			hm_mistake(m, "", "cannot be read: %s", strerror(errno));
-		m->file = NULL;
+	char *text = hm_config_read(path, &n, m);
+	if (!text)
 		return NULL;
-	}
 	struct hm_config *c = hm_config_parse(text, n, path, m);
 	free(text);
 	return c;

@@ -21,6 +21,8 @@ struct hm_config *hm_config_load(const char *path, struct hm_mistakes *m);
 /* The same from memory; `file` names it in mistakes and stands for its folder. */
 struct hm_config *hm_config_parse(const char *text, size_t n, const char *file,
 				  struct hm_mistakes *m);
+/* The text of a file, for the caller to free; NULL with a mistake in *m. */
+char *hm_config_read(const char *path, size_t *n, struct hm_mistakes *m);
 void hm_config_free(struct hm_config *c); // NULL is allowed
 
 /* For hm_mistakes.check_function: the function is there and takes these arguments. Any thread. */
