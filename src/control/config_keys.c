@@ -176,6 +176,21 @@ const struct hm_key hm_search_keys[] = {
 	{0},
 };
 
+const struct hm_key hm_capture_keys[] = {
+	{.name = "dir",
+	 .type = HM_KEY_STRING,
+	 .min = 0,
+	 .max = 4000,
+	 .pattern = "^(/.*)?$",
+	 .shape = "an absolute path, or empty",
+	 .fallback = "\"\"",
+	 .help = "folder below which functions of the configuration and of administrators make "
+		 "files; never made itself, so that a disk that is not mounted is an error; empty: "
+		 "only clients' own files are written",
+	 .HM_KEY_AT(struct hm_capture_config, dir)},
+	{0},
+};
+
 const struct hm_key hm_device_keys[] = {
 	{.name = "name",
 	 .type = HM_KEY_STRING,
@@ -514,6 +529,11 @@ const struct hm_key hm_config_keys[] = {
 	 .keys = hm_search_keys,
 	 .help = "how strings and regular expressions are compiled",
 	 .HM_KEY_AT(struct hm_config, search)},
+	{.name = "capture",
+	 .type = HM_KEY_OBJECT,
+	 .keys = hm_capture_keys,
+	 .help = "files that functions write",
+	 .HM_KEY_AT(struct hm_config, capture)},
 	{.name = "explain",
 	 .type = HM_KEY_OBJECT,
 	 .keys = hm_explain_keys,

@@ -8,6 +8,7 @@
 
 #include "control/rpc.h"
 #include "control/terms_keys.h"
+#include "core/function.h"
 
 #define FLOW                                                            \
 	{                                                               \
@@ -225,6 +226,33 @@ static bool refuse_priority(struct hm_call *c, const struct hm_terms *terms)
 	return true;
 }
 
+/* Nobody is to guess which descriptor is whose: none came, or one for each function that writes. */
+static bool refuse_handed(struct hm_call *c, unsigned wanted)
+{
+	const unsigned n = c->peer->handed.n;
+
+	if (n == 0 || n == wanted)
+		return false;
+	hm_call_refuse(c, HM_RPC_FAILED, json_pack("{s:i}", "mapi_errno", 6156),
+		       "%u descriptor%s came with this line; there must be %s", n,
+		       n == 1 ? "" : "s",
+		       wanted ? "none, or one for each function that writes a file" : "none");
+	return true;
+}
+
+static unsigned count_outputs(const json_t *functions)
+{
+	unsigned n = 0;
+	json_t *function;
+	size_t i;
+	json_array_foreach ((json_t *)functions, i, function) {
+		const struct hm_function *fn =
+			hm_function_find(json_string_value(json_array_get(function, 0)));
+		n += fn && hm_function_has_output(fn);
+	}
+	return n;
+}
+
 static void flow_create(struct hm_call *c, const json_t *params)
 {
 	struct hm_control *control = c->peer->control;
@@ -232,7 +260,8 @@ static void flow_create(struct hm_call *c, const json_t *params)
 	struct hm_terms terms = {0};
 	struct hm_error err = {0};
 	hm_keys_fill(create_params, params, &terms); // nothing in it takes memory
-	if (refuse_stopping(c) || refuse_priority(c, &terms))
+	if (refuse_stopping(c) || refuse_priority(c, &terms) ||
+	    refuse_handed(c, count_outputs(json_object_get(params, "functions"))))
 		return;
 	if (json_is_true(json_object_get(params, "persistent")))
 		owner.client = 0;
@@ -256,7 +285,8 @@ static void flow_create(struct hm_call *c, const json_t *params)
 	}
 	++*n;
 	hm_flow_set_terms(f, &terms);
-	if (hm_flow_apply_all(f, json_object_get(params, "functions"), "params", &err) < 0) {
+	if (hm_flow_apply_all(f, json_object_get(params, "functions"), "params", &c->peer->handed,
+			      &err) < 0) {
 		close_flow(control, f);
 		hm_call_fail(c, &err);
 	} else if (json_is_true(json_object_get(params, "connect"))) {
@@ -274,11 +304,16 @@ static void flow_apply(struct hm_call *c, const json_t *params)
 	struct hm_flow *f = refuse_stopping(c) ? NULL : find_own_flow(c, params);
 	if (!f)
 		return;
+	const char *name = json_string_value(json_object_get(params, "function"));
+	const struct hm_function *fn = hm_function_find(name);
+	if (fn && refuse_handed(c, hm_function_has_output(fn)))
+		return;
 	json_t *args = json_incref(json_object_get(params, "args"));
 	if (!args)
 		args = json_array();
-	int number = hm_flow_apply(f, json_string_value(json_object_get(params, "function")), args,
-				   &err);
+	struct hm_handed *handed = hm_handed_take(&c->peer->handed);
+	int number = hm_flow_apply(f, name, args, handed, &err);
+	hm_handed_put(handed);
 	json_decref(args);
 	if (number < 0)
 		hm_call_fail(c, &err);
@@ -457,9 +492,9 @@ static void flow_buffer(struct hm_call *c, const json_t *params)
 
 const struct hm_method hm_methods_flow[] = {
 	{"flow.create", HM_ROLE_READER, create_params, flow_create,
-	 "opens a flow on a device; with functions, and connected, if asked"},
+	 "opens a flow on a device; with functions, and connected, if asked", true},
 	{"flow.apply", HM_ROLE_READER, apply_params, flow_apply,
-	 "adds a function to a flow that is not connected yet"},
+	 "adds a function to a flow that is not connected yet", true},
 	{"flow.connect", HM_ROLE_READER, flow_params, flow_connect,
 	 "starts a flow; answers when it really sees packets"},
 	{"flow.read", HM_ROLE_READER, read_params, flow_read, "what functions have counted"},

@@ -309,6 +309,11 @@ static void serve(struct hm_peer *p, const json_t *request, struct hm_batch_answ
 			       "%s is for administrators; user %u is not one (control."
 			       "administrators in the configuration)",
 			       m->name, p->owner.uid);
+	else if (p->handed.n > 0 && (!m->takes_handed || batch))
+		hm_call_refuse(c, HM_RPC_REQUEST, json_pack("{s:i}", "mapi_errno", 6156),
+			       "%u descriptor%s came with this line, and %s takes none%s",
+			       p->handed.n, p->handed.n == 1 ? "" : "s", m->name,
+			       batch ? " in a batch" : "");
 	else
 		invoke(c, m, json_object_get(request, "params"));
 }
@@ -336,7 +341,7 @@ static void serve_batch(struct hm_peer *p, const json_t *requests)
 	batch_done(b);
 }
 
-void hm_peer_line(struct hm_peer *p, const char *line, size_t n)
+static void serve_line(struct hm_peer *p, const char *line, size_t n)
 {
 	unsigned at_line, column;
 	json_error_t where;
@@ -363,4 +368,10 @@ void hm_peer_line(struct hm_peer *p, const char *line, size_t n)
 		serve(p, request, NULL);
 	}
 	json_decref(request);
+}
+
+void hm_peer_line(struct hm_peer *p, const char *line, size_t n)
+{
+	serve_line(p, line, n);
+	hm_handed_clear(&p->handed);
 }

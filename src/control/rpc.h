@@ -16,6 +16,7 @@
 #include "control/keys.h"
 #include "core/engine.h"
 #include "core/error.h"
+#include "core/handed.h"
 
 #define HM_RPC_PROTOCOL    1  // version that hello speaks
 #define HM_RPC_NESTING_MAX 32 // levels of brackets in a request
@@ -39,6 +40,8 @@ struct hm_peer {
 	struct hm_peer *next, *prev; // in control->peers
 	struct hm_call *calls;       // not answered yet
 	unsigned n_calls, n_flows;   // n_flows: open ones that close with this connection
+	struct hm_handed_list
+		handed; // came with the line that is being served; the carrier fills it
 	/* Takes over `line` (from malloc, with its newline) and fd (-1: none). */
 	void (*send)(struct hm_peer *p, char *line, size_t n, int fd);
 	/* No more requests; what has been sent still goes out. */
@@ -60,6 +63,7 @@ struct hm_method {
 	const struct hm_key *params;
 	hm_handler handler; // answers the call, now or later
 	const char *help;   // one line
+	bool takes_handed;  // descriptors may come with it
 };
 
 /* Ends with a row without name. */
@@ -71,7 +75,7 @@ const struct hm_method *hm_method_next(const struct hm_method *m);
 void hm_peer_open(struct hm_peer *p, struct hm_control *control);
 /* Closes the peer's flows and forgets its calls. */
 void hm_peer_gone(struct hm_peer *p);
-/* Serves one line, without its newline. */
+/* Serves one line, without its newline, and gives back what came with it and nobody has taken. */
 void hm_peer_line(struct hm_peer *p, const char *line, size_t n);
 /* Answers a breach of a limit that belongs to no request, and closes. */
 void hm_peer_breach(struct hm_peer *p, int code, const char *format, ...)

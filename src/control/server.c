@@ -2,6 +2,9 @@
 /* server: see server.h. One uv_poll a client; bytes are read and written here by hand, since a
  * descriptor must travel with the first byte of its line.
  *
+ * Descriptors of a client belong to the line in which its message ends that brought them: a read stops behind the
+ * bytes that they came with (unix(7)), so that is where the bytes end that have been read by then.
+ *
  * A client is `closing` when it has sent its last line, by its own will or because it broke a
  * limit. It goes when its answers are out, or when it has not read them for HM_CLIENT_GRACE_MS. */
 #include "control/server.h"
@@ -44,6 +47,7 @@ struct client {
 	bool closing, broken, gone;
 	char *in; // a line that is not complete: `used` bytes in `room`
 	size_t used, room;
+	struct hm_handed_list handed; // came with the line that is not complete
 	struct chunk *out, **out_end;
 	size_t unread; // bytes in `out`
 };
@@ -87,6 +91,7 @@ static void free_client(uv_handle_t *h)
 	}
 	c->server->n_clients--;
 	free_server(c->server);
+	hm_handed_clear(&c->handed);
 	free(c->in);
 	free(c);
 }
@@ -250,8 +255,43 @@ static void flush(struct client *c)
 
 /* --- reading --- */
 
-/* Serves the complete lines of c->in; what is left over moves to its front. */
-static void serve_lines(struct client *c, size_t scanned)
+/* Takes what came with the bytes just read. False: not all of it has arrived. */
+static bool take_handed(struct client *c, struct msghdr *m, struct hm_handed_list *arrived)
+{
+	bool all = !(m->msg_flags & MSG_CTRUNC);
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < (h->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+			struct hm_handed_list one = {.n = 1, .at = {hm_handed_create(fd, c->sock)}};
+			all &= one.at[0] && hm_handed_move(arrived, &one);
+		}
+	}
+	return all;
+}
+
+static void breach_handed(struct client *c)
+{
+	hm_peer_breach(&c->peer, HM_RPC_LIMIT,
+		       "not all descriptors have arrived: a line brings at most %u, and the daemon "
+		       "may have too many open",
+		       HM_HANDED_MAX);
+}
+
+/* Serves a line; what came with it belongs to it alone. */
+static void serve_line(struct client *c, const char *line, size_t n)
+{
+	hm_handed_move(&c->peer.handed, &c->handed);
+	if (n > 0)
+		hm_peer_line(&c->peer, line, n);
+	hm_handed_clear(&c->peer.handed);
+}
+
+/* Serves the complete lines of c->in; what is left over moves to its front. What arrived last belongs to the line
+ * with the last byte. */
+static void serve_lines(struct client *c, size_t scanned, struct hm_handed_list *arrived)
 {
 	size_t start = 0, max = c->peer.control->config->control.max_line_bytes;
 	char *end;
@@ -260,12 +300,17 @@ static void serve_lines(struct client *c, size_t scanned)
 		scanned = start + n + 1;
 		if (n > max)
 			break;
-		if (n > 0)
-			hm_peer_line(&c->peer, c->in + start, n);
+		if (scanned == c->used && !hm_handed_move(&c->handed, arrived)) {
+			breach_handed(c);
+			break;
+		}
+		serve_line(c, c->in + start, n);
 		start = scanned;
 	}
 	c->used -= start;
 	memmove(c->in, c->in + start, c->used);
+	if (!hm_handed_move(&c->handed, arrived) && !c->closing)
+		breach_handed(c);
 	if (c->used > max && !c->closing)
 		hm_peer_breach(&c->peer, HM_RPC_LIMIT,
 			       "the line is longer than %zu bytes (control.max_line_bytes)", max);
@@ -274,8 +319,7 @@ static void serve_lines(struct client *c, size_t scanned)
 /* The peer has sent everything; a last line without newline counts. */
 static void read_end(struct client *c)
 {
-	if (c->used > 0)
-		hm_peer_line(&c->peer, c->in, c->used);
+	serve_line(c, c->in, c->used);
 	c->used = 0;
 	close_client(&c->peer);
 }
@@ -299,11 +343,21 @@ static void read_some(struct client *c)
 		c->broken = true;
 		return;
 	}
-	ssize_t n = recv(c->sock, c->in + c->used, READ_BYTES, MSG_DONTWAIT);
-	if (n > 0) {
+	alignas(struct cmsghdr) char control[CMSG_SPACE(HM_HANDED_MAX * sizeof(int))];
+	struct iovec v = {.iov_base = c->in + c->used, .iov_len = READ_BYTES};
+	struct msghdr m = {.msg_iov = &v,
+			   .msg_iovlen = 1,
+			   .msg_control = control,
+			   .msg_controllen = sizeof(control)};
+	struct hm_handed_list arrived = {0};
+	ssize_t n = recvmsg(c->sock, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n > 0 && !take_handed(c, &m, &arrived)) {
+		hm_handed_clear(&arrived);
+		breach_handed(c);
+	} else if (n > 0) {
 		size_t scanned = c->used;
 		c->used += (size_t)n;
-		serve_lines(c, scanned);
+		serve_lines(c, scanned, &arrived);
 		if (c->used == 0 && c->room > 2 * READ_BYTES) {
 			free(c->in);
 			c->in = NULL;

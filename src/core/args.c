@@ -12,6 +12,7 @@
 
 #define MFUNCT_INVALID_ARGUMENT   7000
 #define MFUNCT_INVALID_ARGUMENT_5 7005
+#define MAPI_ERROR_FILE           6155
 #define MFUNCT_INVALID_ARGUMENT_6 7011 // there is none for later arguments
 
 struct place {
@@ -30,6 +31,12 @@ static int mapi_errno_of(unsigned position)
 	return number <= MFUNCT_INVALID_ARGUMENT_5 ? number : MFUNCT_INVALID_ARGUMENT;
 }
 
+/* Whatever is wrong with a file has one number, whichever argument it is. */
+static int number_of(const struct place *p)
+{
+	return p->arg->type == HM_ARG_OUTPUT ? MAPI_ERROR_FILE : mapi_errno_of(p->position);
+}
+
 static int __attribute__((format(printf, 2, 3))) refuse(const struct place *p, const char *why, ...)
 {
 	char sentence[HM_ERROR_MAX];
@@ -38,8 +45,8 @@ static int __attribute__((format(printf, 2, 3))) refuse(const struct place *p, c
 	va_start(ap, why);
 	vsnprintf(sentence, sizeof(sentence), why, ap);
 	va_end(ap);
-	return hm_error_set(p->err, -EINVAL, mapi_errno_of(p->position), "%s: argument %u (%s) %s",
-			    p->f->name, p->position, p->arg->name, sentence);
+	return hm_error_set(p->err, -EINVAL, number_of(p), "%s: argument %u (%s) %s", p->f->name,
+			    p->position, p->arg->name, sentence);
 }
 
 static const char *json_type_name(const json_t *v)
@@ -149,6 +156,7 @@ static int parse_one(const struct place *p, const json_t *v, union hm_value *val
 		return refuse(p, "is missing");
 	switch (p->arg->type) {
 	case HM_ARG_STRING:
+	case HM_ARG_OUTPUT:
 		value->s = NULL;
 		return missing ? 0 : parse_string(p, v, value);
 	case HM_ARG_INT:

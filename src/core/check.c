@@ -109,6 +109,9 @@ static void check_function(struct check *c, const struct hm_flow_config *f, size
 					 .snaplen = d->snaplen,
 					 .n_workers = RTE_MIN(c->n_workers, d->queues),
 					 .device = d->name,
+					 .administrator = true,
+					 .configured = true,
+					 .capture_dir = c->config->capture.dir,
 					 .before = before,
 					 .n_before = *n_before};
 	struct hm_instance *in;

@@ -46,6 +46,10 @@ struct hm_search_config {
 	uint32_t cache_mb; // of its files
 };
 
+struct hm_capture_config {
+	char *dir; // below which files are made, "": nowhere
+};
+
 struct hm_explain_config {
 	uint32_t sample_batches; // one batch of so many is timed, 0: none
 };
@@ -107,6 +111,7 @@ struct hm_config {
 	struct hm_eal_config eal;
 	struct hm_control_config control;
 	struct hm_search_config search;
+	struct hm_capture_config capture;
 	struct hm_explain_config explain;
 	struct hm_admission_config admission;
 	struct hm_device_config *devices;

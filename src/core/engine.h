@@ -16,6 +16,8 @@
 struct hm_engine;
 struct hm_flow;
 struct hm_device;
+struct hm_handed;
+struct hm_handed_list;
 
 /* Who asks: a client of the control socket, or the daemon itself (configuration). */
 struct hm_owner {
@@ -72,14 +74,16 @@ struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const c
 			       const struct hm_owner *owner, struct hm_error *err);
 uint32_t hm_flow_id(const struct hm_flow *f);
 const struct hm_owner *hm_flow_owner(const struct hm_flow *f);
-/* Appends a function. Returns its number (1, 2, ... in this flow) or a negative errno with err:
- * 6144 no such function, 7006 already connected, 700N arguments, or the function's own. */
+/* Appends a function. `handed` is what the client passed for it to write to (handed.h), NULL: nothing; the caller
+ * keeps its reference. Returns its number (1, 2, ... in this flow) or a negative errno with err: 6144 no such
+ * function, 7006 already connected, 700N arguments, 6155 files, or the function's own. */
 int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
-		  struct hm_error *err);
-/* Appends all of an array of ["FUNCTION", argument ...]. 0, or a negative errno with err, which names the
- * one that was refused as `path`.functions[i]. */
+		  struct hm_handed *handed, struct hm_error *err);
+/* Appends all of an array of ["FUNCTION", argument ...]. Those that write take one each of `handed`, in their order;
+ * NULL: nothing was passed. 0, or a negative errno with err, which names the one that was refused as
+ * `path`.functions[i]. */
 int hm_flow_apply_all(struct hm_flow *f, const json_t *functions, const char *path,
-		      struct hm_error *err);
+		      struct hm_handed_list *handed, struct hm_error *err);
 /* Answers when every worker runs a program that contains the flow; 3081 if it is connected already.
  */
 void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg);

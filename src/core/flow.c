@@ -9,6 +9,7 @@
 #include "core/admission.h"
 #include "core/clock.h"
 #include "core/engine_internal.h"
+#include "core/handed.h"
 #include "core/pktring.h"
 #include "filter/filter.h"
 
@@ -95,7 +96,8 @@ static unsigned count_transforms(const struct hm_flow *f)
 	return n;
 }
 
-int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, struct hm_error *err)
+int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
+		  struct hm_handed *handed, struct hm_error *err)
 {
 	const struct hm_function *fn = hm_function_find(function), *before[HM_FLOW_FUNCTIONS_MAX];
 	const struct hm_apply_ctx ctx = {.link = f->device->link,
@@ -104,7 +106,11 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, s
 					 .n_workers = fn ? hm_flow_workers(f, fn) : 0,
 					 .device = f->device->config->name,
 					 .owner_uid = f->owner.uid,
+					 .administrator = f->owner.administrator,
+					 .configured = f->owner.configured,
 					 .flow_id = f->id,
+					 .handed = handed,
+					 .capture_dir = f->engine->config->capture.dir,
 					 .before = before,
 					 .n_before = f->n};
 	struct hm_instance **instances;
@@ -141,8 +147,16 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, s
 	return -EINVAL;
 }
 
+/* What was passed for it: the first that nobody has taken, if it writes at all. */
+static struct hm_handed *take_for(const char *function, struct hm_handed_list *handed)
+{
+	const struct hm_function *fn = hm_function_find(function);
+
+	return fn && hm_function_has_output(fn) ? hm_handed_take(handed) : NULL;
+}
+
 int hm_flow_apply_all(struct hm_flow *f, const json_t *functions, const char *path,
-		      struct hm_error *err)
+		      struct hm_handed_list *handed, struct hm_error *err)
 {
 	struct hm_error cause;
 	json_t *function;
@@ -150,11 +164,13 @@ int hm_flow_apply_all(struct hm_flow *f, const json_t *functions, const char *pa
 
 	json_array_foreach (functions, i, function) {
 		const char *name = json_string_value(json_array_get(function, 0));
+		struct hm_handed *passed = take_for(name, handed);
 		json_t *args = json_copy(function);
 		int ret;
 
 		json_array_remove(args, 0);
-		ret = hm_flow_apply(f, name, args, &cause);
+		ret = hm_flow_apply(f, name, args, passed, &cause);
+		hm_handed_put(passed);
 		json_decref(args);
 		if (ret < 0)
 			return hm_error_set(err, ret, cause.mapi_errno,

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "core/engine_internal.h"
 #include "core/flow.h"
 #include "core/handover.h"
 #include "core/ordered.h"
@@ -37,7 +38,11 @@ static struct hm_instance *make_again(const struct hm_flow *f, uint32_t i, struc
 					 .n_workers = 1,
 					 .device = f->device->config->name,
 					 .owner_uid = f->owner.uid,
+					 .administrator = f->owner.administrator,
+					 .configured = f->owner.configured,
 					 .flow_id = f->id,
+					 .handed = old->handed,
+					 .capture_dir = f->engine->config->capture.dir,
 					 .before = before,
 					 .n_before = i};
 

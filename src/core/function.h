@@ -39,6 +39,8 @@ enum hm_arg_type {
 	HM_ARG_STRING = 's',
 	HM_ARG_INT = 'i',
 	HM_ARG_U64 = 'l',
+	HM_ARG_OUTPUT =
+		'w', // where to write: a string for hm_output_create(), core/output.h; at most one
 	// not in MAPI's descriptors
 	HM_ARG_TIME = 't',    // MAPI's time strings, "1.5s" or a plain number; an integer, too
 	HM_ARG_OPTIONS = 'o', // one JSON object anywhere among the arguments
@@ -56,7 +58,7 @@ struct hm_arg {
 };
 
 union hm_value {
-	const char *s; // valid during conf_init only
+	const char *s; // valid during conf_init only; of HM_ARG_OUTPUT, too
 	int64_t i;
 	uint64_t u;
 	struct hm_timespan time;
@@ -113,6 +115,8 @@ struct hm_core_ctx {
 	const void *place; // in the flow, for before()
 };
 
+struct hm_handed;
+
 /* What conf_init may want to know about the flow. */
 struct hm_apply_ctx {
 	enum hm_link link; // of the device
@@ -121,7 +125,12 @@ struct hm_apply_ctx {
 	unsigned n_workers;
 	const char *device;
 	uint32_t owner_uid;
+	bool administrator; // the owner is one, or the configuration
+	bool configured;    // the flow is the configuration's own
 	uint32_t flow_id;
+	/* For the argument of type HM_ARG_OUTPUT: what the client has passed, or NULL; the folder of the configuration. */
+	struct hm_handed *handed;
+	const char *capture_dir;
 	const struct hm_function *const *before; // the functions applied so far
 	uint32_t n_before;
 };
@@ -206,6 +215,16 @@ const struct hm_function *hm_function_find(const char *name);
 
 /* All functions, sorted by name; next(NULL) is the first, NULL ends. */
 const struct hm_function *hm_function_next(const struct hm_function *f);
+
+/* Whether it writes to a file or folder that a client may pass with flow.apply. */
+static inline bool hm_function_has_output(const struct hm_function *f)
+{
+	const struct hm_arg *a = f->args;
+
+	while (a && a->name && a->type != HM_ARG_OUTPUT)
+		a++;
+	return a && a->name;
+}
 
 /* Checks and converts a JSON array against f->args. Strings given for numbers are read as decimal
  * numbers (MAPI's apply_function_array). Errors are 7000 + argument number and name argument and

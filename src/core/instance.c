@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/gate.h"
+#include "core/handed.h"
 
 static size_t count_fields(const struct hm_function *fn)
 {
@@ -27,6 +28,7 @@ static char *canonical_args(const struct hm_function *fn, const union hm_value *
 	for (unsigned i = 0; fn->args && fn->args[i].name; i++)
 		switch (fn->args[i].type) {
 		case HM_ARG_STRING:
+		case HM_ARG_OUTPUT:
 			json_array_append_new(list, values[i].s ? json_string_nocheck(values[i].s)
 								: json_null());
 			break;
@@ -98,6 +100,7 @@ struct hm_instance *hm_instance_create(const struct hm_function *fn, uint32_t nu
 		return NULL;
 	}
 	in->args = args ? json_deep_copy(args) : json_array();
+	in->handed = hm_handed_get(ctx->handed);
 	return in;
 }
 
@@ -138,6 +141,7 @@ void hm_instance_destroy(struct hm_instance *in)
 		in->conf = NULL; // the node's
 	else if (in->fn->conf_fini)
 		in->fn->conf_fini(in->conf);
+	hm_handed_put(in->handed);
 	hm_gate_destroy(in->gate);
 	hm_node_put(in->node);
 	json_decref(in->args);

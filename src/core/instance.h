@@ -15,11 +15,12 @@ struct hm_counts {
 
 struct hm_instance {
 	const struct hm_function *fn;
-	uint32_t number;      // in its flow, from 1
-	void *conf;           // from connect on the node's
-	json_t *args;         // as given, for flow.info
-	char *key;            // canonical arguments until connect, NULL: not shared, or none
-	struct hm_node *node; // NULL before connect
+	uint32_t number;          // in its flow, from 1
+	void *conf;               // from connect on the node's
+	json_t *args;             // as given, for flow.info
+	struct hm_handed *handed; // what the client passed for it, or NULL
+	char *key;                // canonical arguments until connect, NULL: not shared, or none
+	struct hm_node *node;     // NULL before connect
 	const struct hm_instance *before; // in its flow, on the same workers
 	struct hm_gate *gate;             // NULL: there was never one before it
 	bool counting;                    // base is known: what the node counts is the flow's, too

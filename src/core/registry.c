@@ -58,7 +58,7 @@ static void check_shared(const struct hm_function *f)
 
 static void check(const struct hm_function *f)
 {
-	unsigned n = 0, n_options = 0;
+	unsigned n = 0, n_options = 0, n_outputs = 0;
 
 	if (f->process && f->transform)
 		refuse(f, "process and transform are set: it takes one");
@@ -69,9 +69,12 @@ static void check(const struct hm_function *f)
 		if (++n > HM_ARGS_MAX)
 			refuse(f, "it has more than HM_ARGS_MAX arguments");
 		n_options += a->type == HM_ARG_OPTIONS;
+		n_outputs += a->type == HM_ARG_OUTPUT;
 	}
 	if (n_options > 1)
 		refuse(f, "it has more than one options argument");
+	if (n_outputs > 1)
+		refuse(f, "it has more than one output argument");
 }
 
 static void add_name(const struct hm_function *f, const char *name)
@@ -123,6 +126,8 @@ static const char *arg_type_name(enum hm_arg_type type)
 		return "uint64";
 	case HM_ARG_TIME:
 		return "time";
+	case HM_ARG_OUTPUT:
+		return "output";
 	case HM_ARG_OPTIONS:
 		return "options";
 	}

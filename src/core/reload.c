@@ -51,7 +51,7 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 	f->config_path = strdup(c->path);
 	f->config_functions = json_deep_copy(c->functions);
 	hm_flow_set_terms(f, &c->terms);
-	if (hm_flow_apply_all(f, c->functions, c->path, err) < 0) {
+	if (hm_flow_apply_all(f, c->functions, c->path, NULL, err) < 0) {
 		hm_flow_close(f);
 		return NULL;
 	}
@@ -200,6 +200,10 @@ static int same_devices(const struct hm_engine *e, const struct hm_config *confi
 			err, -EINVAL, 0,
 			"devices differ from the running ones: only flows and netflow can be "
 			"reloaded, restart the daemon for devices");
+	if (strcmp(e->config->capture.dir, config->capture.dir) != 0)
+		return hm_error_set(err, -EINVAL, 0,
+				    "capture.dir differs from the running one: restart the daemon "
+				    "for that");
 	return 0;
 }
 

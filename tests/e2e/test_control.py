@@ -460,5 +460,119 @@ class Roles(unittest.TestCase):
 
 SANITIZED = b"__asan_init" in control.PROGRAM.read_bytes() if control.PROGRAM.exists() else 0
 
+
+def apply_line(flow, name, more=""):
+    return (json.dumps({"jsonrpc": "2.0", "id": name, "method": "flow.apply",
+                        "params": {"flow": flow, "function": "TO_NAMED", "args": [name]}})
+            + more).encode() + b"\n"
+
+
+class Descriptors(unittest.TestCase):
+    """What comes with a line belongs to that line, and nothing stays open that nobody wants. TO_NAMED of the
+    fake engine writes its argument to what was passed for it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.daemon = control.Daemon()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.daemon.__exit__(None)
+
+    def setUp(self):
+        self.client = self.daemon.connect()
+        self.flow = self.client.flow("dag0", connect=False)
+        self.opened = self.open_files()
+
+    def tearDown(self):
+        self.client.close()
+
+    def open_files(self):
+        return len(os.listdir("/proc/%d/fd" % self.daemon.process.pid))
+
+    def assert_nothing_leaks(self):
+        homard.until(lambda: self.open_files() <= self.opened, what="descriptors to be closed")
+
+    def file(self):
+        file = tempfile.TemporaryFile()
+        self.addCleanup(file.close)
+        return file
+
+    def send(self, data, *files):
+        sent = socket.send_fds(self.client.socket, [data], [f.fileno() for f in files])
+        self.client.socket.sendall(data[sent:])
+
+    @staticmethod
+    def written(file):
+        file.seek(0)
+        return file.read()
+
+    def test_each_line_gets_what_came_with_it(self):
+        files = [self.file() for _ in range(3)]
+        # lines without and with descriptors, most of them there before the daemon reads
+        os.kill(self.daemon.process.pid, signal.SIGSTOP)
+        self.client.socket.sendall(LINE * 3)
+        self.send(apply_line(self.flow, "one"), files[0])
+        self.send(apply_line(self.flow, "two"), files[1])
+        self.client.socket.sendall(LINE + LINE[:10])
+        self.client.socket.sendall(LINE[10:])
+        os.kill(self.daemon.process.pid, signal.SIGCONT)
+        self.send(apply_line(self.flow, "three", " " * 300000), files[2])  # in several pieces
+        answers = [self.client.receive() for _ in range(8)]
+        self.assertTrue(all("result" in a for a in answers), answers)
+        self.assertEqual([self.written(f) for f in files], [b"one\n", b"two\n", b"three\n"])
+        self.assert_nothing_leaks()
+
+    def test_flow_create_gives_one_to_each_function_that_writes(self):
+        files = [self.file() for _ in range(2)]
+        request = {"jsonrpc": "2.0", "id": 1, "method": "flow.create", "params": {
+            "device": "dag0", "functions": [["TO_NAMED", "a"], ["PKT_COUNTER"], ["TO_NAMED", "b"]]}}
+        self.send(json.dumps(request).encode() + b"\n", *files)
+        self.assertIn("result", self.client.receive())
+        self.assertEqual([self.written(f) for f in files], [b"a\n", b"b\n"])
+        request["params"]["functions"].pop()
+        self.send(json.dumps(request).encode() + b"\n", *files)
+        self.assertEqual(self.client.receive()["error"]["data"]["mapi_errno"], 6156)
+        self.assert_nothing_leaks()
+
+    def test_wrong_number_or_method_is_refused_and_closed(self):
+        file = self.file()
+        for line, n, code in [(apply_line(self.flow, "x"), 2, -32000),
+                              (LINE, 1, -32600),
+                              (b"[" + apply_line(self.flow, "x").strip() + b"]\n", 1, -32600),
+                              (apply_line(self.flow + 1000, "x"), 1, -32000),
+                              (apply_line(self.flow, 5), 1, None),
+                              (b"{}\n", 1, -32600), (b"garbage\n", 1, -32700)]:
+            self.send(line, *[file] * n)
+            answer = self.client.receive()
+            answer = answer[0] if isinstance(answer, list) else answer
+            if code:
+                self.assertEqual(answer["error"]["code"], code, line)
+        self.send(b"\n", file)  # an empty line
+        self.assertIn("version", self.client.call("version"))
+        self.assert_nothing_leaks()
+
+    def test_too_many_close_the_connection(self):
+        file = self.file()
+        for data, n in [(apply_line(self.flow, "x"), 9), (LINE[:5], 253)]:
+            with raw(self.daemon) as s:
+                socket.send_fds(s, [data], [file.fileno()] * n)
+                answer = lines_of(drain(s))[-1]
+            self.assertEqual(answer["error"]["code"], -32001)
+        with raw(self.daemon) as s:  # one line, several messages
+            for _ in range(9):
+                socket.send_fds(s, [b" "], [file.fileno()])
+            self.assertEqual(lines_of(drain(s))[-1]["error"]["code"], -32001)
+        self.assert_nothing_leaks()
+
+    def test_a_client_that_goes_leaves_nothing(self):
+        file = self.file()
+        for data in (LINE[:5], b"", apply_line(self.flow, "x").strip()):
+            with raw(self.daemon) as s:
+                if data:
+                    socket.send_fds(s, [data], [file.fileno()] * 3)
+        self.assert_nothing_leaks()
+
+
 if __name__ == "__main__":
     homard.main()

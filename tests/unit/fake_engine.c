@@ -2,7 +2,7 @@
 /* fake_engine: core/engine.h in memory, for tests of what stands on it. No packets: a counter of a
  * connected flow grows by one at each poll. A flow whose name starts with "slow" takes 400 ms to
  * connect, one that starts with "never" connects only when it is closed (with an error), all others
- * take one poll. One with a budget of one cycle is refused. Close and stop answer what waits. */
+ * take one poll. TO_NAMED writes its argument to the descriptor passed. One with a budget of one cycle is refused. Close and stop answer what waits. */
 #include "core/engine.h"
 
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/function.h"
+#include "core/handed.h"
 
 struct hm_device {
 	struct hm_engine *e;
@@ -56,11 +57,16 @@ static uint64_t now_ns(void)
 
 /* --- functions --- */
 
+static const struct hm_arg to_named_args[] = {
+	{.name = "file", .type = HM_ARG_OUTPUT, .help = "what is written to it"},
+	{0},
+};
 static const struct hm_function functions[] = {
 	{.name = "BPF_FILTER", .summary = "keeps the packets that a tcpdump expression matches"},
 	{.name = "BYTE_COUNTER", .summary = "counts bytes on the wire"},
 	{.name = "PKT_COUNTER", .summary = "counts packets"},
 	{.name = "TO_BUFFER", .summary = "hands packets to a client"},
+	{.name = "TO_NAMED", .summary = "writes a name", .args = to_named_args},
 };
 #define N_FUNCTIONS (sizeof(functions) / sizeof(functions[0]))
 
@@ -116,7 +122,7 @@ static void create_configured(struct hm_engine *e, const struct hm_flow_config *
 	struct hm_device *d = hm_device_find(e, which, NULL);
 	struct hm_flow *f = hm_flow_create(e, d, c->name, &daemon, NULL);
 	json_decref(which);
-	hm_flow_apply_all(f, c->functions, c->path, NULL);
+	hm_flow_apply_all(f, c->functions, c->path, NULL, NULL);
 	f->connected = f->configured = true;
 }
 
@@ -307,7 +313,8 @@ const struct hm_owner *hm_flow_owner(const struct hm_flow *f)
 	return &f->owner;
 }
 
-int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, struct hm_error *err)
+int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
+		  struct hm_handed *handed, struct hm_error *err)
 {
 	const struct hm_function *known = hm_function_find(function);
 	int number = (int)json_array_size(f->functions) + 1;
@@ -319,6 +326,10 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, s
 	if (known == functions && (!first || !first[0]))
 		return hm_error_set(err, -EINVAL, 7001,
 				    "BPF_FILTER: argument 1 (filter) must be a string");
+	// writes there what it is called, so that a test sees who has the descriptor
+	if (handed &&
+	    dprintf(hm_handed_fd(handed), "%s\n", json_string_value(json_array_get(args, 0))) < 0)
+		return hm_error_set(err, -errno, 6155, "%s: cannot write", function);
 	json_array_append_new(f->functions,
 			      json_pack("{s:i, s:s, s:O}", "number", number, "name",
 					known ? known->name : function, "args", args));
@@ -326,7 +337,7 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args, s
 }
 
 int hm_flow_apply_all(struct hm_flow *f, const json_t *calls, const char *path,
-		      struct hm_error *err)
+		      struct hm_handed_list *handed, struct hm_error *err)
 {
 	struct hm_error cause = {0};
 	json_t *function;
@@ -334,8 +345,12 @@ int hm_flow_apply_all(struct hm_flow *f, const json_t *calls, const char *path,
 	json_array_foreach (calls, i, function) {
 		json_t *args = json_copy(function);
 		json_array_remove(args, 0);
-		int ret = hm_flow_apply(f, json_string_value(json_array_get(function, 0)), args,
-					&cause);
+		const char *name = json_string_value(json_array_get(function, 0));
+		const struct hm_function *known = hm_function_find(name);
+		struct hm_handed *passed =
+			known && hm_function_has_output(known) ? hm_handed_take(handed) : NULL;
+		int ret = hm_flow_apply(f, name, args, passed, &cause);
+		hm_handed_put(passed);
 		json_decref(args);
 		if (ret < 0)
 			return hm_error_set(err, ret, cause.mapi_errno, "%s.functions[%zu]: %s",

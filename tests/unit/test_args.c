@@ -51,6 +51,25 @@ static void expect_refused(const char *text, int mapi_errno, const char *sentenc
 	assert_int_equal(err.mapi_errno, mapi_errno);
 }
 
+static void test_args_output_without_name_is_a_file_error(void **state)
+{
+	static const struct hm_arg args[] = {{.name = "format", .type = HM_ARG_INT},
+					     {.name = "file", .type = HM_ARG_OUTPUT},
+					     {0}};
+	static const struct hm_function writes = {.name = "WRITES", .args = args};
+	(void)state;
+	assert_true(hm_function_has_output(&writes));
+	assert_false(hm_function_has_output(&sample));
+	assert_false(hm_function_has_output(&bare));
+	assert_int_equal(parse(&writes, "[0, \"a.pcap\"]"), 0);
+	assert_string_equal(values[1].s, "a.pcap");
+	assert_int_equal(parse(&writes, "[0, null]"), -EINVAL);
+	assert_int_equal(err.mapi_errno, 6155);
+	assert_string_equal(err.text, "WRITES: argument 2 (file) is missing");
+	assert_int_equal(parse(&writes, "[0, 3]"), -EINVAL);
+	assert_int_equal(err.mapi_errno, 6155);
+}
+
 static void test_args_all_given_are_converted(void **state)
 {
 	(void)state;
@@ -237,6 +256,7 @@ static void test_args_wrong_times_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_args_output_without_name_is_a_file_error),
 		cmocka_unit_test(test_args_all_given_are_converted),
 		cmocka_unit_test(test_args_left_out_get_defaults),
 		cmocka_unit_test(test_args_numbers_as_strings_are_read),
