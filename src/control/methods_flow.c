@@ -74,10 +74,22 @@ static const struct hm_key flow_params[] = {
 	FLOW,
 	{0},
 };
+struct reading {
+	uint32_t records; // taken out at most
+};
+
 static const struct hm_key read_params[] = {
 	FLOW,
 	FUNCTION(false, "one function, by number, or by name if the flow has one of it; without it "
 			"all that have a result"),
+	{.name = "records",
+	 .type = HM_KEY_INT,
+	 .min = 0,
+	 .max = 10000,
+	 .fallback = "1000",
+	 .HM_KEY_AT(struct reading, records),
+	 .help = "how many at most of the records that a function hands out once are taken out; "
+		 "without `function` none are"},
 	{0},
 };
 static const struct hm_key function_params[] = {
@@ -345,7 +357,7 @@ static void read_all(struct hm_call *c, struct hm_flow *f)
 	json_array_foreach (json_object_get(info, "functions"), i, function) {
 		struct hm_error err = {0};
 		json_t *number = json_object_get(function, "number");
-		json_t *result = hm_flow_read(f, number, &err);
+		json_t *result = hm_flow_read(f, number, 0, &err);
 		if (!result && err.mapi_errno == 6146)
 			continue; // it has no result
 		if (!result) {
@@ -367,13 +379,15 @@ static void flow_read(struct hm_call *c, const json_t *params)
 	struct hm_error err = {0};
 	const json_t *which = json_object_get(params, "function");
 	struct hm_flow *f = find_own_flow(c, params);
+	struct reading reading = {0};
 	if (!f)
 		return;
 	if (!which) {
 		read_all(c, f);
 		return;
 	}
-	json_t *result = hm_flow_read(f, which, &err);
+	hm_keys_fill(read_params, params, &reading); // nothing in it takes memory
+	json_t *result = hm_flow_read(f, which, reading.records, &err);
 	if (result)
 		hm_call_result(c, result);
 	else

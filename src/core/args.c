@@ -232,3 +232,56 @@ int hm_args_parse(const struct hm_function *f, const json_t *args, union hm_valu
 	}
 	return rc;
 }
+
+static const struct hm_option *find_option(const struct hm_option *table, const char *name)
+{
+	while (table->name && strcmp(table->name, name) != 0)
+		table++;
+	return table->name ? table : NULL;
+}
+
+static int refuse_option(const char *function, const struct hm_option *table, const char *name,
+			 int mapi_errno, struct hm_error *err)
+{
+	char names[HM_ERROR_MAX / 2] = "";
+
+	for (const struct hm_option *o = table; o->name; o++) {
+		size_t n = strlen(names);
+
+		snprintf(names + n, sizeof(names) - n, "%s%s", o == table ? "" : ", ", o->name);
+	}
+	return hm_error_set(err, -EINVAL, mapi_errno, "%s: no option \"%s\"; there is %s", function,
+			    name, names);
+}
+
+int hm_options_parse(const char *function, const struct hm_option *table, const json_t *options,
+		     void *to, int mapi_errno, struct hm_error *err)
+{
+	const char *key;
+	json_t *value;
+
+	for (const struct hm_option *o = table; o->name; o++)
+		*(uint32_t *)((char *)to + o->offset) = o->value_default;
+	json_object_foreach ((json_t *)(uintptr_t)options, key, value) {
+		const struct hm_option *o = find_option(table, key);
+		json_int_t n = json_integer_value(value);
+
+		if (!o)
+			return refuse_option(function, table, key, mapi_errno, err);
+		if (!json_is_integer(value) || n < o->min || n > o->max)
+			return hm_error_set(err, -EINVAL, mapi_errno,
+					    "%s: option \"%s\" must be an integer between %" PRIu32
+					    " and %" PRIu32,
+					    function, key, o->min, o->max);
+		*(uint32_t *)((char *)to + o->offset) = (uint32_t)n;
+	}
+	return 0;
+}
+
+json_t *hm_json_u64(uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	return json_string(text);
+}

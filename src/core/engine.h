@@ -92,9 +92,10 @@ void hm_flow_close(struct hm_flow *f);
 /* Closes every flow of a connection that ended (those made persistent have client 0). */
 void hm_flow_close_client(struct hm_engine *e, uint64_t client);
 /* {"ts_ns":"...", "value":...}; 6143 not connected, 6147 no such function, 6146 no result.
- * `which` is the function's number, or its name if the flow has one function of it. NULL with err.
- */
-json_t *hm_flow_read(struct hm_flow *f, const json_t *which, struct hm_error *err);
+ * `which` is the function's number, or its name if the flow has one function of it. Of what a function hands out
+ * once (outbox.h) up to `take` records are taken out: the value's "records", and "end": whether there will never be
+ * more. NULL with err. */
+json_t *hm_flow_read(struct hm_flow *f, const json_t *which, uint32_t take, struct hm_error *err);
 int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err);
 /* Asks a function something that its workers find out; answered at once if that is refused: 6143, 6147. The
  * answer is one JSON object, or an error. */

@@ -356,17 +356,26 @@ static struct hm_instance *find_running(struct hm_flow *f, const json_t *which,
 	return find_instance(f, which, err);
 }
 
-json_t *hm_flow_read(struct hm_flow *f, const json_t *which, struct hm_error *err)
+json_t *hm_flow_read(struct hm_flow *f, const json_t *which, uint32_t take, struct hm_error *err)
 {
 	struct hm_instance *in = find_running(f, which, err);
-	json_t *value;
+	bool finished = f->device->state == HM_DEVICE_FINISHED;
+	json_t *value, *records;
 
 	if (!in)
 		return NULL;
+	records = take ? hm_instance_take(in, take) : NULL;
 	value = hm_instance_result(in);
 	if (!value) {
 		hm_error_set(err, -ENODATA, 6146, "%s has no result", in->fn->name);
 		return NULL;
+	}
+	if (records) {
+		json_t *queued = json_object_get(value, "queued");
+
+		json_object_set_new(value, "records", records);
+		json_object_set_new(value, "end",
+				    json_boolean(finished && json_integer_value(queued) == 0));
 	}
 	return json_pack("{s:o, s:o}", "ts_ns", hm_json_ns(hm_clock_now_ns()), "value", value);
 }

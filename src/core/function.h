@@ -95,6 +95,7 @@ enum hm_function_flags {
 		<< 0, // may return fewer packets than it got; others pass all, whatever they return
 	HM_FN_STATELESS = 1 << 1, // same arguments, same answer: flows may share one node
 	HM_FN_ORDERED = 1 << 2,   // result depends on the order of packets
+	HM_FN_EXPORTS = 1 << 4,   // makes flow records: its stats have a line for the ledger
 	HM_FN_SHARED_COUNTER =
 		1 << 3, // all results are HM_FIELD_U64 sums: flows may share one node, each less
 			// what it found there. No poll, closing, stats, ready or drain
@@ -144,6 +145,7 @@ struct hm_filter;
 struct hm_pattern;
 struct hm_pktring;
 struct hm_copies;
+struct hm_outbox;
 
 enum hm_unit { HM_UNIT_NONE, HM_UNIT_NS, HM_UNIT_PACKETS, HM_UNIT_BYTES };
 
@@ -189,6 +191,9 @@ struct hm_function {
 	struct hm_filter *(*filter)(const void *conf);
 	const struct hm_pattern *(*pattern)(const void *conf);
 	struct hm_pktring *(*pktring)(const void *conf); // the packet ring it fills, if it does
+	/* What it hands out once, from connect on, and one of these records as flow.read has it. */
+	struct hm_outbox *(*outbox)(const void *conf);
+	json_t *(*record)(const void *conf, const void *record);
 	const struct hm_values *values; // what it says of each packet; NULL: nothing
 
 	// workers. With none of process, transform, filter and pattern it only counts what reaches it.
@@ -231,6 +236,21 @@ static inline bool hm_function_has_output(const struct hm_function *f)
  * range. `values` point into `args`. */
 int hm_args_parse(const struct hm_function *f, const json_t *args, union hm_value *values,
 		  struct hm_error *err);
+
+/* A key of an HM_ARG_OPTIONS whose value is an integer. */
+struct hm_option {
+	const char *name;
+	uint32_t min, max, value_default;
+	size_t offset; // of the uint32_t that it is for
+};
+
+/* Fills `to` from the options and the defaults; `options` may be NULL, the table ends with {0}. An unknown key or
+ * a wrong value is -EINVAL with err: `mapi_errno`, and a sentence that names the function, the key and the range. */
+int hm_options_parse(const char *function, const struct hm_option *table, const json_t *options,
+		     void *to, int mapi_errno, struct hm_error *err);
+
+/* Numbers that may exceed the 2^53 that every JSON reader can hold are decimal strings. */
+json_t *hm_json_u64(uint64_t value);
 
 /* {"name":..., "aliases":[...], "summary":..., "arguments":[...], "result":[...], "flags":[...]} for
  * function.list; aliases only if there are any. */

@@ -9,6 +9,7 @@
 
 #include "core/gate.h"
 #include "core/handed.h"
+#include "core/outbox.h"
 
 static size_t count_fields(const struct hm_function *fn)
 {
@@ -284,6 +285,23 @@ static json_t *field_json(const struct hm_instance *in, const struct hm_field *f
 		       : json_integer((json_int_t)v);
 }
 
+/* Some functions have one with certain arguments only. */
+static bool has_outbox(const struct hm_instance *in)
+{
+	return in->fn->outbox && in->fn->outbox(in->conf);
+}
+
+static void add_outbox(json_t *result, const struct hm_outbox *o)
+{
+	struct hm_outbox_counts c;
+
+	hm_outbox_counts(o, &c);
+	json_object_set_new(result, "offered", json_integer((json_int_t)c.offered));
+	json_object_set_new(result, "delivered", json_integer((json_int_t)c.delivered));
+	json_object_set_new(result, "dropped", json_integer((json_int_t)c.dropped));
+	json_object_set_new(result, "queued", json_integer((json_int_t)c.queued));
+}
+
 json_t *hm_instance_result(const struct hm_instance *in)
 {
 	const struct hm_field *f = in->fn->results;
@@ -291,7 +309,7 @@ json_t *hm_instance_result(const struct hm_instance *in)
 
 	if (f && f[0].name && !f[1].name && !in->fn->stats && !strcmp(f[0].name, "value"))
 		return field_json(in, f);
-	if (!f && !in->fn->stats)
+	if (!f && !in->fn->stats && !has_outbox(in))
 		return NULL;
 	if (in->fn->stats) {
 		unsigned n = hm_nodes_lanes(in->node->nodes);
@@ -305,5 +323,21 @@ json_t *hm_instance_result(const struct hm_instance *in)
 	}
 	for (; f && f->name; f++)
 		json_object_set_new(result, f->name, field_json(in, f));
+	if (has_outbox(in))
+		add_outbox(result, in->fn->outbox(in->conf));
 	return result;
+}
+
+json_t *hm_instance_take(const struct hm_instance *in, uint32_t max)
+{
+	json_t *records = has_outbox(in) ? json_array() : NULL;
+	const void *record;
+
+	for (uint32_t i = 0; records && i < max; i++) {
+		record = hm_outbox_take(in->fn->outbox(in->conf));
+		if (!record)
+			break;
+		json_array_append_new(records, in->fn->record(in->conf, record));
+	}
+	return records;
 }

@@ -58,5 +58,8 @@ void hm_instance_reset(struct hm_instance *in);
 /* Times in JSON are decimal strings: nanoseconds since 1970 exceed the 2^53 that every reader can hold. */
 json_t *hm_json_ns(uint64_t ns);
 
-/* The merged result, as fn->results describes it plus fn->stats; NULL if the function has none. */
+/* Takes up to `max` records out of what the function hands out once, as an array; NULL if it hands out nothing. */
+json_t *hm_instance_take(const struct hm_instance *in, uint32_t max);
+
+/* The merged result, as fn->results describes it plus fn->stats, and the counts of its outbox; NULL if the function has none. */
 json_t *hm_instance_result(const struct hm_instance *in);

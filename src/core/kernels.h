@@ -14,6 +14,9 @@ struct hm_kernels {
 	/* Which of the 64 values, each ANDed with `mask`, are equal to `number`; at most `number`. */
 	uint64_t (*equal_u32)(const uint32_t *values, uint32_t mask, uint32_t number);
 	uint64_t (*at_most_u32)(const uint32_t *values, uint32_t mask, uint32_t number);
+	/* hm_hash_words() (hash.h) of 64 times three words. */
+	void (*hash_words)(uint32_t *restrict hash, const uint32_t *a, const uint32_t *b,
+			   const uint32_t *c, uint32_t seed);
 };
 
 extern struct hm_kernels hm_kernels; // valid from program start, by constructor

@@ -7,6 +7,7 @@
  */
 #include <immintrin.h>
 
+#include "core/hash.h"
 #include "core/kernels.h"
 
 #define B4(i)  1u << (i), 1u << ((i) + 1), 1u << ((i) + 2), 1u << ((i) + 3)
@@ -99,6 +100,16 @@ static uint64_t at_most_u32(const uint32_t *values, uint32_t mask, uint32_t numb
 	return out;
 }
 
+static void hash_words(uint32_t *restrict hash, const uint32_t *a, const uint32_t *b,
+		       const uint32_t *c, uint32_t seed)
+{
+	for (unsigned i = 0; i < 64; i++)
+		hash[i] = hm_hash_words(a[i], b[i], c[i], seed);
+}
+
 extern const struct hm_kernels HM_KERNELS;
-const struct hm_kernels HM_KERNELS = {
-	.isa = HM_ISA, .sum_u32 = sum_u32, .equal_u32 = equal_u32, .at_most_u32 = at_most_u32};
+const struct hm_kernels HM_KERNELS = {.isa = HM_ISA,
+				      .sum_u32 = sum_u32,
+				      .equal_u32 = equal_u32,
+				      .at_most_u32 = at_most_u32,
+				      .hash_words = hash_words};

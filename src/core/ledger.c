@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/engine_internal.h"
+#include "core/outbox.h"
 #include "core/pktring.h"
 
 void hm_device_rx(const struct hm_device *d, struct hm_rx_counts *c)
@@ -102,13 +103,29 @@ static json_t *entry_line(const struct hm_flow *f, const struct hm_instance *in,
 			 balanced);
 }
 
+static bool has_reader(const struct hm_instance *in)
+{
+	return (in->fn->pktring && in->fn->pktring(in->conf)) ||
+	       (in->fn->outbox && in->fn->outbox(in->conf));
+}
+
 static json_t *reader_line(const struct hm_flow *f, const struct hm_instance *in,
 			   bool *all_balanced)
 {
-	struct hm_pktring_counts c;
+	struct hm_pktring_counts c = {0};
 	bool balanced;
 
-	hm_pktring_counts(in->fn->pktring(in->conf), &c);
+	if (in->fn->outbox) {
+		struct hm_outbox_counts o;
+
+		hm_outbox_counts(in->fn->outbox(in->conf), &o);
+		c = (struct hm_pktring_counts){.offered = o.offered,
+					       .delivered = o.delivered,
+					       .dropped = o.dropped,
+					       .queued = o.queued};
+	} else {
+		hm_pktring_counts(in->fn->pktring(in->conf), &c);
+	}
 	balanced = c.offered == c.delivered + c.overwritten + c.dropped + c.queued;
 	*all_balanced &= balanced;
 	return json_pack("{s:i, s:s*, s:i, s:I, s:I, s:I, s:I, s:I, s:b}", "flow", (int)f->id,
@@ -157,9 +174,10 @@ json_t *hm_ledger(struct hm_engine *e)
 				continue;
 			if (in->counting && f->state < HM_FLOW_CLOSING)
 				json_array_append_new(entries, entry_line(f, in, &balanced));
-			if (in->fn->pktring && in->fn->pktring(in->conf))
+			if (has_reader(in))
 				json_array_append_new(readers, reader_line(f, in, &balanced));
-			records = in->fn->stats ? records_line(f, in, &balanced) : NULL;
+			records = in->fn->flags & HM_FN_EXPORTS ? records_line(f, in, &balanced)
+								: NULL;
 			if (records)
 				json_array_append_new(netflow, records);
 		}
@@ -179,7 +197,7 @@ json_t *hm_netflow_stats(struct hm_engine *e)
 			const struct hm_instance *in = f->instances[i];
 			json_t *result = NULL;
 
-			if (in->node && in->fn->stats)
+			if (in->node && in->fn->flags & HM_FN_EXPORTS)
 				result = hm_instance_result(in);
 			if (result && json_object_get(result, "exporters")) {
 				json_object_set_new(result, "flow", json_integer(f->id));

@@ -45,7 +45,8 @@ static void check_shared(const struct hm_function *f)
 
 	if (!(f->flags & (HM_FN_STATELESS | HM_FN_SHARED_COUNTER)))
 		return;
-	if (f->poll || f->idle || f->closing || f->stats || f->pktring || f->ready || f->drain)
+	if (f->poll || f->idle || f->closing || f->stats || f->pktring || f->outbox || f->ready ||
+	    f->drain)
 		refuse(f, "flows may share it, and it has something that is one flow's own");
 	for (const struct hm_field *field = f->results; field && field->name; field++) {
 		if (field->merge != HM_MERGE_IN &&
@@ -64,6 +65,8 @@ static void check(const struct hm_function *f)
 		refuse(f, "process and transform are set: it takes one");
 	if (f->core_size > 0 && !f->process && !f->transform)
 		refuse(f, "it has a core state and nothing that runs");
+	if (!f->outbox != !f->record)
+		refuse(f, "outbox and record go together");
 	check_shared(f);
 	for (const struct hm_arg *a = f->args; a && a->name; a++) {
 		if (++n > HM_ARGS_MAX)
@@ -191,10 +194,9 @@ static json_t *describe_flags(const struct hm_function *f)
 		uint32_t flag;
 		const char *name;
 	} flag_names[] = {
-		{HM_FN_FILTERS, "filters"},
-		{HM_FN_STATELESS, "stateless"},
-		{HM_FN_ORDERED, "ordered"},
-		{HM_FN_SHARED_COUNTER, "shared counter"},
+		{HM_FN_FILTERS, "filters"}, {HM_FN_STATELESS, "stateless"},
+		{HM_FN_ORDERED, "ordered"}, {HM_FN_SHARED_COUNTER, "shared counter"},
+		{HM_FN_EXPORTS, "exports"},
 	};
 	json_t *flags = json_array();
 
@@ -204,6 +206,8 @@ static json_t *describe_flags(const struct hm_function *f)
 	}
 	if (f->transform)
 		json_array_append_new(flags, json_string("transforms"));
+	if (f->outbox)
+		json_array_append_new(flags, json_string("hands out records"));
 	return flags;
 }
 

@@ -557,6 +557,7 @@ static const struct hm_field results[] = {
 static const struct hm_function flow_report = {
 	.name = "FLOW_REPORT",
 	.summary = "meters packets into flow records and exports them as IPFIX or NetFlow",
+	.flags = HM_FN_EXPORTS,
 	.args = arguments,
 	.results = results,
 	.conf_size = sizeof(struct report_conf),

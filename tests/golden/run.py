@@ -29,6 +29,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 import homard  # noqa: E402
+import sampling  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 CASES = sorted(path.parent for path in HERE.glob("*/flow.json"))
@@ -324,6 +325,10 @@ def oracle(path, functions, interfaces):
             results[str(number)] = last if name == "HASH" else str(last)
         elif name == "SAMPLE":
             packets = sample(packets, number, *arguments)
+        elif name == "HASHSAMP":
+            packets, kept = sampling.hashsamp(packets, *arguments)
+            if kept:
+                results[str(number)] = kept
         elif name == "STARTSTOP":
             packets, results[str(number)] = startstop(packets, *arguments)
         elif name == "STATS":

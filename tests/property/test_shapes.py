@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """The same trace gives the same results, whatever the burst size and the number of workers."""
+import json
 import pathlib
 import random
 import shutil
@@ -17,9 +18,24 @@ FLOWS = [
     ("six", [["BPF_FILTER", "ip6"], ["PKT_COUNTER"], ["BPF_FILTER", "udp"], ["PKT_COUNTER"]]),
     ("hits", [["STR_SEARCH", PLANT, 0, 0], ["PKT_COUNTER"], ["BYTE_COUNTER"]]),
     ("words", [["REGEXP", "lobster-[a-z]+"], ["PKT_COUNTER"]]),
+    ("samples", [["HASHSAMP", 300, 1, {"samples": 65536}], ["PKT_COUNTER"], ["BYTE_COUNTER"]]),
     ("early", [["BYTE_COUNTER"], ["STR_SEARCH", PLANT, 40, 200], ["PKT_COUNTER"]]),
 ]
+HAND_OUT = {"HASHSAMP"}
 SEED = 20060515
+
+
+def handed_out(h, flow, function):
+    """All records that a function hands out, of the finished trace, in an order of their own."""
+    records, value = [], {"end": False}
+    while not value["end"]:
+        value = h.call("flow.read", flow=flow, function=function, records=1000)["value"]
+        assert value["records"] or value["end"], value
+        records += value["records"]
+    assert value["delivered"] == len(records) and value["dropped"] == 0, value
+    times = [int(r["ts_ns"]) for r in records]
+    assert times == sorted(times), "records come in the order of time"
+    return sorted(json.dumps(r, sort_keys=True) for r in records)
 
 
 class Shapes(unittest.TestCase):
@@ -50,6 +66,8 @@ class Shapes(unittest.TestCase):
                 for number, function in enumerate(functions, 1):
                     if function[0].endswith("_COUNTER"):
                         values[name, number] = h.read(name, number)
+                    elif function[0] in HAND_OUT:
+                        values[name, number] = handed_out(h, name, number)
             h.assert_balanced()
             values["rejected"] = homard.rejected(h.ledger(), "trace")
             h.stop()
@@ -61,6 +79,8 @@ class Shapes(unittest.TestCase):
         self.assertEqual(self.expected["hits", 2], 2 * self.truth["planted"])
         self.assertEqual(self.expected["words", 2], 2 * self.truth["planted"])
         self.assertGreater(self.truth["planted"], 0)
+        self.assertEqual(len(self.expected["samples", 1]), self.expected["samples", 2])
+        self.assertGreater(self.expected["samples", 2], 1000)
 
     def test_any_burst_size_gives_the_same(self):
         others = random.Random(SEED).sample(range(2, 64), 4)

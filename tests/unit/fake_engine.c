@@ -425,7 +425,7 @@ static const json_t *find_function(struct hm_flow *f, const json_t *which, struc
 	return NULL;
 }
 
-json_t *hm_flow_read(struct hm_flow *f, const json_t *which, struct hm_error *err)
+json_t *hm_flow_read(struct hm_flow *f, const json_t *which, uint32_t take, struct hm_error *err)
 {
 	const json_t *function = find_function(f, which, err);
 	char ts[32];

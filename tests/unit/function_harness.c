@@ -192,6 +192,16 @@ json_t *harness_stats(const struct harness *h)
 	return h->f->stats(h->conf, &h->core, 1);
 }
 
+json_t *harness_take(const struct harness *h, unsigned max)
+{
+	json_t *records = json_array();
+	const void *record;
+
+	while (max-- > 0 && (record = hm_outbox_take(h->f->outbox(h->conf))))
+		json_array_append_new(records, h->f->record(h->conf, record));
+	return records;
+}
+
 uint64_t harness_result(const struct harness *h, const char *field)
 {
 	const struct hm_field *f = h->f->results;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/function.h"
+#include "core/outbox.h"
 #include "core/search.h"
 #include "filter/filter.h"
 
@@ -52,6 +53,8 @@ void harness_run(struct harness *h, const struct frame *frames, size_t n, unsign
 		 bool *passed);
 /* What fn->stats says; the caller's. */
 json_t *harness_stats(const struct harness *h);
+/* Up to `max` records of what it hands out once; the caller's. */
+json_t *harness_take(const struct harness *h, unsigned max);
 /* The result field of that name. */
 uint64_t harness_result(const struct harness *h, const char *field);
 void harness_close(struct harness *h);

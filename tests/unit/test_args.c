@@ -253,6 +253,57 @@ static void test_args_wrong_times_are_refused(void **state)
 	assert_string_equal(err.text, "TIMED: argument 1 (ticks) is missing");
 }
 
+struct limits {
+	uint32_t size, depth;
+};
+
+static const struct hm_option options_sample[] = {
+	{.name = "size", .min = 1, .max = 100, .value_default = 7, .offset = 0},
+	{.name = "depth", .max = 9, .value_default = 3, .offset = offsetof(struct limits, depth)},
+	{0},
+};
+
+static int parse_options(const char *text, struct limits *l)
+{
+	json_decref(json);
+	json = json_loads(text, JSON_DECODE_ANY, NULL);
+	return hm_options_parse("SAMPLE", options_sample, json, l, 7003, &err);
+}
+
+static void test_args_options_are_given_or_default(void **state)
+{
+	struct limits l;
+
+	(void)state;
+	assert_int_equal(hm_options_parse("SAMPLE", options_sample, NULL, &l, 7003, &err), 0);
+	assert_int_equal(l.size, 7);
+	assert_int_equal(l.depth, 3);
+	assert_int_equal(parse_options("{\"depth\": 0}", &l), 0);
+	assert_int_equal(l.size, 7);
+	assert_int_equal(l.depth, 0);
+}
+
+static void test_args_options_wrong_are_refused_with_name_and_range(void **state)
+{
+	static const struct {
+		const char *text, *sentence;
+	} wrong[] = {
+		{"{\"size\": 0}", "SAMPLE: option \"size\" must be an integer between 1 and 100"},
+		{"{\"size\": 101}", "SAMPLE: option \"size\" must be an integer between 1 and 100"},
+		{"{\"depth\": -1}", "SAMPLE: option \"depth\" must be an integer between 0 and 9"},
+		{"{\"depth\": 1.0}", "SAMPLE: option \"depth\" must be an integer between 0 and 9"},
+		{"{\"seize\": 5}", "SAMPLE: no option \"seize\"; there is size, depth"},
+	};
+	struct limits l;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(parse_options(wrong[i].text, &l), -EINVAL);
+		assert_int_equal(err.mapi_errno, 7003);
+		assert_string_equal(err.text, wrong[i].sentence);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +319,8 @@ int main(void)
 		cmocka_unit_test(test_args_names_stand_for_numbers),
 		cmocka_unit_test(test_args_times_are_strings_or_numbers),
 		cmocka_unit_test(test_args_wrong_times_are_refused),
+		cmocka_unit_test(test_args_options_are_given_or_default),
+		cmocka_unit_test(test_args_options_wrong_are_refused_with_name_and_range),
 	};
 	return cmocka_run_group_tests(tests, NULL, forget_json);
 }

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "core/hash.h"
 #include "core/kernels.h"
 
 static uint64_t random64(void)
@@ -60,6 +61,24 @@ static void test_kernels_comparisons_equal_reference(void **state)
 		}
 }
 
+static void test_kernels_hash_of_words_equals_reference(void **state)
+{
+	(void)state;
+	for (const struct hm_kernels *const *k = hm_kernels_all(); *k; k++)
+		for (int round = 0; round < 200; round++) {
+			uint32_t a[64], b[64], c[64], hash[64], seed = (uint32_t)random64();
+
+			for (int i = 0; i < 64; i++) {
+				a[i] = (uint32_t)random64();
+				b[i] = (uint32_t)random64();
+				c[i] = (uint32_t)random64();
+			}
+			(*k)->hash_words(hash, a, b, c, seed);
+			for (int i = 0; i < 64; i++)
+				assert_int_equal(hash[i], hm_hash_words(a[i], b[i], c[i], seed));
+		}
+}
+
 static void test_kernels_chosen_is_the_last_runnable(void **state)
 {
 	const struct hm_kernels *const *k = hm_kernels_all();
@@ -77,6 +96,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kernels_on_random_lanes_equal_reference),
 		cmocka_unit_test(test_kernels_comparisons_equal_reference),
+		cmocka_unit_test(test_kernels_hash_of_words_equals_reference),
 		cmocka_unit_test(test_kernels_chosen_is_the_last_runnable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
