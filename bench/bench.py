@@ -18,6 +18,7 @@ import subprocess
 import sys
 
 import connect
+import functions
 import measures
 import peers
 import traffic
@@ -62,6 +63,8 @@ def rows_of(bench):
     rows["bare_hs_1000"] = lambda: peers.over_list(bench, "bare_hs", bench.strings, 1000)
     rows["strings_hit_1000"] = lambda: bench.appliance(bench.string_flows(bench.hits, 1000))
     rows["bare_hs_hit_1000"] = lambda: peers.over_list(bench, "bare_hs", bench.hits, 1000)
+    for row, name in functions.ROWS.items():
+        rows[row] = lambda name=name: functions.measure(bench, name)
     rows["connect_among_1000"] = lambda: connect.among(
         bench, bench.filter_flows(1000), lambda i: bench.filter_flows(1001 + i)[-1])
     for n in (1000, 10000):
@@ -185,6 +188,8 @@ def print_table(result):
             line += " %12s" % ("%.2f" % ratio if field in row else "-")
         print(line)
     for row in result["rows"]:
+        if row["name"] in functions.ROWS:
+            print("%-27s %40.3g cycles a packet" % (row["name"], row["cycles_per_packet"]))
         if "connect_ms" in row:
             print("%-27s %.3g ms, at most %.3g ms" % (row["name"], row["connect_ms"], row["connect_ms_max"]))
         elif "connect_s" in row:
@@ -200,6 +205,8 @@ def parse_options():
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quick", action="store_true", help="each row once, for 2 seconds")
     parser.add_argument("--runs", type=int, default=5, help="measurements a row (default 5)")
+    parser.add_argument("--costs", action="store_true",
+                        help="only the rows of functions; writes docs/functions/costs.md")
     parser.add_argument("--rows", help="only these rows, separated by commas")
     parser.add_argument("--generated", type=int, metavar="PACKETS",
                         help="a generated trace of so many packets, whatever else is there")
@@ -214,6 +221,8 @@ def main():
     # an end by signal is an end like any other: programs are stopped, hugepages given back
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     parser, options = parse_options()
+    if options.costs:
+        options.rows, options.generated = ",".join(functions.ROWS), functions.PACKETS
     bench = Bench(options)
     known = list(rows_of(bench))
     names = options.rows.split(",") if options.rows else [name for name in known if name not in ON_REQUEST]
@@ -222,12 +231,15 @@ def main():
             parser.error("no row '%s'; there are %s" % (name, ", ".join(known)))
     with Hugepages(say) as bench.hugepages:
         rows = median_rows(measure_all(bench, names))
-    add_cycles(bench, rows)
+    if not options.costs:
+        add_cycles(bench, rows)
     result = {
         "machine": machine(), "isa": bench.isa, "hugepages": bench.hugepages.sentence,
         "trace": "%s, %d packets" % (bench.trace.name, bench.trace.packets), "rows": rows,
         "measures": [{"measure": text, "holds": holds} for text, holds in measures.judge(rows)],
     }
+    if options.costs:
+        functions.write_costs(SOURCE / "docs/functions/costs.md", result)
     if options.json:
         print(json.dumps(result))
     else:

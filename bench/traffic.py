@@ -51,7 +51,7 @@ def _from_real_captures(bench):
     return Trace(out, "real captures, 30 copies in 60 s")
 
 
-def _generated(bench, packets):
+def generated(bench, packets):
     out = bench.folder / ("generated-%d.pcap" % packets)
     if not out.exists():
         partial = out.with_suffix(".partial")
@@ -71,11 +71,11 @@ def generate(build, path, **options):
     return json.loads(done.stdout)
 
 
-def prepare(bench, generated):
+def prepare(bench, packets):
     if bench.shared and (bench.shared / "traces/mix").is_dir() and \
             (bench.shared / "tools/mktrace.c").is_file():
         return _from_real_captures(bench)
-    return _generated(bench, generated or GENERATED_PACKETS)
+    return generated(bench, packets or GENERATED_PACKETS)
 
 
 # --- lists: what is filtered and searched, one a line, since the naive loops read them, too ---

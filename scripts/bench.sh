@@ -13,6 +13,7 @@ usage: scripts/bench.sh [options]
   --quick            each row once, for 2 seconds
   --runs N           measurements a row, the median is shown (default 5)
   --rows NAME,...    only these rows
+  --costs            only the functions, each alone; writes docs/functions/costs.md
   --generated N      a generated trace of N packets, whatever else is there
   -h, --help         this text
 

@@ -122,10 +122,12 @@ static json_t *measured_json(const struct explain *x, const struct hm_node *n)
 	struct hm_sample own;
 
 	if (n->kind == HM_NODE_PASSIVE)
-		return json_pack("{s:f, s:f}", "cycles", 0.0, "cycles_here", 0.0);
+		return json_pack("{s:f, s:f, s:i}", "cycles", 0.0, "cycles_here", 0.0, "packets",
+				 0);
 	hm_cost_node(n, &own);
-	return json_pack("{s:o, s:o}", "cycles", cycles_json(hm_cost_measured(x->d, n)),
-			 "cycles_here", per_packet(&own, own.packets));
+	return json_pack("{s:o, s:o, s:I}", "cycles", cycles_json(hm_cost_measured(x->d, n)),
+			 "cycles_here", per_packet(&own, own.packets), "packets",
+			 (json_int_t)own.packets);
 }
 
 /* The entry whose packets it gets: an ordered part begins behind the part on all lanes. */
@@ -231,9 +233,11 @@ static json_t *stages_json(const struct explain *x)
 		struct hm_sample s;
 
 		hm_cost_stage(x->d, i, &s);
-		json_array_append_new(list, json_pack("{s:s, s:o, s:o}", "stage", hm_stage_name(i),
-						      "cycles", per_packet(&s, x->timed.packets),
-						      "cycles_here", per_packet(&s, s.packets)));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:o, s:o, s:I}", "stage", hm_stage_name(i),
+						"cycles", per_packet(&s, x->timed.packets),
+						"cycles_here", per_packet(&s, s.packets), "packets",
+						(json_int_t)s.packets));
 	}
 	return list;
 }

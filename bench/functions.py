@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""functions: cycles a packet of each function alone, as the appliance's own explain measures them.
+
+Every function of the registry has a line in EXAMPLES; `functions.py --check` tells which one has not.
+"""
+import argparse
+import os
+import pathlib
+import statistics
+import sys
+
+import traffic
+
+SOURCE = pathlib.Path(__file__).resolve().parents[1]
+PACKETS = 100000  # of the trace, which goes round and round
+WINDOWS, WINDOW = 31, 0.02  # looks, and seconds between two of them
+WITHOUT_LIMIT = None
+
+# What runs, the last function of which is measured; and the cycles a packet that it may cost. "FILE" becomes a name below
+# the bench's folder.
+EXAMPLES = {
+    "BPF_FILTER": ([["BPF_FILTER", "tcp port 80"]], 20),
+    "BUCKET": ([["PKT_COUNTER"], ["BUCKET", 0, 1, "1s"]], 20),
+    "BURST": ([["BURST", 0, 15000, 1500, 96, 1000, 1000, 1000]], 20),
+    "BYTE_COUNTER": ([["BYTE_COUNTER"]], 20),
+    "DIST": ([["GAP"], ["DIST", 0, 1, "0", "1ms", "10us"]], 20),
+    "FLOW_REPORT": ([["FLOW_REPORT", "IPFIX", "127.0.0.1:9"]], 90),
+    "GAP": ([["GAP"]], 20),
+    "HASH": ([["HASH", 0]], WITHOUT_LIMIT),  # reads the payload
+    "HASHSAMP": ([["HASHSAMP", 512, 0]], 20),
+    "INTERFACE": ([["INTERFACE", 0]], 20),
+    "PKTINFO": ([["PKTINFO", "PKT_SIZE"]], 20),
+    "PKT_COUNTER": ([["PKT_COUNTER"]], 20),
+    "PROTINFO": ([["PROTINFO", "tcp.seq"]], 20),
+    "REGEXP": ([["REGEXP", "lobster-[a-z]+"]], WITHOUT_LIMIT),
+    "ROT13": ([["ROT13"]], WITHOUT_LIMIT),
+    "SAMPLE": ([["SAMPLE", 30, 3]], 20),
+    "STARTSTOP": ([["STARTSTOP", "+0", "0"]], 20),
+    "STATS": ([["GAP"], ["STATS", 0, 1, "1"]], 20),
+    "STR_SEARCH": ([["STR_SEARCH", "lobster", 0, 0]], WITHOUT_LIMIT),
+    "THRESHOLD": ([["GAP"], ["THRESHOLD", 2, 0, 1, 1, 1000000]], 20),
+    "TO_BUFFER": ([["TO_BUFFER", 0, {"preference": "fast"}]], WITHOUT_LIMIT),
+}
+ROWS = {"function_" + name: name for name in EXAMPLES}
+# what runs once for all flows, before the functions that want it
+STAGES = {"BPF_FILTER": "filters", "STR_SEARCH": "patterns", "REGEXP": "patterns"}
+
+
+def at_most():
+    """The limits as rows of measures."""
+    return [("function_" + name, "cycles_per_packet", limit, None)
+            for name, (_, limit) in EXAMPLES.items() if limit is not WITHOUT_LIMIT]
+
+
+def _homard(build):
+    os.environ["HOMARD_BUILD"] = str(build)
+    sys.path.insert(0, str(SOURCE / "tests/e2e"))
+    import homard  # finds the programs by HOMARD_BUILD when it is loaded
+    return homard
+
+
+def _timed(device, name):
+    """(cycles, packets) that were timed so far, of the last function and of its stage."""
+    entry = device["entries"][-1]["measured"]
+    spent = (entry["cycles_here"] or 0) * entry["packets"]
+    for stage in device["stages"]:
+        if stage["stage"] == STAGES.get(name):
+            spent += (stage["cycles_here"] or 0) * stage["packets"]
+    return spent, entry["packets"]
+
+
+def measure(bench, name):
+    """The median of many short windows: another program on this core spoils some of them, not all."""
+    homard = _homard(bench.build)
+    functions = [[str(bench.folder / "file") if argument == "FILE" else argument for argument in call]
+                 for call in EXAMPLES[name][0]]
+    trace = traffic.generated(bench, PACKETS)
+    config = {"eal": {"hugepages": "on" if bench.hugepages.available else "off"},
+              "explain": {"sample_batches": 1},
+              "devices": [{"name": "made", "trace": str(trace.path), "pace": "max", "loop": 0}],
+              "flows": [{"name": "measured", "device": "made", "functions": functions}]}
+    with homard.Homard(config) as h:
+        bench.isa = h.call("version")["isa"]
+
+        def look():
+            return _timed(h.call("explain", flow="measured")["devices"][0], name)
+
+        if functions[-1] == ["PKT_COUNTER"]:  # nothing runs
+            return {"cycles_per_packet": 0.0}
+        homard.until(lambda: look()[1] > 10 * PACKETS, what="timed packets")
+        looks = [look()]
+        while len(looks) < WINDOWS:
+            homard.time.sleep(WINDOW)
+            looks.append(look())
+    windows = [(now[0] - before[0]) / (now[1] - before[1]) for before, now in zip(looks, looks[1:])
+               if now[1] > before[1]]
+    return {"cycles_per_packet": max(0.0, statistics.median(windows))}
+
+
+def write_costs(path, result):
+    """The page with the table of all functions."""
+    lines = ["# What each function costs", "",
+             "Cycles a packet of each function alone, in batches of 64 packets of generated traffic, on one worker: what",
+             "[explain](../protocol.md#explain) measures of the entry, and of the index of filters or the scan for patterns",
+             "that runs for it. Written by `scripts/bench.sh --costs`; do not edit.", "",
+             "Machine: %s, %s." % (result["machine"], result["isa"]), "",
+             "| function | cycles a packet | wanted, at most | measured as |", "|---|---|---|---|"]
+    for row in result["rows"]:
+        functions, limit = EXAMPLES[ROWS[row["name"]]]
+        lines.append("| [%s](%s.md) | %.3g | %s | `%s` |" % (
+            ROWS[row["name"]], ROWS[row["name"]].lower(), row["cycles_per_packet"],
+            "-" if limit is WITHOUT_LIMIT else limit,
+            ", ".join(" ".join(str(word) for word in call) for call in functions)))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="checks that every function has an example, and that each runs")
+    parser.add_argument("--check", action="store_true", required=True)
+    parser.add_argument("--build", default=SOURCE / "build")
+    options = parser.parse_args()
+    homard = _homard(pathlib.Path(options.build).resolve())
+    with homard.tempfile.TemporaryDirectory(prefix="homard-") as folder:
+        trace = pathlib.Path(folder) / "few.pcap"
+        homard.make_trace(trace, packets=1000)
+        with homard.Homard({"devices": [{"name": "few", "trace": str(trace)}]}) as h:
+            known = {function["name"] for function in h.call("function.list")}
+            for name in sorted(known ^ set(EXAMPLES)):
+                sys.exit("functions: %s %s" % (name, "has no example in bench/functions.py" if name in known
+                                               else "has an example, and is no function"))
+            for name, (functions, _) in EXAMPLES.items():
+                calls = [[folder + "/file" if a == "FILE" else a for a in call] for call in functions]
+                h.call("flow.create", device="few", functions=calls, connect=True)
+                assert (SOURCE / "docs/functions" / (name.lower() + ".md")).is_file(), name + " has no page"
+
+
+if __name__ == "__main__":
+    main()
