@@ -259,8 +259,8 @@ static json_t *buffer_of(const struct options *o)
 /* Makes and connects the flow, maps the ring of its last function. 0 or -1 with err. */
 static int open_flow(struct capture *cap, json_t *device, json_t *functions, struct hm_error *err)
 {
+	struct hm_client_extras ring = {0};
 	json_t *answer;
-	int fd;
 
 	json_array_append_new(functions, buffer_of(cap->options));
 	answer = hm_client_call(cap->client, "flow.create",
@@ -271,16 +271,16 @@ static int open_flow(struct capture *cap, json_t *device, json_t *functions, str
 		return -1;
 	cap->flow = json_integer_value(json_object_get(answer, "flow"));
 	json_decref(answer);
-	answer = hm_client_call_fd(cap->client, "flow.buffer",
+	answer = hm_client_request(cap->client, "flow.buffer",
 				   json_pack("{s:I, s:I}", "flow", cap->flow, "function",
 					     (json_int_t)json_array_size(functions)),
-				   &fd, err);
+				   &ring, err);
 	json_decref(answer);
-	if (!answer || fd < 0)
+	if (!answer || ring.fd < 0)
 		return answer ? hm_error_set(err, -1, 0, "the daemon sent no descriptor") : -1;
-	cap->ring = hm_pktring_open(fd, err);
+	cap->ring = hm_pktring_open(ring.fd, err);
 	if (!cap->ring)
-		close(fd);
+		close(ring.fd);
 	return cap->ring ? 0 : -1;
 }
 

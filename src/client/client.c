@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* client: see client.h. One request line out, one answer line in; descriptors come as SCM_RIGHTS
- * with the first byte of their answer. */
+/* client: see client.h. One request line out, one answer line in; descriptors travel as SCM_RIGHTS with the first
+ * byte of their line.
+ *
+ * Every call waits for the answer with its own id. One of the threads that wait is the reader: it takes lines
+ * off the socket, hands answers to whom they are for, and passes the office on when it has its own. */
 #include "client/client.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,14 +25,30 @@
 #define CHUNK       65536
 #define FDS_A_CHUNK 4
 
+/* A call that waits for its answer. */
+struct waiter {
+	struct waiter *next;
+	json_int_t id;
+	json_t *answer; // NULL: not there yet
+	int fd;         // that came with it, or -1
+};
+
 struct hm_client {
 	int sock;
-	int fd; // received and not yet handed out, or -1
-	bool lost;
-	unsigned timeout_s;
-	json_int_t id;
+	atomic_bool lost;
+	atomic_uint timeout_s;
+	_Atomic json_int_t last_id;
+	pthread_mutex_t sending; // lines go out one after the other
+	pthread_mutex_t lock;    // of what follows, up to the reader's
+	pthread_cond_t news;     // an answer has been handed out, or the reader has gone
+	bool reading;            // a thread is the reader
+	struct waiter *waiters;
+	struct hm_error why; // the conversation has broken
+	// the reader's
+	int fd;   // received and not yet handed out, or -1
 	char *in; // bytes received, `used` of `room`; the first `scanned` hold no newline
 	size_t used, room, scanned;
+
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
@@ -38,10 +59,23 @@ static uint64_t now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+/* Breaks the conversation. The first reason is the one that every later call is told. */
+static int break_off(struct hm_client *c, struct hm_error *err, const struct hm_error *why)
+{
+	pthread_mutex_lock(&c->lock);
+	if (!atomic_exchange(&c->lost, true))
+		c->why = *why;
+	if (err)
+		*err = c->why;
+	pthread_mutex_unlock(&c->lock);
+	return -EPIPE;
+}
+
 static int lose(struct hm_client *c, struct hm_error *err, const char *what)
 {
-	c->lost = true;
-	return hm_error_set(err, -EPIPE, 5123, "%s: %s", c->path, what);
+	struct hm_error why;
+	hm_error_set(&why, -EPIPE, 5123, "%s: %s", c->path, what);
+	return break_off(c, err, &why);
 }
 
 /* Waits for `events` until the deadline (ms, 0: none). */
@@ -61,14 +95,34 @@ static int wait_for(struct hm_client *c, short events, uint64_t deadline, struct
 	}
 }
 
-static int send_all(struct hm_client *c, const char *data, size_t n, uint64_t deadline,
-		    struct hm_error *err)
+/* One message; the descriptors go with its first byte. */
+static ssize_t send_some(struct hm_client *c, const char *data, size_t n, const int *fds,
+			 unsigned n_fds)
+{
+	alignas(struct cmsghdr) char control[CMSG_SPACE(HM_CLIENT_FDS_MAX * sizeof(int))] = {0};
+	struct iovec v = {.iov_base = (void *)(uintptr_t)data, .iov_len = n};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+	if (n_fds > 0) {
+		m.msg_control = control;
+		m.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+		struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(h), fds, n_fds * sizeof(int));
+	}
+	return sendmsg(c->sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int send_all(struct hm_client *c, const char *data, size_t n, const int *fds, unsigned n_fds,
+		    uint64_t deadline, struct hm_error *err)
 {
 	while (n > 0) {
-		ssize_t sent = send(c->sock, data, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t sent = send_some(c, data, n, fds, n_fds);
 		if (sent >= 0) {
 			data += sent;
 			n -= (size_t)sent;
+			n_fds = 0;
 		} else if (errno == EAGAIN) {
 			if (wait_for(c, POLLOUT, deadline, err) < 0)
 				return -EPIPE;
@@ -182,57 +236,133 @@ static json_t *open_answer(json_t *answer, struct hm_error *err)
 	return result;
 }
 
-/* Waits for the answer to request `id`; an answer without id is the daemon's last word. */
-static json_t *await(struct hm_client *c, json_int_t id, uint64_t deadline, struct hm_error *err)
+/* Gives an answer to whom it is for; one without id is the daemon's last word, to all. */
+static void hand_out(struct hm_client *c, json_t *answer)
 {
-	for (;;) {
-		json_t *answer = receive_answer(c, deadline, err);
-		if (!answer)
-			return NULL;
-		json_t *which = json_object_get(answer, "id");
-		if (json_is_integer(which) && json_integer_value(which) != id) {
-			json_decref(answer); // of a call that was given up
-			continue;
-		}
-		if (!json_is_integer(which))
-			c->lost = true;
-		return open_answer(answer, err);
+	json_t *which = json_object_get(answer, "id");
+	struct hm_error last = {0};
+	if (!json_is_integer(which)) {
+		json_decref(open_answer(answer, &last));
+		break_off(c, NULL, &last);
+		return;
 	}
+	pthread_mutex_lock(&c->lock);
+	for (struct waiter *w = c->waiters; w && answer; w = w->next) {
+		if (w->id != json_integer_value(which))
+			continue;
+		w->answer = answer;
+		w->fd = c->fd;
+		c->fd = -1;
+		answer = NULL;
+	}
+	pthread_mutex_unlock(&c->lock);
+	json_decref(answer); // of a call that was given up
 }
 
-json_t *hm_client_call(struct hm_client *c, const char *method, json_t *params,
-		       struct hm_error *err)
+/* Reads until the waiter has its answer. The lock is held but while it reads. */
+static void read_for(struct hm_client *c, const struct waiter *w, uint64_t deadline)
+{
+	c->reading = true;
+	while (!w->answer && !atomic_load(&c->lost)) {
+		pthread_mutex_unlock(&c->lock);
+		json_t *answer = receive_answer(c, deadline, NULL);
+		if (answer)
+			hand_out(c, answer);
+		pthread_mutex_lock(&c->lock);
+		pthread_cond_broadcast(&c->news);
+	}
+	c->reading = false;
+	pthread_cond_broadcast(&c->news);
+}
+
+/* False: there was no answer in time. The lock is held. */
+static bool wait_news(struct hm_client *c, uint64_t deadline)
+{
+	const struct timespec t = {.tv_sec = (time_t)(deadline / 1000),
+				   .tv_nsec = (long)(deadline % 1000) * 1000000};
+	if (deadline == 0)
+		return pthread_cond_wait(&c->news, &c->lock) == 0;
+	return pthread_cond_clockwait(&c->news, &c->lock, CLOCK_MONOTONIC, &t) == 0;
+}
+
+/* Waits for the answer to w->id. */
+static json_t *await(struct hm_client *c, struct waiter *w, uint64_t deadline, struct hm_error *err)
+{
+	bool in_time = true;
+	pthread_mutex_lock(&c->lock);
+	while (!w->answer && !atomic_load(&c->lost) && in_time) {
+		if (c->reading)
+			in_time = wait_news(c, deadline);
+		else
+			read_for(c, w, deadline);
+	}
+	for (struct waiter **at = &c->waiters; *at; at = &(*at)->next)
+		if (*at == w) {
+			*at = w->next;
+			break;
+		}
+	pthread_mutex_unlock(&c->lock);
+	if (w->answer)
+		return open_answer(w->answer, err);
+	lose(c, err, "no answer in time (see --timeout)"); // unless it is lost already
+	return NULL;
+}
+
+/* The request as a line with its newline; takes over params. NULL: they are no text. */
+static char *write_line(json_int_t id, const char *method, json_t *params, size_t *n)
 {
 	json_t *request =
-		json_pack("{s:s, s:I, s:s}", "jsonrpc", "2.0", "id", ++c->id, "method", method);
+		json_pack("{s:s, s:I, s:s}", "jsonrpc", "2.0", "id", id, "method", method);
 	if (params && request)
 		json_object_set_new(request, "params", params);
 	else
 		json_decref(params);
 	char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	json_decref(request);
+	if (line) {
+		*n = strlen(line) + 1;
+		line[*n - 1] = '\n'; // in the place of its end
+	}
+	return line;
+}
+
+json_t *hm_client_request(struct hm_client *c, const char *method, json_t *params,
+			  struct hm_client_extras *x, struct hm_error *err)
+{
+	struct waiter w = {.id = atomic_fetch_add(&c->last_id, 1) + 1, .fd = -1};
+	unsigned timeout_s = x->no_limit ? 0 : atomic_load(&c->timeout_s);
+	uint64_t deadline = timeout_s ? now_ms() + (uint64_t)timeout_s * 1000 : 0;
+	size_t n;
+	char *line = write_line(w.id, method, params, &n);
+	x->fd = -1;
 	if (!line) {
 		hm_error_set(err, -EINVAL, 0, "%s: a parameter is no valid UTF-8 text", method);
 		return NULL;
 	}
-	uint64_t deadline = c->timeout_s ? now_ms() + (uint64_t)c->timeout_s * 1000 : 0;
-	size_t n = strlen(line);
-	line[n] = '\n'; // in the place of its end
-	int sent = c->lost ? lose(c, err, "the conversation is over")
-			   : send_all(c, line, n + 1, deadline, err);
+	pthread_mutex_lock(&c->lock);
+	w.next = c->waiters;
+	c->waiters = &w;
+	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_lock(&c->sending);
+	if (!atomic_load(&c->lost))
+		send_all(c, line, n, x->send, x->n_send, deadline, NULL);
+	pthread_mutex_unlock(&c->sending);
 	free(line);
-	return sent < 0 ? NULL : await(c, c->id, deadline, err);
+	json_t *result = await(c, &w, deadline, err);
+	if (result)
+		x->fd = w.fd;
+	else if (w.fd >= 0)
+		close(w.fd);
+	return result;
 }
 
-json_t *hm_client_call_fd(struct hm_client *c, const char *method, json_t *params, int *fd,
-			  struct hm_error *err)
+json_t *hm_client_call(struct hm_client *c, const char *method, json_t *params,
+		       struct hm_error *err)
 {
-	json_t *result = hm_client_call(c, method, params, err);
-	*fd = -1;
-	if (result) {
-		*fd = c->fd;
-		c->fd = -1;
-	}
+	struct hm_client_extras x = {0};
+	json_t *result = hm_client_request(c, method, params, &x, err);
+	if (x.fd >= 0)
+		close(x.fd); // nobody asked for it
 	return result;
 }
 
@@ -273,7 +403,7 @@ static int connect_to(struct hm_client *c, struct hm_error *err)
 	return 0;
 }
 
-struct hm_client *hm_client_open(const char *socket, struct hm_error *err)
+struct hm_client *hm_client_open(const char *socket, const char *name, struct hm_error *err)
 {
 	if (!socket)
 		socket = getenv("HOMARD_SOCKET");
@@ -285,6 +415,9 @@ struct hm_client *hm_client_open(const char *socket, struct hm_error *err)
 		return NULL;
 	}
 	c->sock = c->fd = -1;
+	pthread_mutex_init(&c->sending, NULL);
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->news, NULL);
 	c->timeout_s = HM_CLIENT_TIMEOUT;
 	if (strlen(socket) >= sizeof(c->path)) {
 		hm_error_set(err, -ENAMETOOLONG, 5124,
@@ -296,8 +429,7 @@ struct hm_client *hm_client_open(const char *socket, struct hm_error *err)
 	if (connect_to(c, err) < 0)
 		goto fail;
 	json_t *hello = hm_client_call(
-		c, "hello", json_pack("{s:i, s:s}", "protocol", PROTOCOL, "client", "homardctl"),
-		err);
+		c, "hello", json_pack("{s:i, s:s}", "protocol", PROTOCOL, "client", name), err);
 	if (!hello)
 		goto fail;
 	json_decref(hello);
@@ -309,7 +441,7 @@ fail:
 
 void hm_client_set_timeout(struct hm_client *c, unsigned seconds)
 {
-	c->timeout_s = seconds;
+	atomic_store(&c->timeout_s, seconds);
 }
 
 const char *hm_client_socket(const struct hm_client *c)
@@ -319,7 +451,7 @@ const char *hm_client_socket(const struct hm_client *c)
 
 bool hm_client_lost(const struct hm_client *c)
 {
-	return c->lost;
+	return atomic_load(&c->lost);
 }
 
 void hm_client_close(struct hm_client *c)
@@ -330,6 +462,9 @@ void hm_client_close(struct hm_client *c)
 		close(c->sock);
 	if (c->fd >= 0)
 		close(c->fd);
+	pthread_mutex_destroy(&c->sending);
+	pthread_mutex_destroy(&c->lock);
+	pthread_cond_destroy(&c->news);
 	free(c->in);
 	free(c);
 }

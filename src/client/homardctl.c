@@ -165,7 +165,7 @@ static int run(struct hm_ctl *ctl, const char *socket, unsigned timeout_s, int a
 		return hm_ctl_usage(
 			ctl, argc < c->min ? "%s needs more arguments" : "%s takes fewer arguments",
 			c->words);
-	ctl->client = hm_client_open(socket, &err);
+	ctl->client = hm_client_open(socket, "homardctl", &err);
 	if (!ctl->client) {
 		fprintf(stderr, "homardctl: %s\n", err.text);
 		return HM_EXIT_UNREACHABLE;

@@ -250,8 +250,10 @@ static void check_args(const json_t *v, size_t first, const char *path, struct h
 	char at[PATH_TEXT];
 	for (size_t i = first; i < json_array_size(v); i++) {
 		const json_t *a = json_array_get(v, i);
-		if (!json_is_string(a) && !json_is_integer(a) && !json_is_object(a))
-			wrong(m, element(at, path, i), a, "a string, an integer or an object");
+		if (!json_is_string(a) && !json_is_integer(a) && !json_is_object(a) &&
+		    !json_is_null(a))
+			wrong(m, element(at, path, i), a,
+			      "a string, an integer, an object or null");
 	}
 }
 

@@ -34,7 +34,7 @@ static json_t *array_schema(const struct hm_key *k, json_t *items)
 
 static json_t *argument_schema(void)
 {
-	return json_pack("{s:[s,s,s]}", "type", "string", "integer", "object");
+	return json_pack("{s:[s,s,s,s]}", "type", "string", "integer", "object", "null");
 }
 
 static json_t *call_schema(void)

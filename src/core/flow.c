@@ -386,9 +386,9 @@ int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err)
 
 	if (!in)
 		return -EINVAL;
-	if (!in->fn->results)
-		return hm_error_set(err, -EINVAL, 6146, "%s has no result", in->fn->name);
-	hm_instance_reset(in);
+	if (!hm_instance_reset(in))
+		return hm_error_set(err, -EINVAL, 6146, "%s has no result that could begin again",
+				    in->fn->name);
 	return 0;
 }
 

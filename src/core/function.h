@@ -71,22 +71,57 @@ enum hm_field_type {
 	HM_FIELD_U32,
 	HM_FIELD_TIME_NS,
 	HM_FIELD_BIG_U64, // may exceed 2^53: a decimal string in JSON
+	// of what stats() tells
+	HM_FIELD_BIG_DECIMAL, // an integer of any length: a decimal string
+	HM_FIELD_REAL,
+	HM_FIELD_TEXT,
+	HM_FIELD_OBJECT, // has the fields `of`
+	HM_FIELD_ARRAY,  // each of its elements has them; of numbers, one field without name ("")
 };
 enum hm_merge {
 	HM_MERGE_SUM,
 	HM_MERGE_MIN,
 	HM_MERGE_MAX,
 	HM_MERGE_IN, // the packets that reached the function: counted anyhow, not in the core state
+	HM_MERGE_TOLD, // not in the core state: stats() tells it
 };
 
-/* One field of a result, read in place from every worker's core state and merged. */
+/* What a field is in C. */
+enum hm_c_type {
+	HM_C_NONE = '-', // not there
+	HM_C_U8 = 'B',
+	HM_C_U16 = 'H',
+	HM_C_INT = 'i',
+	HM_C_UINT = 'I',
+	HM_C_ULONG = 'L',
+	HM_C_LONG_LONG = 'q',
+	HM_C_ULONG_LONG = 'Q',
+	HM_C_DOUBLE = 'd',
+	HM_C_LONG_DOUBLE = 'g',
+	HM_C_STRUCT = 'o',
+	HM_C_ARRAY = 'a',      // to the end of the structure
+	HM_C_PACKED = 'A',     // the same, without padding before the first element
+	HM_C_IP_ADDR = '4',    // four bytes, from "10.0.0.1"
+	HM_C_IP_OR_UINT = 'N', // unsigned int: of an address as it is sent
+	HM_C_IP6_ADDR = '6',   // struct in6_addr, of other addresses 0
+	HM_C_FAMILY = 'F',     // sa_family_t of an address
+	HM_C_BYTES = 'x',      // `count` bytes, from hexadecimal digits
+};
+
+/* One field of a result, read in place from every worker's core state and merged, or told by stats(). What there
+ * is in C, for libmapi, comes first and in the order of MAPI's structure. */
 struct hm_field {
 	const char *name; // a result of the single field "value" is a plain number in JSON
 	enum hm_field_type type;
 	enum hm_merge merge;
-	const char *unit; // "packets", "bytes", "ns" ...
-	size_t offset;    // in the core state
+	/* "packets", "bytes", "ns" ...; "value" and "value^2": in the unit that the result's key "unit" names, and
+	 * its square. Whatever is in ns becomes MAPI's 2^-32 s in C. */
+	const char *unit;
+	size_t offset; // in the core state
 	const char *help;
+	enum hm_c_type c;          // 0: as its type says
+	const struct hm_field *of; // ends with {0}
+	uint32_t count;            // of HM_C_BYTES
 };
 
 enum hm_function_flags {

@@ -261,11 +261,16 @@ static bool is_sum(const struct hm_field *f)
 	return f->merge == HM_MERGE_SUM || f->merge == HM_MERGE_IN;
 }
 
-void hm_instance_reset(struct hm_instance *in)
+bool hm_instance_reset(struct hm_instance *in)
 {
+	bool any = false;
+
 	for (const struct hm_field *f = in->fn->results; f && f->name; f++)
-		if (is_sum(f))
+		if (is_sum(f)) {
 			in->field_base[f - in->fn->results] = merge_field(in, f);
+			any = true;
+		}
+	return any;
 }
 
 json_t *hm_json_ns(uint64_t ns)
@@ -322,7 +327,8 @@ json_t *hm_instance_result(const struct hm_instance *in)
 		result = json_object();
 	}
 	for (; f && f->name; f++)
-		json_object_set_new(result, f->name, field_json(in, f));
+		if (f->merge != HM_MERGE_TOLD)
+			json_object_set_new(result, f->name, field_json(in, f));
 	if (has_outbox(in))
 		add_outbox(result, in->fn->outbox(in->conf));
 	return result;

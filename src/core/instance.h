@@ -52,8 +52,9 @@ uint64_t hm_instance_begin(struct hm_instance *in, uint64_t in_base, const uint6
  * missing was filtered when nothing is in the workers. Any thread. */
 void hm_instance_counts(const struct hm_instance *in, struct hm_counts *c);
 
-/* Sums count from 0 again for readers of this instance; workers and other flows are not disturbed. */
-void hm_instance_reset(struct hm_instance *in);
+/* Sums count from 0 again for readers of this instance; workers and other flows are not disturbed. False: there is
+ * no sum in its result. */
+bool hm_instance_reset(struct hm_instance *in);
 
 /* Times in JSON are decimal strings: nanoseconds since 1970 exceed the 2^53 that every reader can hold. */
 json_t *hm_json_ns(uint64_t ns);

@@ -151,7 +151,10 @@ static json_t *describe_arg(const struct hm_arg *a)
 {
 	json_t *o = json_pack("{s:s, s:s, s:b}", "name", a->name, "type", arg_type_name(a->type),
 			      "optional", a->optional);
+	char letter = (char)(a->type == HM_ARG_TIME ? HM_ARG_STRING : a->type); // MAPI's
 
+	if (a->type != HM_ARG_OPTIONS)
+		json_object_set_new(o, "mapi", json_stringn(&letter, 1));
 	if (a->type == HM_ARG_INT && (a->min != 0 || a->max != 0)) {
 		json_object_set_new(o, "min", json_integer(a->min));
 		json_object_set_new(o, "max", json_integer(a->max));
@@ -165,19 +168,47 @@ static json_t *describe_arg(const struct hm_arg *a)
 	return o;
 }
 
+/* What it is in C if the table says nothing. */
+static enum hm_c_type usual_c_type(enum hm_field_type type)
+{
+	switch (type) {
+	case HM_FIELD_U64:
+	case HM_FIELD_TIME_NS:
+	case HM_FIELD_BIG_U64:
+		return HM_C_ULONG_LONG;
+	case HM_FIELD_I64:
+		return HM_C_LONG_LONG;
+	case HM_FIELD_U32:
+		return HM_C_UINT;
+	case HM_FIELD_REAL:
+		return HM_C_DOUBLE;
+	case HM_FIELD_OBJECT:
+		return HM_C_STRUCT;
+	case HM_FIELD_ARRAY:
+		return HM_C_ARRAY;
+	case HM_FIELD_BIG_DECIMAL:
+	case HM_FIELD_TEXT:
+		break;
+	}
+	return HM_C_NONE;
+}
+
+static json_t *describe_fields(const struct hm_field *fields);
+
 static json_t *describe_field(const struct hm_field *field)
 {
 	static const char *const types[] = {
 		[HM_FIELD_U64] = "uint64",         [HM_FIELD_I64] = "int64",
 		[HM_FIELD_U32] = "uint32",         [HM_FIELD_TIME_NS] = "time_ns",
-		[HM_FIELD_BIG_U64] = "big_uint64",
+		[HM_FIELD_BIG_U64] = "big_uint64", [HM_FIELD_BIG_DECIMAL] = "big_decimal",
+		[HM_FIELD_REAL] = "real",          [HM_FIELD_TEXT] = "text",
+		[HM_FIELD_OBJECT] = "object",      [HM_FIELD_ARRAY] = "array",
 	};
 	static const char *const merges[] = {
-		[HM_MERGE_SUM] = "sum",
-		[HM_MERGE_MIN] = "min",
-		[HM_MERGE_MAX] = "max",
-		[HM_MERGE_IN] = "sum",
+		[HM_MERGE_SUM] = "sum", [HM_MERGE_MIN] = "min",   [HM_MERGE_MAX] = "max",
+		[HM_MERGE_IN] = "sum",  [HM_MERGE_TOLD] = "told",
 	};
+	char c = (char)(field->c ? field->c : usual_c_type(field->type));
 	json_t *o = json_pack("{s:s, s:s, s:s}", "name", field->name, "type", types[field->type],
 			      "merge", merges[field->merge]);
 
@@ -185,7 +216,22 @@ static json_t *describe_field(const struct hm_field *field)
 		json_object_set_new(o, "unit", json_string(field->unit));
 	if (field->help)
 		json_object_set_new(o, "help", json_string(field->help));
+	if (c != HM_C_NONE)
+		json_object_set_new(o, "c", json_stringn(&c, 1));
+	if (field->count)
+		json_object_set_new(o, "count", json_integer(field->count));
+	if (field->of)
+		json_object_set_new(o, "of", describe_fields(field->of));
 	return o;
+}
+
+static json_t *describe_fields(const struct hm_field *fields)
+{
+	json_t *list = json_array();
+
+	for (const struct hm_field *field = fields; field && field->name; field++)
+		json_array_append_new(list, describe_field(field));
+	return list;
 }
 
 static json_t *describe_flags(const struct hm_function *f)
@@ -213,15 +259,13 @@ static json_t *describe_flags(const struct hm_function *f)
 
 json_t *hm_function_describe(const struct hm_function *f)
 {
-	json_t *args = json_array(), *result = json_array(), *description;
+	json_t *args = json_array(), *description;
 
 	for (const struct hm_arg *a = f->args; a && a->name; a++)
 		json_array_append_new(args, describe_arg(a));
-	for (const struct hm_field *field = f->results; field && field->name; field++)
-		json_array_append_new(result, describe_field(field));
 	description = json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", f->name, "summary",
-				f->summary ? f->summary : "", "arguments", args, "result", result,
-				"flags", describe_flags(f));
+				f->summary ? f->summary : "", "arguments", args, "result",
+				describe_fields(f->results), "flags", describe_flags(f));
 	if (f->aliases)
 		json_object_set_new(description, "aliases", describe_names(f->aliases));
 	return description;

@@ -164,11 +164,36 @@ static const struct hm_arg burst_args[] = {
 	{0},
 };
 
+#define COUNTER(field, text)                                                                   \
+	{                                                                                      \
+		.name = #field, .type = HM_FIELD_U64, .c = HM_C_ULONG, .merge = HM_MERGE_TOLD, \
+		.help = text                                                                   \
+	}
+
+static const struct hm_field burst_category[] = {
+	COUNTER(bytes, "of its bursts"),
+	COUNTER(packets, "of its bursts"),
+	COUNTER(bursts, "of that size"),
+	COUNTER(gap_bytes, "what the link could have carried in its gaps"),
+	COUNTER(gaps, "of that size"),
+	{0},
+};
+
+static const struct hm_field burst_results[] = {
+	{.name = "categories",
+	 .type = HM_FIELD_ARRAY,
+	 .of = burst_category,
+	 .merge = HM_MERGE_TOLD,
+	 .help = "below min, each step, max and above"},
+	{0},
+};
+
 static const struct hm_function burst = {
 	.name = "BURST",
 	.summary = "keeps histograms of back-to-back packets and the gaps between them",
 	.flags = HM_FN_ORDERED,
 	.args = burst_args,
+	.results = burst_results,
 	.conf_size = sizeof(struct burst_conf),
 	.core_size = sizeof(struct burst_core),
 	.conf_init = burst_conf_init,

@@ -149,11 +149,49 @@ static const struct hm_arg dist_args[] = {
 	{0},
 };
 
+static const struct hm_field dist_counts[] = {
+	{.name = "", .type = HM_FIELD_U64, .merge = HM_MERGE_TOLD, .help = "values"},
+	{0},
+};
+
+static const struct hm_field dist_results[] = {
+	{.name = "min",
+	 .type = HM_FIELD_BIG_U64,
+	 .merge = HM_MERGE_TOLD,
+	 .unit = "value",
+	 .help = "where the first interval begins"},
+	{.name = "max",
+	 .type = HM_FIELD_BIG_U64,
+	 .merge = HM_MERGE_TOLD,
+	 .unit = "value",
+	 .help = "where the last one ends"},
+	{.name = "intervals", .type = HM_FIELD_U64, .merge = HM_MERGE_TOLD, .help = "how many"},
+	{.name = "data",
+	 .type = HM_FIELD_ARRAY,
+	 .of = dist_counts,
+	 .merge = HM_MERGE_TOLD,
+	 .help = "values in each interval, and behind them those of max or more"},
+	{.name = "interval",
+	 .type = HM_FIELD_BIG_U64,
+	 .c = HM_C_NONE,
+	 .merge = HM_MERGE_TOLD,
+	 .unit = "value",
+	 .help = "width of one"},
+	{.name = "below",
+	 .type = HM_FIELD_U64,
+	 .c = HM_C_NONE,
+	 .merge = HM_MERGE_TOLD,
+	 .help = "values below min, which the first interval has, too"},
+	{.name = "unit", .type = HM_FIELD_TEXT, .merge = HM_MERGE_TOLD, .help = "of the values"},
+	{0},
+};
+
 static const struct hm_function dist = {
 	.name = "DIST",
 	.summary = "keeps a histogram of another function's values",
 	.flags = HM_FN_ORDERED,
 	.args = dist_args,
+	.results = dist_results,
 	.conf_size = sizeof(struct dist_conf),
 	.core_size = sizeof(struct dist_core),
 	.conf_init = dist_conf_init,

@@ -75,11 +75,12 @@ static void test_registry_describe_tells_everything(void **state)
 		"{\"name\": \"MIDDLE\", \"aliases\": [\"BRAVO\", \"YANKEE\"], \"summary\": \"In "
 		"the middle.\","
 		" \"arguments\": [{\"name\": \"level\", \"type\": \"int\", \"optional\": false, "
-		"\"min\": 1,"
+		"\"mapi\": \"i\", \"min\": 1,"
 		"                  \"max\": 9, \"help\": \"how high\"},"
-		"                 {\"name\": \"label\", \"type\": \"string\", \"optional\": true}],"
+		"                 {\"name\": \"label\", \"type\": \"string\", \"optional\": true, "
+		"                  \"mapi\": \"s\"}],"
 		" \"result\": [{\"name\": \"value\", \"type\": \"uint64\", \"merge\": \"sum\","
-		"              \"unit\": \"packets\"}],"
+		"              \"unit\": \"packets\", \"c\": \"Q\"}],"
 		" \"flags\": [\"filters\", \"stateless\"]}",
 		0, NULL);
 	(void)state;

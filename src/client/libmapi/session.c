@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* session: the conversation that all flows of a process share. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client/libmapi/internal.h"
+
+struct session {
+	struct hm_client *client;
+	unsigned refs;     // `lock`
+	json_t *functions; // function.list, once somebody wants it; never changes after
+	json_t *libraries; // library.list, in the same way
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct session *current; // NULL: none, or it has broken and waits for its flows to go
+
+static struct session *begin(void)
+{
+	struct hm_error err = {0};
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		mapi_fail(MAPI_OUT_OF_MEMORY, "out of memory");
+		return NULL;
+	}
+	s->client = hm_client_open(NULL, "libmapi", &err);
+	if (!s->client) {
+		mapi_fail_as(&err, MAPI_SOCKET_ERROR);
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+struct session *session_get(void)
+{
+	struct session *s;
+
+	pthread_mutex_lock(&lock);
+	if (current && hm_client_lost(current->client))
+		current = NULL;
+	if (!current)
+		current = begin();
+	s = current;
+	if (s)
+		s->refs++;
+	pthread_mutex_unlock(&lock);
+	return s;
+}
+
+struct session *session_hold(struct session *s)
+{
+	pthread_mutex_lock(&lock);
+	s->refs++;
+	pthread_mutex_unlock(&lock);
+	return s;
+}
+
+void session_put(struct session *s)
+{
+	bool last;
+
+	if (!s)
+		return;
+	pthread_mutex_lock(&lock);
+	last = --s->refs == 0;
+	if (last && current == s)
+		current = NULL;
+	pthread_mutex_unlock(&lock);
+	if (!last)
+		return;
+	hm_client_close(s->client);
+	json_decref(s->functions);
+	json_decref(s->libraries);
+	free(s);
+}
+
+struct hm_client *session_client(const struct session *s)
+{
+	return s->client;
+}
+
+json_t *session_call(struct session *s, const char *method, json_t *params, int number)
+{
+	struct hm_error err = {0};
+	json_t *result = hm_client_call(s->client, method, params, &err);
+
+	if (!result)
+		mapi_fail_as(&err, number);
+	return result;
+}
+
+/* A list that is asked for once. */
+static const json_t *listed(struct session *s, json_t **list, const char *method)
+{
+	json_t *answer, *old;
+
+	pthread_mutex_lock(&lock);
+	old = *list;
+	pthread_mutex_unlock(&lock);
+	if (old)
+		return old;
+	answer = session_call(s, method, NULL, MAPI_UNKNOWN_ERROR);
+	if (!answer)
+		return NULL;
+	pthread_mutex_lock(&lock);
+	if (!*list)
+		*list = json_incref(answer);
+	old = *list;
+	pthread_mutex_unlock(&lock);
+	json_decref(answer); // ours, or that of a thread that came second
+	return old;
+}
+
+static bool has_name(const json_t *function, const char *name)
+{
+	const char *own = json_string_value(json_object_get(function, "name"));
+	json_t *alias;
+	size_t i;
+
+	if (own && !strcasecmp(own, name))
+		return true;
+	json_array_foreach (json_object_get(function, "aliases"), i, alias)
+		if (json_is_string(alias) && !strcasecmp(json_string_value(alias), name))
+			return true;
+	return false;
+}
+
+const json_t *session_function(struct session *s, const char *name)
+{
+	const json_t *list = listed(s, &s->functions, "function.list");
+	json_t *function;
+	size_t i;
+
+	if (!list)
+		return NULL;
+	json_array_foreach ((json_t *)(uintptr_t)list, i, function)
+		if (has_name(function, name))
+			return function;
+	mapi_fail(MAPI_FUNCTION_NOT_FOUND, "there is no function \"%s\"", name);
+	return NULL;
+}
