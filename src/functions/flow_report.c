@@ -46,7 +46,8 @@ struct lane {
 };
 
 struct report {
-	bool lossless; // records wait in the rings for exporters that have no room
+	bool lossless;                 // records wait in the rings for exporters that have no room
+	struct hm_routes_file *routes; // NULL: none
 	unsigned n_exporters;
 	struct hm_exporter *exporter[HM_EXPORTERS_MAX];
 	struct lane lane[HM_WORKERS_MAX];
@@ -176,8 +177,8 @@ static unsigned move_records(struct report *r, struct lane *lane, uint64_t now_n
 	struct hm_flow_record records[MOVE_BURST];
 	unsigned moved = 0, n;
 
-	if (!lane->ring)
-		return 0;
+	if (!lane->ring || (r->routes && !hm_routes_file_settled(r->routes)))
+		return 0; // the first records wait for the first reading
 	do {
 		uint64_t taken = 0;
 		if (r->lossless && !exporters_have_room(r))
@@ -346,22 +347,26 @@ static json_t *stats(const void *state, void *const *cores, unsigned n)
 	const struct report_conf *conf = state;
 	const struct hm_cache_counts *c;
 	struct totals t;
+	json_t *all;
 
 	add_up(conf->report, &t);
 	c = &t.counts;
-	return json_pack("{s:{s:I, s:I, s:I, s:I, s:I}, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I},"
-			 " s:o, s:o}",
-			 "cache", "capacity", (json_int_t)t.entries, "memory_bytes",
-			 (json_int_t)t.memory, "created", (json_int_t)c->created,
-			 "active_timeout_s", (json_int_t)(conf->options.active_ns / NS_A_S),
-			 "inactive_timeout_s", (json_int_t)(conf->options.inactive_ns / NS_A_S),
-			 "not_ip", (json_int_t)c->not_ip, "biflows", (json_int_t)c->biflows,
-			 "ended", "idle", (json_int_t)c->ended[HM_END_IDLE], "active",
-			 (json_int_t)c->ended[HM_END_ACTIVE], "detected",
-			 (json_int_t)c->ended[HM_END_DETECTED], "forced",
-			 (json_int_t)c->ended[HM_END_FORCED], "resources",
-			 (json_int_t)c->ended[HM_END_RESOURCES], "exporters",
-			 exporter_list(conf->report), "ledger", ledger(conf->report, &t));
+	all = json_pack("{s:{s:I, s:I, s:I, s:I, s:I}, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I},"
+			" s:o, s:o}",
+			"cache", "capacity", (json_int_t)t.entries, "memory_bytes",
+			(json_int_t)t.memory, "created", (json_int_t)c->created, "active_timeout_s",
+			(json_int_t)(conf->options.active_ns / NS_A_S), "inactive_timeout_s",
+			(json_int_t)(conf->options.inactive_ns / NS_A_S), "not_ip",
+			(json_int_t)c->not_ip, "biflows", (json_int_t)c->biflows, "ended", "idle",
+			(json_int_t)c->ended[HM_END_IDLE], "active",
+			(json_int_t)c->ended[HM_END_ACTIVE], "detected",
+			(json_int_t)c->ended[HM_END_DETECTED], "forced",
+			(json_int_t)c->ended[HM_END_FORCED], "resources",
+			(json_int_t)c->ended[HM_END_RESOURCES], "exporters",
+			exporter_list(conf->report), "ledger", ledger(conf->report, &t));
+	if (all && conf->report->routes)
+		json_object_set_new(all, "routes", hm_routes_file_stats(conf->report->routes));
+	return all;
 }
 
 /* --- life --- */
@@ -400,7 +405,7 @@ static int parse_arguments(struct hm_report_options *o, const union hm_value *ar
 	return r;
 }
 
-/* The daemon may write where its users may not. */
+/* The daemon may read and write where its users may not. */
 static int check_files(const struct hm_report_options *o, uint32_t uid, struct hm_error *err)
 {
 	for (unsigned i = 0; i < o->n_exporters; i++)
@@ -409,6 +414,11 @@ static int check_files(const struct hm_report_options *o, uint32_t uid, struct h
 					    "\"%s\": only root and the daemon's own user may have "
 					    "flow records written into files",
 					    o->exporter[i].to.path);
+	if (o->routes[0] != '\0' && uid != 0 && uid != geteuid())
+		return hm_error_set(
+			err, -EACCES, MFUNCT_INVALID_ARGUMENT,
+			"options.routes: only root and the daemon's own user may have files "
+			"read");
 	return 0;
 }
 
@@ -422,6 +432,7 @@ static void conf_fini(void *state)
 	for (unsigned i = 0; i < r->n_exporters; i++)
 		hm_exporter_destroy(r->exporter[i]);
 	hm_surveyor_destroy(r->surveyor);
+	hm_routes_file_close(r->routes);
 	for (unsigned i = 0; i < HM_WORKERS_MAX; i++) {
 		hm_cache_destroy(r->lane[i].cache);
 		hm_pages_unmap(r->lane[i].ring, r->lane[i].ring_bytes);
@@ -466,12 +477,20 @@ static int conf_init(void *state, const union hm_value *args, const struct hm_ap
 	if (!conf->report->surveyor)
 		goto no_memory;
 	conf->report->lossless = ctx->lossless;
+	if (conf->options.routes[0] != '\0') {
+		conf->report->routes = hm_routes_file_open(conf->options.routes, err);
+		if (!conf->report->routes) {
+			conf_fini(conf);
+			return -EINVAL;
+		}
+	}
 	snprintf(conf->report->device, sizeof(conf->report->device), "%s", ctx->device);
 	for (unsigned i = 0; i < conf->options.n_exporters; i++) {
 		struct hm_exporter_conf *c = &conf->options.exporter[i];
 		struct hm_exporter *x;
 		c->layout.key = conf->options.key;
 		c->device = conf->report->device;
+		c->routes = conf->report->routes;
 		c->shortfalls = shortfalls;
 		c->shortfalls_arg = conf->report;
 		x = hm_exporter_create(c);

@@ -21,6 +21,7 @@
 #include "core/error.h"
 #include "netflow/announcement.h"
 #include "netflow/record.h"
+#include "netflow/routes_file.h"
 #include "netflow/transport.h"
 
 #define HM_EXPORTER_PATIENCE_NS UINT64_C(10000000000)
@@ -37,7 +38,8 @@ struct hm_exporter_conf {
 	uint32_t mtu;               // of the path: IP packets are not longer
 	uint32_t max_records_per_s; // 0: no limit
 	uint32_t queue_messages;
-	const char *device; // where interfaces are; must outlive the exporter
+	const char *device;            // where interfaces are; must outlive the exporter
+	struct hm_routes_file *routes; // AS numbers ...; must outlive the exporter. NULL: none
 	/* What happened before records came here; NULL: nothing is known. */
 	void (*shortfalls)(const void *arg, struct hm_shortfall *ignored,
 			   struct hm_shortfall *unsent);

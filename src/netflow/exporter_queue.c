@@ -64,12 +64,14 @@ static void add_record(struct hm_exporter *x, const struct hm_template *t,
 		lose(x, l);
 		return;
 	}
+	x->open.routes = x->routes;
 	if (!x->open.at || !hm_message_add(&x->open, t, r, sender)) {
 		hm_exporter_close_message(x);
 		if (!open_message(x, now_ns)) {
 			lose(x, l);
 			return;
 		}
+		x->open.routes = x->routes;
 		if (!hm_message_add(&x->open, t, r, sender)) { // its times are beyond sense
 			x->counts.unsupported += l->flows;
 			hm_exporter_note_unsent(x, l);
@@ -132,6 +134,7 @@ static void put_direction(struct hm_exporter *x, const struct hm_template *t,
 void hm_exporter_put(struct hm_exporter *x, const struct hm_flow_record *r, unsigned n,
 		     uint64_t now_ns)
 {
+	x->routes = x->conf.routes ? hm_routes_file_now(x->conf.routes) : NULL;
 	for (unsigned i = 0; i < n; i++) {
 		const struct hm_template *t = hm_layout_of(&x->layout, &r[i]);
 		unsigned first = r[i].initiator;

@@ -43,6 +43,7 @@ struct hm_exporter {
 	uint64_t connected_at; // tail when the connection was opened
 	struct hm_message open;
 	struct hm_load open_load;
+	const struct hm_routes *routes; // newest, while records come
 	uint64_t open_since_ns;
 
 	uint32_t sequence;

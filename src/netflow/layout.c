@@ -20,6 +20,9 @@ static const uint16_t uptimes[2] = {22, 21};
 /* Octets, packets, addresses, ports, protocol, flags, ToS, end reason, interface, VLAN. */
 static const uint16_t basic[] = {1, 2, 8, 27, 12, 28, 7, 11, 4, 6, 5, 136, 10, 58};
 
+/* AS numbers, prefix lengths, next hop. */
+static const uint16_t routes[] = {16, 17, 9, 29, 13, 30, 15, 62};
+
 /* ICMP's type and code stand in the destination port, too; but collectors of NetFlow 9 look here,
  * and its ICMP_TYPE is of both versions. */
 static const uint16_t icmp[] = {32, 139};
@@ -46,6 +49,8 @@ static unsigned basic_elements(struct hm_want *to, const struct hm_layout_conf *
 		to[n++] = (struct hm_want){basic[i], 0};
 	for (unsigned i = 0; i < LENGTH(icmp) && format->system_scopes; i++)
 		to[n++] = (struct hm_want){icmp[i], 0};
+	for (unsigned i = 0; i < LENGTH(routes) && conf->routes; i++)
+		to[n++] = (struct hm_want){routes[i], 0};
 	if (conf->key & HM_FLOW_KEY_LABEL)
 		to[n++] = (struct hm_want){31, 0};
 	if (conf->biflow)
@@ -66,6 +71,13 @@ static int check(const struct hm_layout_conf *conf, const struct hm_format *form
 				    "ipfix",
 				    format->name);
 	for (unsigned i = 0; i < conf->n; i++)
+		if (!conf->routes && hm_template_of_routes(conf->element[i].id))
+			return hm_error_set(
+				err, -EINVAL, 0,
+				"template: %s is of the route to an address: name a file of "
+				"prefixes as \"routes\"",
+				hm_ie_by_id(conf->element[i].id)->name);
+	for (unsigned i = 0; i < conf->n; i++)
 		if (!format->uptime && (conf->element[i].id == 21 || conf->element[i].id == 22))
 			return hm_error_set(err, -EINVAL, 0,
 					    "%s has no uptime in its header: take "
@@ -77,7 +89,7 @@ static int check(const struct hm_layout_conf *conf, const struct hm_format *form
 int hm_layout_build(struct hm_layout *l, const struct hm_layout_conf *conf,
 		    const struct hm_format *format, struct hm_error *err)
 {
-	struct hm_want made[LENGTH(basic) + LENGTH(icmp) + 4];
+	struct hm_want made[LENGTH(basic) + LENGTH(icmp) + LENGTH(routes) + 4];
 	const struct hm_want *elements = conf->element;
 	unsigned n = conf->n;
 	int r = check(conf, format, err);

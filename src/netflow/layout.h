@@ -16,6 +16,7 @@ struct hm_layout_conf {
 	enum hm_time_unit time_unit; // of the basic template
 	bool biflow;
 	uint32_t key; // of the cache, HM_FLOW_KEY_
+	bool routes;  // are known: the basic template has AS numbers, prefix lengths, next hop
 };
 
 struct hm_layout {

@@ -100,10 +100,15 @@ static bool uptime_fits(struct hm_message *m, const struct hm_template *t,
 bool hm_message_add(struct hm_message *m, const struct hm_template *t,
 		    const struct hm_flow_record *r, unsigned sender)
 {
+	const struct hm_route *route[2];
+
 	if (m->records == m->format->records_max ||
 	    (m->format->uptime && !uptime_fits(m, t, r, sender)) || !open_set(m, t->id, t->bytes))
 		return false;
-	hm_template_encode(t, r, sender, m->boot_ms, m->at + m->used);
+	if (t->routes && m->routes)
+		hm_routes_find(m->routes, r->key.version, r->key.addr, route);
+	hm_template_encode(t, r, t->routes && m->routes ? route : NULL, sender, m->boot_ms,
+			   m->at + m->used);
 	m->used += t->bytes;
 	m->records++;
 	return true;

@@ -4,19 +4,21 @@
 #pragma once
 
 #include "netflow/format.h"
+#include "netflow/routes.h"
 
 struct hm_message {
 	const struct hm_format *format;
 	uint8_t *at;
-	uint32_t room;      // bytes
-	uint32_t used;      // bytes, header included
-	uint32_t set;       // offset of the open set, 0: none is open
-	uint16_t set_id;    // of it
-	uint16_t records;   // data records, those of options too
-	uint16_t templates; // template records
-	bool has_clock;     // boot_ms is decided
-	uint64_t boot_ms;   // uptimes count from here, ms since 1970
-	uint64_t latest_ms; // end of the latest flow record
+	uint32_t room;                  // bytes
+	uint32_t used;                  // bytes, header included
+	uint32_t set;                   // offset of the open set, 0: none is open
+	uint16_t set_id;                // of it
+	uint16_t records;               // data records, those of options too
+	uint16_t templates;             // template records
+	bool has_clock;                 // boot_ms is decided
+	uint64_t boot_ms;               // uptimes count from here, ms since 1970
+	uint64_t latest_ms;             // end of the latest flow record
+	const struct hm_routes *routes; // set by who wants them, valid at each record; NULL: none
 };
 
 /* A value of an options record. */

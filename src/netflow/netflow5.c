@@ -16,14 +16,13 @@
 #define NS_A_MS         1000000u
 
 static const struct hm_want
-	record
-		[] =
-			{
-				{8, 4},  {12, 4},      {PADDING, 4}, // addresses, next hop
-				{10, 2}, {PADDING, 2},               // interfaces
-				{2, 4},  {1, 4},       {22, 4},      {21, 4},
-				{7, 2},  {11, 2},      {PADDING, 1}, {6, 1},
-				{4, 1},  {5, 1},       {PADDING, 8}, // AS numbers, prefix lengths, and two bytes that are padding indeed
+	record[] =
+		{
+			{8, 4},       {12, 4},      {15, 4}, // addresses, next hop
+			{10, 2},      {PADDING, 2},          // interfaces
+			{2, 4},       {1, 4},       {22, 4},      {21, 4}, {7, 2},  {11, 2},
+			{PADDING, 1}, {6, 1},       {4, 1},       {5, 1},  {16, 2}, {17, 2},
+			{9, 1},       {13, 1},      {PADDING, 2}, // AS numbers, prefix lengths
 };
 
 static void open_header(uint8_t *message, const struct hm_origin *origin)

@@ -339,7 +339,7 @@ static int unknown_key(const char *path, const char *name, const char *known, st
 			    "%s.%.64s is not known; known: %s", path, name, known);
 }
 
-static int parse_exporter(struct hm_exporter_conf *x, json_t *object, const char *path,
+static int parse_exporter(struct hm_exporter_conf *x, bool routes, json_t *object, const char *path,
 			  struct hm_error *err)
 {
 	uint32_t port = 0;
@@ -359,6 +359,7 @@ static int parse_exporter(struct hm_exporter_conf *x, json_t *object, const char
 	json_t *v;
 
 	hm_exporter_defaults(x);
+	x->layout.routes = routes;
 	if (!json_is_object(object))
 		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
 				    "%s must be an object, not %s", path, type_of(object));
@@ -393,7 +394,8 @@ static int parse_exporters(struct hm_report_options *o, json_t *array, const cha
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		int r;
 		snprintf(at, sizeof(at), "%s.exporters[%zu]", path, i);
-		r = parse_exporter(&o->exporter[i], json_array_get(array, i), at, err);
+		r = parse_exporter(&o->exporter[i], o->routes[0] != '\0', json_array_get(array, i),
+				   at, err);
 		if (r < 0)
 			return r;
 		o->n_exporters++;
@@ -407,6 +409,18 @@ void hm_report_defaults(struct hm_report_options *o)
 	o->active_ns = 300 * NS_A_S;
 	o->inactive_ns = 30 * NS_A_S;
 	o->cache_entries = 1 << 20;
+}
+
+static int set_routes(struct hm_report_options *o, const json_t *v, const char *path,
+		      struct hm_error *err)
+{
+	int r = set_text(o->routes, sizeof(o->routes), v, path, "routes", err);
+
+	if (r == 0 && o->routes[0] != '/')
+		r = hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				 "%s.routes must be a path from the root, not \"%.80s\"", path,
+				 o->routes);
+	return r;
 }
 
 int hm_report_parse(struct hm_report_options *o, const json_t *object, const char *path,
@@ -425,19 +439,22 @@ int hm_report_parse(struct hm_report_options *o, const json_t *object, const cha
 	if (!json_is_object(object))
 		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
 				    "%s must be an object, not %s", path, type_of(object));
+	v = json_object_get(object, "routes"); // first: exporters may name what only routes have
+	if (v && set_routes(o, v, path, err) < 0)
+		return -EINVAL;
 	json_object_foreach ((json_t *)object, name, v) {
 		const struct number *n = find_number(numbers, name);
-		int r;
+		int r = 0;
 		if (n)
 			r = set_number(n, v, path, err);
 		else if (strcmp(name, "exporters") == 0)
 			r = parse_exporters(o, v, path, err);
 		else if (strcmp(name, "flow_key") == 0)
 			r = get_set(&o->key, HM_FLOW_KEY_NAMES, v, path, name, err);
-		else
+		else if (strcmp(name, "routes") != 0)
 			r = unknown_key(path, name,
 					"active_timeout_s, inactive_timeout_s, cache_entries, "
-					"flow_key, exporters",
+					"flow_key, routes, exporters",
 					err);
 		if (r < 0)
 			return r;
@@ -536,6 +553,7 @@ int hm_report_add_mapi(struct hm_report_options *o, const char *record_type, con
 	}
 	if (x->transport->check(&x->to, &why) < 0)
 		return bad_transport(transport, why.text, err);
+	x->layout.routes = o->routes[0] != '\0';
 	r = parse_mapi_template(&x->layout, template, err);
 	if (r == 0 && hm_layout_build(&layout, &x->layout, x->format, &why) < 0)
 		r = hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT_4, "record template: %s",

@@ -16,8 +16,9 @@
 
 struct hm_report_options {
 	uint64_t active_ns, inactive_ns;
-	uint32_t cache_entries; // of all workers together
-	uint32_t key;           // set of HM_FLOW_KEY_
+	uint32_t cache_entries;   // of all workers together
+	uint32_t key;             // set of HM_FLOW_KEY_
+	char routes[HM_FILE_MAX]; // file of prefixes (netflow/prefixes.h), "": none
 	unsigned n_exporters;
 	struct hm_exporter_conf exporter[HM_EXPORTERS_MAX];
 };

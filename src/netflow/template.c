@@ -13,6 +13,7 @@
 #define NS_A_US   1000u
 #define NS_A_MS   1000000u
 #define NTP_1970  UINT64_C(2208988800) // seconds from 1900, RFC 7011 section 6.1.8
+#define AS_TRANS  23456
 #define LENGTH(x) (sizeof(x) / sizeof((x)[0]))
 
 enum op {
@@ -36,6 +37,12 @@ enum op {
 	OP_UPTIME,     // as milliseconds since boot in 4 bytes
 	OP_LASTED_MS,  // from first to last packet, 4 bytes
 	OP_LASTED_US,
+	OP_ROUTES, // from here on: of a route
+	OP_AS = OP_ROUTES,
+	OP_AS16, // AS_TRANS for those that need four bytes (RFC 6793, section 4.2.2)
+	OP_PREFIX_LENGTH,
+	OP_NEXT_HOP4, // zero if it is of the other version
+	OP_NEXT_HOP6,
 };
 
 #define AT(member) offsetof(struct hm_flow_record, member)
@@ -64,6 +71,19 @@ enum op {
 		0, id, length, op, 0, false, true, __VA_ARGS__ \
 	}
 
+#define ROUTE(id, length, op, version, ...)                           \
+	{                                                             \
+		0, id, length, op, version, false, false, __VA_ARGS__ \
+	}
+#define OF_SENDER    \
+	{            \
+		0, 1 \
+	}
+#define OF_RECEIVER  \
+	{            \
+		1, 0 \
+	}
+
 /* Where a flow record has what. tcpControlBits takes one byte: the flow record has no more bits.
  * An element that is here twice is encoded in the first length unless the other is asked for. */
 static const struct hm_template_field sources[] = {
@@ -76,18 +96,30 @@ static const struct hm_template_field sources[] = {
 	DIRECTED(6, 1, OP_COPY1, SENDER(first.tcp_flags)),
 	KEY(7, 2, OP_COPY2, 0, SENDER(key.port_be)),
 	KEY(8, 4, OP_COPY4, 4, SENDER(key.addr)),
+	ROUTE(9, 1, OP_PREFIX_LENGTH, 4, OF_SENDER),
 	PLAIN(10, 4, OP_U16_AS_U32, SAME(first.ifindex)),
 	PLAIN(10, 2, OP_U16, SAME(first.ifindex)),
 	KEY(11, 2, OP_COPY2, 0, RECEIVER(key.port_be)),
 	KEY(12, 4, OP_COPY4, 4, RECEIVER(key.addr)),
+	ROUTE(13, 1, OP_PREFIX_LENGTH, 4, OF_RECEIVER),
+	ROUTE(15, 4, OP_NEXT_HOP4, 4, OF_RECEIVER),
+	ROUTE(16, 4, OP_AS, 0, OF_SENDER),
+	ROUTE(16, 2, OP_AS16, 0, OF_SENDER),
+	ROUTE(17, 4, OP_AS, 0, OF_RECEIVER),
+	ROUTE(17, 2, OP_AS16, 0, OF_RECEIVER),
+	ROUTE(18, 4, OP_NEXT_HOP4, 4, OF_RECEIVER),
 	DIRECTED(21, 4, OP_UPTIME, SENDER(last_ns)),
 	DIRECTED(22, 4, OP_UPTIME, SENDER(first_ns)),
 	KEY(27, 16, OP_COPY16, 6, SENDER(key.addr)),
 	KEY(28, 16, OP_COPY16, 6, RECEIVER(key.addr)),
+	ROUTE(29, 1, OP_PREFIX_LENGTH, 6, OF_SENDER),
+	ROUTE(30, 1, OP_PREFIX_LENGTH, 6, OF_RECEIVER),
 	PLAIN(31, 4, OP_LABEL, {0, 0}),
 	KEY(32, 2, OP_ICMP, 4, RECEIVER(key.port_be)),
 	PLAIN(58, 2, OP_U16, SAME(key.vlan)),
 	KEY(60, 1, OP_COPY1, 0, SAME(key.version)),
+	ROUTE(62, 16, OP_NEXT_HOP6, 6, OF_RECEIVER),
+	ROUTE(63, 16, OP_NEXT_HOP6, 6, OF_RECEIVER),
 	PLAIN(136, 1, OP_COPY1, SAME(end_reason)),
 	KEY(139, 2, OP_ICMP, 6, RECEIVER(key.port_be)),
 	DIRECTED(150, 4, OP_S, SENDER(first_ns)),
@@ -141,6 +173,13 @@ bool hm_template_knows(uint16_t element)
 	return source_of(element, 0) != NULL && element != 210;
 }
 
+bool hm_template_of_routes(uint16_t element)
+{
+	const struct hm_template_field *f = source_of(element, 0);
+
+	return f != NULL && f->op >= OP_ROUTES;
+}
+
 static int add_field(struct hm_template *t, const struct hm_template_field *f, uint16_t length)
 {
 	struct hm_template_field *to = &t->field[t->n];
@@ -152,6 +191,7 @@ static int add_field(struct hm_template *t, const struct hm_template_field *f, u
 	if (to->op == OP_ZERO)
 		to->length = length;
 	t->bytes += to->length;
+	t->routes = t->routes || to->op >= OP_ROUTES;
 	return 0;
 }
 
@@ -231,6 +271,33 @@ static bool is_icmp(const struct hm_flow_record *r)
 	return r->key.proto == (r->key.version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
+static void store16(uint8_t *p, uint16_t v)
+{
+	v = htobe16(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static void encode_route(const struct hm_template_field *f, const struct hm_route *route,
+			 uint8_t *out)
+{
+	switch ((enum op)f->op) {
+	case OP_AS:
+		store32(out, route->as);
+		break;
+	case OP_AS16:
+		store16(out, (uint16_t)(route->as > UINT16_MAX ? AS_TRANS : route->as));
+		break;
+	case OP_PREFIX_LENGTH:
+		*out = route->length;
+		break;
+	default: // a next hop
+		memset(out, 0, f->length);
+		if (route->next_hop_version == (f->op == OP_NEXT_HOP4 ? 4 : 6))
+			memcpy(out, route->next_hop, f->length);
+		break;
+	}
+}
+
 static void encode_field(const struct hm_template_field *f, const struct hm_flow_record *r,
 			 unsigned sender, uint64_t boot_ms, uint8_t *out)
 {
@@ -303,14 +370,24 @@ static void encode_field(const struct hm_template_field *f, const struct hm_flow
 	case OP_LASTED_US:
 		store32(out, (uint32_t)(lasted_ns(in) / NS_A_US));
 		break;
+	default: // of a route
+		break;
 	}
 }
 
 void hm_template_encode(const struct hm_template *t, const struct hm_flow_record *r,
-			unsigned sender, uint64_t boot_ms, uint8_t *out)
+			const struct hm_route *const route[2], unsigned sender, uint64_t boot_ms,
+			uint8_t *out)
 {
+	static const struct hm_route unknown;
+
 	for (unsigned i = 0; i < t->n; i++) {
-		encode_field(&t->field[i], r, sender, boot_ms, out);
-		out += t->field[i].length;
+		const struct hm_template_field *f = &t->field[i];
+
+		if (f->op >= OP_ROUTES)
+			encode_route(f, route ? route[f->offset[sender]] : &unknown, out);
+		else
+			encode_field(f, r, sender, boot_ms, out);
+		out += f->length;
 	}
 }

@@ -114,8 +114,14 @@ static const struct refused {
 	{"[{\"exporters\": [{\"host\": \"::1\", \"template\": [\"octetDeltaCount\", "
 	 "\"octets\"]}]}]",
 	 7000, "template[1]: \"octets\" is no information element"},
+	{"[{\"exporters\": [{\"host\": \"::1\", \"template\": [\"postMCastPacketDeltaCount\"]}]}]",
+	 7000, "template[0]: flow records have no postMCastPacketDeltaCount"},
 	{"[{\"exporters\": [{\"host\": \"::1\", \"template\": [\"bgpSourceAsNumber\"]}]}]", 7000,
-	 "template[0]: flow records have no bgpSourceAsNumber"},
+	 "name a file of prefixes as \"routes\""},
+	{"[{\"routes\": \"a.txt\", \"exporters\": [{\"host\": \"::1\"}]}]", 7000,
+	 "options.routes must be a path from the root, not \"a.txt\""},
+	{"[{\"routes\": \"/nonexistent/a\", \"exporters\": [{\"host\": \"::1\"}]}]", 0,
+	 "/nonexistent/a: No such file or directory"},
 	{"[{\"exporters\": [{\"host\": \"::1\", \"template\": [\"sourceIPv4Address\"]}]}]", 7000,
 	 "no element for IPv6"},
 	{"[{\"exporters\": [{\"host\": \"::1\", \"mtu\": 512, \"template\": "

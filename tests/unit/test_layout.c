@@ -24,7 +24,7 @@ static uint64_t value_of(uint16_t element, const struct hm_flow_record *r, unsig
 
 	assert_int_equal(hm_template_compile(&t, 256, &want, 1, r->key.version), 0);
 	assert_int_equal(t.n, 1);
-	hm_template_encode(&t, r, sender, T0_MS - 1000, out);
+	hm_template_encode(&t, r, NULL, sender, T0_MS - 1000, out);
 	for (unsigned i = 0; i < t.bytes; i++)
 		v = v << 8 | out[i];
 	assert_int_equal(out[t.bytes], 0);
@@ -142,7 +142,7 @@ static void test_layout_biflow_appends_what_differs(void **state)
 	assert_int_equal(t->field[6].id, 2);
 	assert_int_equal(t->field[7].id, 152);
 	assert_int_equal(t->field[8].id, 6);
-	hm_template_encode(t, &r, 1, 0, out);
+	hm_template_encode(t, &r, NULL, 1, 0, out);
 	assert_int_equal(get64(out), 7);        // forward packets
 	assert_int_equal(get16(out + 9), 1025); // source port
 	assert_int_equal(get64(out + 11), T0_MS + 250);
@@ -153,6 +153,49 @@ static void test_layout_biflow_appends_what_differs(void **state)
 	assert_ptr_equal(hm_layout_of(&layout, &r), &layout.template[0]);
 	r.key.version = 6;
 	assert_ptr_equal(hm_layout_of(&layout, &r), &layout.template[1]);
+}
+
+static void test_layout_routes(void **state)
+{
+	const uint16_t elements[] = {16, 17, 9, 29, 13, 30, 15, 62, 18, 63};
+	const struct hm_route to[2] = {
+		{.as = 1, .length = 48, .next_hop_version = 6, .next_hop = {0x20}},
+		{.as = 70000, .length = 19, .next_hop_version = 4, .next_hop = {198, 51, 100, 7}}};
+	const struct hm_route *const route[2] = {&to[0], &to[1]};
+	struct hm_layout_conf conf = {.routes = true, .n = 10};
+	struct hm_flow_record r = record_ipv4();
+	struct hm_error err;
+	uint8_t out[64];
+
+	(void)state;
+	for (unsigned i = 0; i < conf.n; i++)
+		conf.element[i].id = elements[i];
+	assert_int_equal(hm_layout_build(&layout, &conf, &hm_ipfix, NULL), 0);
+	assert_int_equal(layout.template[0].bytes, 4 + 4 + 1 + 1 + 4 + 4);
+	assert_int_equal(layout.template[1].bytes, 4 + 4 + 1 + 1 + 16 + 16);
+	hm_template_encode(&layout.template[0], &r, route, 0, 0, out);
+	assert_int_equal(hm_get32(out), 1);
+	assert_int_equal(hm_get32(out + 4), 70000);
+	assert_int_equal(out[8], 48);
+	assert_int_equal(out[9], 19);
+	assert_memory_equal(out + 10, to[1].next_hop, 4);
+	assert_memory_equal(out + 14, to[1].next_hop, 4);
+	r.key.version = 6;
+	hm_template_encode(&layout.template[1], &r, route, 1, 0, out);
+	assert_int_equal(hm_get32(out), 70000);
+	assert_memory_equal(out + 10, to[0].next_hop, 16);
+	hm_template_encode(&layout.template[1], &r, NULL, 1, 0, out); // none is known
+	for (unsigned i = 0; i < layout.template[1].bytes; i++)
+		assert_int_equal(out[i], 0);
+	conf.routes = false;
+	assert_true(hm_layout_build(&layout, &conf, &hm_ipfix, &err) < 0);
+	assert_non_null(strstr(err.text, "bgpSourceAsNumber is of the route to an address"));
+	conf.n = 0; // the basic template has them when they are known
+	assert_int_equal(hm_layout_build(&layout, &conf, &hm_ipfix, NULL), 0);
+	assert_false(layout.template[0].routes);
+	conf.routes = true;
+	assert_int_equal(hm_layout_build(&layout, &conf, &hm_netflow9, NULL), 0);
+	assert_true(layout.template[0].routes && layout.template[1].routes);
 }
 
 /* What is in the cache's key is a key in the template, and has no reverse. */
@@ -176,7 +219,7 @@ static void test_layout_wider_keys_are_marked(void **state)
 	assert_int_equal(labels, 1);
 	r.first.label = 0xfffff;
 	build((const uint16_t[]){31}, 1, false);
-	hm_template_encode(&layout.template[0], &r, 1, 0, out);
+	hm_template_encode(&layout.template[0], &r, NULL, 1, 0, out);
 	assert_int_equal(hm_get32(out), 0xfffff);
 }
 
@@ -193,7 +236,7 @@ static void test_layout_what_does_not_go_together_is_refused(void **state)
 		{{.n = 1, .element = {{4, 0}}}, &hm_netflow5, "leave out template"},
 		{{.n = 1, .element = {{22, 0}}}, &hm_ipfix, "flowStartSysUpTime"},
 		{{.n = 1, .element = {{8, 0}}}, &hm_ipfix, "no element for IPv6"},
-		{{.n = 1, .element = {{16, 0}}}, &hm_ipfix, "lack"},
+		{{.n = 1, .element = {{19, 0}}}, &hm_ipfix, "lack"},
 	};
 	struct hm_error err;
 
@@ -243,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_layout_ntp_times_give_the_nanosecond_back),
 		cmocka_unit_test(test_layout_elements_of_the_other_version_are_left_out),
 		cmocka_unit_test(test_layout_biflow_appends_what_differs),
+		cmocka_unit_test(test_layout_routes),
 		cmocka_unit_test(test_layout_wider_keys_are_marked),
 		cmocka_unit_test(test_layout_what_does_not_go_together_is_refused),
 		cmocka_unit_test(test_template_that_is_too_long_is_refused),

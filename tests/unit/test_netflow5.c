@@ -57,6 +57,31 @@ static void test_netflow5_message_has_golden_bytes(void **state)
 	assert_memory_equal(bytes + 24, record, sizeof(record));
 }
 
+static void test_netflow5_routes(void **state)
+{
+	const struct hm_route to[2] = {{.as = 64500, .length = 24},
+				       {.as = 4200000000,
+					.next_hop_version = 4,
+					.length = 9,
+					.next_hop = {198, 51, 100, 7}}};
+	const struct hm_route *const route[2] = {&to[0], &to[1]};
+	const struct hm_flow_record r = record_ipv4();
+
+	(void)state;
+	hm_template_encode(&layout.template[0], &r, route, 1, 0, bytes); // from endpoint 1 to 0
+	assert_int_equal(hm_get32(bytes + 8), 0);                        // next hop unknown
+	assert_int_equal(get16(bytes + 40), 23456);                      // AS_TRANS
+	assert_int_equal(get16(bytes + 42), 64500);
+	assert_int_equal(bytes[44], 9);
+	assert_int_equal(bytes[45], 24);
+	hm_template_encode(&layout.template[0], &r, route, 0, 0, bytes);
+	assert_memory_equal(bytes + 8, to[1].next_hop, 4);
+	assert_int_equal(get16(bytes + 40), 64500);
+	assert_int_equal(get16(bytes + 42), 23456);
+	assert_int_equal(bytes[44], 24);
+	assert_int_equal(bytes[45], 9);
+}
+
 static void test_netflow5_clock_is_exact_to_the_millisecond(void **state)
 {
 	const struct hm_origin origin = {.sampling_interval = 1};
@@ -103,6 +128,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_netflow5_message_has_golden_bytes, set_up),
+		cmocka_unit_test_setup(test_netflow5_routes, set_up),
 		cmocka_unit_test_setup(test_netflow5_clock_is_exact_to_the_millisecond, set_up),
 		cmocka_unit_test_setup(test_netflow5_takes_thirty_records, set_up),
 	};
