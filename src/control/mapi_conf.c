@@ -50,11 +50,6 @@ static const struct {
 	{"dag", "dsm_loader_bin", "filters run on the workers, not on the card"},
 	{"dag", "disable_dsm", "filters run on the workers, not on the card"},
 	{"dag", "disable_dsm_xml_remove", "filters run on the workers, not on the card"},
-	{"ipfixflib", "observationDomain",
-	 "give FLOW_REPORT \"observation_domain\" in its options"},
-	{"ipfixflib", "idleTimeout", "give FLOW_REPORT \"inactive_timeout_s\" in its options"},
-	{"ipfixflib", "lifetimeTimeout", "give FLOW_REPORT \"active_timeout_s\" in its options"},
-	{"ipfixflib", "hashSize", "give FLOW_REPORT \"cache_entries\" in its options"},
 	{"ipfixflib", "cacheTimeout", "flow records are sent as they are made"},
 	{"ipfixflib", "scanCycle", "flow records end in time without a scan"},
 	{"ipfixflib", "ingressInterface", "flow records tell the interface of their packets"},
@@ -151,18 +146,18 @@ static void convert_socket(const struct conversion *c, const struct hm_mapi_entr
 	     e->key, path);
 }
 
-static bool number(const struct conversion *c, const struct hm_mapi_entry *e, unsigned max,
-		   unsigned *value)
+static bool number(const struct conversion *c, const struct hm_mapi_entry *e, unsigned min,
+		   unsigned max, unsigned *value)
 {
 	char *end;
 	unsigned long v;
 
 	errno = 0;
 	v = strtoul(e->value, &end, 10);
-	if (!isdigit((unsigned char)e->value[0]) || *end || errno || v > max) {
+	if (!isdigit((unsigned char)e->value[0]) || *end || errno || v < min || v > max) {
 		hm_mapi_mistake(c->mistakes, e->line,
-				"%s: is \"%.40s\"; must be an integer from 0 to %u", e->key,
-				e->value, max);
+				"%s: is \"%.40s\"; must be an integer from %u to %u", e->key,
+				e->value, min, max);
 		return false;
 	}
 	*value = (unsigned)v;
@@ -177,7 +172,7 @@ static void convert_global(const struct conversion *c, const struct hm_mapi_sect
 
 		if (!strcmp(e->key, "libs"))
 			convert_libraries(c, e);
-		else if (!strcmp(e->key, "local") && number(c, e, 1, &own))
+		else if (!strcmp(e->key, "local") && number(c, e, 0, 1, &own))
 			convert_socket(c, e, own);
 		else if (!strcmp(e->key, "socket"))
 			convert_socket(c, e, !strcmp(e->value, "local"));
@@ -344,10 +339,10 @@ static void describe(const struct conversion *c, const struct hm_mapi_section *s
 		else if (!strcmp(e->key, "description"))
 			set_text(c, device, e, HM_DEVICE_DESCRIPTION_MAX);
 		else if (!strcmp(e->key, "link_speed")) {
-			if (number(c, e, 1000000, &value))
+			if (number(c, e, 0, 1000000, &value))
 				json_object_set_new(device, "link_speed_mbps", json_integer(value));
 		} else if (!strcmp(e->key, "mpls") || !strcmp(e->key, "vlan")) {
-			if (number(c, e, 1, &value))
+			if (number(c, e, 0, 1, &value))
 				json_object_set_new(device, e->key, json_boolean(value));
 		} else if (strcmp(e->key, "device") != 0 && strcmp(e->key, "driver") != 0)
 			leave_out(c, s, e);
@@ -398,6 +393,43 @@ static void convert_format(const struct conversion *c, const struct hm_mapi_sect
 	}
 }
 
+/* --- [ipfixflib] --- */
+
+/* What becomes a key of "flow_report", with the range that it has there. */
+static const struct {
+	const char *key, *name;
+	unsigned min, max;
+} report_keys[] = {
+	{"idleTimeout", "inactive_timeout_s", 1, 604800},
+	{"lifetimeTimeout", "active_timeout_s", 1, 604800},
+	{"hashSize", "cache_entries", 64, 268435456},
+	{"observationDomain", "observation_domain", 0, UINT32_MAX},
+};
+
+static void convert_ipfix(const struct conversion *c, const struct hm_mapi_section *s)
+{
+	const size_t n = sizeof(report_keys) / sizeof(report_keys[0]);
+	json_t *report = json_object();
+
+	for (size_t i = 0; i < s->n_entries; i++) {
+		const struct hm_mapi_entry *e = &s->entries[i];
+		unsigned value;
+		size_t k = 0;
+
+		while (k < n && strcmp(report_keys[k].key, e->key) != 0)
+			k++;
+		if (k == n)
+			leave_out(c, s, e);
+		else if (number(c, e, report_keys[k].min, report_keys[k].max, &value))
+			json_object_set_new(report, report_keys[k].name, json_integer(value));
+	}
+	// the section may repeat
+	json_object_update_missing(report, json_object_get(c->result, "flow_report"));
+	if (json_object_size(report) > 0)
+		json_object_set(c->result, "flow_report", report);
+	json_decref(report);
+}
+
 /* --- the file --- */
 
 static void convert_section(const struct conversion *c, const struct hm_mapi_section *s)
@@ -408,7 +440,9 @@ static void convert_section(const struct conversion *c, const struct hm_mapi_sec
 		convert_driver(c, s);
 	} else if (!strcmp(s->name, "format")) {
 		convert_format(c, s);
-	} else if (!strcmp(s->name, "dag") || !strcmp(s->name, "ipfixflib")) {
+	} else if (!strcmp(s->name, "ipfixflib")) {
+		convert_ipfix(c, s);
+	} else if (!strcmp(s->name, "dag")) {
 		for (size_t i = 0; i < s->n_entries; i++)
 			leave_out(c, s, &s->entries[i]);
 	} else {

@@ -112,6 +112,7 @@ static void check_function(struct check *c, const struct hm_flow_config *f, size
 					 .administrator = true,
 					 .configured = true,
 					 .capture_dir = c->config->capture.dir,
+					 .flow_report = &c->config->flow_report,
 					 .before = before,
 					 .n_before = *n_before};
 	struct hm_instance *in;

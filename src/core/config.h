@@ -50,6 +50,11 @@ struct hm_capture_config {
 	char *dir; // below which files are made, "": nowhere
 };
 
+/* Of every FLOW_REPORT whose flow does not say otherwise. */
+struct hm_flow_report_config {
+	uint32_t active_timeout_s, inactive_timeout_s, cache_entries, observation_domain;
+};
+
 struct hm_explain_config {
 	uint32_t sample_batches; // one batch of so many is timed, 0: none
 };
@@ -112,6 +117,7 @@ struct hm_config {
 	struct hm_control_config control;
 	struct hm_search_config search;
 	struct hm_capture_config capture;
+	struct hm_flow_report_config flow_report;
 	struct hm_explain_config explain;
 	struct hm_admission_config admission;
 	struct hm_device_config *devices;

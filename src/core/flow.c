@@ -111,6 +111,7 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
 					 .flow_id = f->id,
 					 .handed = handed,
 					 .capture_dir = f->engine->config->capture.dir,
+					 .flow_report = &f->engine->config->flow_report,
 					 .before = before,
 					 .n_before = f->n};
 	struct hm_instance **instances;

@@ -43,6 +43,7 @@ static struct hm_instance *make_again(const struct hm_flow *f, uint32_t i, struc
 					 .flow_id = f->id,
 					 .handed = old->handed,
 					 .capture_dir = f->engine->config->capture.dir,
+					 .flow_report = &f->engine->config->flow_report,
 					 .before = before,
 					 .n_before = i};
 

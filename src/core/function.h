@@ -167,6 +167,8 @@ struct hm_apply_ctx {
 	/* For the argument of type HM_ARG_OUTPUT: what the client has passed, or NULL; the folder of the configuration. */
 	struct hm_handed *handed;
 	const char *capture_dir;
+	const struct hm_flow_report_config
+		*flow_report;                    // NULL: as if the configuration said nothing
 	const struct hm_function *const *before; // the functions applied so far
 	uint32_t n_before;
 };

@@ -200,6 +200,10 @@ static int same_devices(const struct hm_engine *e, const struct hm_config *confi
 			err, -EINVAL, 0,
 			"devices differ from the running ones: only flows and netflow can be "
 			"reloaded, restart the daemon for devices");
+	if (memcmp(&e->config->flow_report, &config->flow_report, sizeof(config->flow_report)) != 0)
+		return hm_error_set(err, -EINVAL, 0,
+				    "flow_report differs from the running one: restart the daemon "
+				    "for it");
 	if (strcmp(e->config->capture.dir, config->capture.dir) != 0)
 		return hm_error_set(err, -EINVAL, 0,
 				    "capture.dir differs from the running one: restart the daemon "

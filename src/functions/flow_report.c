@@ -462,7 +462,7 @@ static int conf_init(void *state, const union hm_value *args, const struct hm_ap
 	int r;
 
 	conf->report = NULL;
-	hm_report_defaults(&conf->options);
+	hm_report_defaults(&conf->options, ctx->flow_report);
 	r = parse_arguments(&conf->options, args, err);
 	if (r == 0)
 		r = check_files(&conf->options, ctx->owner_uid, err);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config.h"
 #include "netflow/cache.h"
 #include "netflow/ie.h"
 #include "netflow/mapi_names.h"
@@ -339,9 +340,21 @@ static int unknown_key(const char *path, const char *name, const char *known, st
 			    "%s.%.64s is not known; known: %s", path, name, known);
 }
 
-static int parse_exporter(struct hm_exporter_conf *x, bool routes, json_t *object, const char *path,
+/* The next one, with what holds for all. */
+static struct hm_exporter_conf *begin_exporter(struct hm_report_options *o)
+{
+	struct hm_exporter_conf *x = &o->exporter[o->n_exporters];
+
+	hm_exporter_defaults(x);
+	x->layout.routes = o->routes[0] != '\0';
+	x->origin.domain = o->domain;
+	return x;
+}
+
+static int parse_exporter(struct hm_report_options *o, json_t *object, const char *path,
 			  struct hm_error *err)
 {
+	struct hm_exporter_conf *x = begin_exporter(o);
 	uint32_t port = 0;
 	const struct number numbers[] = {
 		{"port", 1, UINT16_MAX, .to = &port},
@@ -358,8 +371,6 @@ static int parse_exporter(struct hm_exporter_conf *x, bool routes, json_t *objec
 	const char *name;
 	json_t *v;
 
-	hm_exporter_defaults(x);
-	x->layout.routes = routes;
 	if (!json_is_object(object))
 		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
 				    "%s must be an object, not %s", path, type_of(object));
@@ -394,8 +405,7 @@ static int parse_exporters(struct hm_report_options *o, json_t *array, const cha
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		int r;
 		snprintf(at, sizeof(at), "%s.exporters[%zu]", path, i);
-		r = parse_exporter(&o->exporter[i], o->routes[0] != '\0', json_array_get(array, i),
-				   at, err);
+		r = parse_exporter(o, json_array_get(array, i), at, err);
 		if (r < 0)
 			return r;
 		o->n_exporters++;
@@ -403,12 +413,18 @@ static int parse_exporters(struct hm_report_options *o, json_t *array, const cha
 	return 0;
 }
 
-void hm_report_defaults(struct hm_report_options *o)
+void hm_report_defaults(struct hm_report_options *o, const struct hm_flow_report_config *c)
 {
+	static const struct hm_flow_report_config usual = {
+		.active_timeout_s = 300, .inactive_timeout_s = 30, .cache_entries = 1 << 20};
+
+	if (!c)
+		c = &usual;
 	memset(o, 0, sizeof(*o));
-	o->active_ns = 300 * NS_A_S;
-	o->inactive_ns = 30 * NS_A_S;
-	o->cache_entries = 1 << 20;
+	o->active_ns = c->active_timeout_s * NS_A_S;
+	o->inactive_ns = c->inactive_timeout_s * NS_A_S;
+	o->cache_entries = c->cache_entries;
+	o->domain = c->observation_domain;
 }
 
 static int set_routes(struct hm_report_options *o, const json_t *v, const char *path,
@@ -527,14 +543,14 @@ static int parse_mapi_template(struct hm_layout_conf *l, const char *template, s
 int hm_report_add_mapi(struct hm_report_options *o, const char *record_type, const char *transport,
 		       const char *template, struct hm_error *err)
 {
-	struct hm_exporter_conf *x = &o->exporter[o->n_exporters];
+	struct hm_exporter_conf *x;
 	struct hm_layout layout;
 	struct hm_error why;
 	int r;
 
 	if (o->n_exporters == HM_EXPORTERS_MAX)
 		return bad_transport(transport, "too many exporters", err);
-	hm_exporter_defaults(x);
+	x = begin_exporter(o);
 	x->format = hm_format_by_mapi_name(record_type);
 	if (!x->format)
 		return hm_error_set(err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT,
@@ -553,7 +569,12 @@ int hm_report_add_mapi(struct hm_report_options *o, const char *record_type, con
 	}
 	if (x->transport->check(&x->to, &why) < 0)
 		return bad_transport(transport, why.text, err);
-	x->layout.routes = o->routes[0] != '\0';
+	if (o->domain > x->format->domain_max)
+		return hm_error_set(
+			err, -ERANGE, MFUNCT_INVALID_ARGUMENT,
+			"record type %s: the configuration's flow_report.observation_domain "
+			"is %u; must be from 0 to %u for it",
+			record_type, o->domain, x->format->domain_max);
 	r = parse_mapi_template(&x->layout, template, err);
 	if (r == 0 && hm_layout_build(&layout, &x->layout, x->format, &why) < 0)
 		r = hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT_4, "record template: %s",

@@ -14,16 +14,20 @@
 
 #define HM_EXPORTERS_MAX 8
 
+struct hm_flow_report_config;
+
 struct hm_report_options {
 	uint64_t active_ns, inactive_ns;
 	uint32_t cache_entries;   // of all workers together
 	uint32_t key;             // set of HM_FLOW_KEY_
+	uint32_t domain;          // of exporters that do not say otherwise
 	char routes[HM_FILE_MAX]; // file of prefixes (netflow/prefixes.h), "": none
 	unsigned n_exporters;
 	struct hm_exporter_conf exporter[HM_EXPORTERS_MAX];
 };
 
-void hm_report_defaults(struct hm_report_options *o);
+/* NULL: as if the configuration said nothing. */
+void hm_report_defaults(struct hm_report_options *o, const struct hm_flow_report_config *c);
 /* `path` stands before each JSON path in messages, e.g. "options". */
 int hm_report_parse(struct hm_report_options *o, const json_t *object, const char *path,
 		    struct hm_error *err);

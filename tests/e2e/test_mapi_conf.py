@@ -82,7 +82,9 @@ format=MFF_NAPATECH
 driver=napatechdrv.so
 description=cards of Napatech
 [ipfixflib]
-idleTimeout=30
+idleTimeout=20
+lifetimeTimeout=240
+hashSize=65536
 scanCycle=1
 [dag]
 dsm_loader_bin=/usr/local/bin/dsm_loader
@@ -96,8 +98,7 @@ LATER_NOTES = [
     (19, "devgroup", ""), (21, "device", "called \"/dev/dag1_2\""), (25, "device", "/dev/szedataII1"),
     (28, "device", "called \"ntxc0_1\""), (28, "ntxc0:1", "left out.*pci"), (31, "replay", "left out.*trace"),
     (36, "ixpdrv.so", "enp0.*left out"), (33, "trace_dir", ""), (38, "MFF_NAPATECH", "pcap, pcapng or ERF"),
-    (42, "idleTimeout", "inactive_timeout_s"), (43, "scanCycle", ""), (45, "dsm_loader_bin", "workers"),
-    (46, "[authentication]", "no known section")]
+    (45, "scanCycle", ""), (47, "dsm_loader_bin", "workers"), (48, "[authentication]", "no known section")]
 
 MISTAKES = [
     ("[driver]\ndevice=eth0\n", 1, "no driver="),
@@ -123,6 +124,8 @@ MISTAKES = [
     ("[driver]\ndevice=dag0:1\ndriver=dagdrv.so\n[driver]\ndevice=dag0_1\ndriver=dagdrv.so\n", 5,
      "name of another device already"),
     ("".join("[driver]\ndevice=e%d\ndriver=nicdrv.so\n" % i for i in range(33)), 97, "32 devices"),
+    ("[ipfixflib]\nhashSize=63\n", 2, "integer from 64 to 268435456"),
+    ("[ipfixflib]\nobservationDomain=4294967296\n", 2, "integer from 0 to 4294967295"),
     ("[format]\n" + "".join("k%d=1\n" % i for i in range(65)), 66, "more than 64 keys"),
 ]
 
@@ -160,6 +163,8 @@ class MapiConf(unittest.TestCase):
         out, err = self.convert(LATER)
         config = json.loads(out)
         self.assertEqual(config["control"], {"socket": "/home/u/.homard.sock", "mode": "0600"})
+        self.assertEqual(config["flow_report"], {
+            "inactive_timeout_s": 20, "active_timeout_s": 240, "cache_entries": 65536})
         self.assertEqual(config["devices"], [
             {"name": "eth0.100", "vdev": "net_af_packet0,iface=eth0.100", "link_speed_mbps": 1000,
              "description": "Grüße aus Heraklio", "mpls": False, "vlan": True},

@@ -162,6 +162,27 @@ class Netflow(unittest.TestCase):
             yield data[at:at + length]
             at += length
 
+    def test_what_the_configuration_says_of_every_report(self):
+        """A flow_report's keys hold where a flow says nothing: for an entry, and for MAPI's four strings."""
+        collector = UdpCollector()
+        self.addCleanup(collector.close)
+        where = {"host": "127.0.0.1", "port": collector.port}
+        entry = {"device": "trace", "active_timeout_s": 7, "exporters": [where, {**where, "observation_domain": 5}]}
+        common = {"active_timeout_s": 60, "inactive_timeout_s": 9, "cache_entries": 4096, "observation_domain": 70000}
+        with Homard({"devices": [{"name": "trace", "trace": str(self.trace)}], "netflow": [entry],
+                     "flow_report": common}) as h:
+            h.flow("trace", ["FLOW_REPORT", "IPFIX", "127.0.0.1:%d" % collector.port, "", ""])
+            with self.assertRaisesRegex(homard.RpcError, "observation_domain is 70000; must be from 0 to 65535"):
+                h.flow("trace", ["FLOW_REPORT", "NETFLOW_V5", "127.0.0.1:9", "", ""])
+            for report, active, domains in zip(h.call("netflow.stats"), (7, 60), ([70000, 5], [70000])):
+                self.assertEqual((report["cache"]["active_timeout_s"], report["cache"]["inactive_timeout_s"],
+                                  report["cache"]["capacity"]), (active, 9, 4096))
+                self.assertEqual([x["observation_domain"] for x in report["exporters"]], domains)
+            h.file.write_text(json.dumps({**h.config, "flow_report": {}}))
+            with self.assertRaisesRegex(homard.RpcError, "flow_report differs"):
+                h.call("config.reload")
+            h.stop()
+
     def test_open_records_are_shown(self):
         collector = UdpCollector()
         exporters = [{"host": "127.0.0.1", "port": collector.port}]

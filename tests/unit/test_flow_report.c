@@ -187,7 +187,7 @@ static void test_flow_report_options_are_taken(void **state)
 	struct hm_error err;
 
 	(void)state;
-	hm_report_defaults(&o);
+	hm_report_defaults(&o, NULL);
 	assert_int_equal(hm_report_parse(&o, json, "netflow[0]", &err), 0);
 	json_decref(json);
 	assert_int_equal(o.active_ns, 60000000000);
