@@ -63,8 +63,10 @@ struct hm_search_store {
 	struct hm_pattern_set *wanted;
 	struct known *known;
 	uint32_t n_known;
-	struct held *parts; // the largest first
-	uint32_t n_parts, parts_room;
+	/* The n_parts that serve, the largest first; behind them n_idle that serve nobody now and are in db: who
+	 * wants such a pattern again has it, and db never loses what a program searches. */
+	struct held *parts;
+	uint32_t n_parts, n_idle, parts_room;
 	uint64_t last_serial;
 	LIST_HEAD(, work) work;
 	LIST_HEAD(, failure) failures;
@@ -125,6 +127,19 @@ static void forget_failures(struct hm_search_store *s)
 
 /* --- parts --- */
 
+/* They are parts like all others, until sort_parts(). */
+static void wake_idle(struct hm_search_store *s)
+{
+	s->n_parts += s->n_idle;
+	s->n_idle = 0;
+}
+
+static void drop_idle(struct hm_search_store *s)
+{
+	while (s->n_idle > 0)
+		hm_search_part_unref(s->parts[s->n_parts + --s->n_idle].part);
+}
+
 static int by_use(const void *left, const void *right)
 {
 	const struct held *a = left, *b = right;
@@ -134,7 +149,7 @@ static int by_use(const void *left, const void *right)
 	return a->serial > b->serial ? -1 : 1; // merged from the others, and with less waste
 }
 
-/* A pattern may have lost its part while nobody wanted it. */
+/* A pattern loses its part when the database changes while nobody wants it. */
 static void update_states(struct hm_search_store *s)
 {
 	for (uint32_t i = 0; s->wanted && i < s->wanted->n; i++) {
@@ -147,11 +162,12 @@ static void update_states(struct hm_search_store *s)
 	}
 }
 
-/* Finds out which part answers for which pattern; drops those that answer for none. */
+/* Finds out which part answers for which pattern, and which for none. */
 static void sort_parts(struct hm_search_store *s)
 {
 	uint32_t n = 0;
 
+	wake_idle(s);
 	for (uint32_t slot = 0; slot < s->n_known; slot++)
 		s->known[slot].server = 0;
 	for (uint32_t i = 0; i < s->n_parts; i++) {
@@ -180,11 +196,12 @@ static void sort_parts(struct hm_search_store *s)
 			known->server = n + 1;
 			h.serves++;
 		}
+		// those in between serve nobody
+		s->parts[i] = h.serves ? s->parts[n] : h;
 		if (h.serves)
 			s->parts[n++] = h;
-		else
-			hm_search_part_unref(h.part);
 	}
+	s->n_idle = s->n_parts - n;
 	s->n_parts = n;
 	update_states(s);
 }
@@ -194,6 +211,7 @@ static int add_part(struct hm_search_store *s, struct hm_search_part *part, cons
 {
 	bool slow = w->kind == WORK_REGEXPS && part->code->compile_ns > SLOW_NS;
 
+	wake_idle(s);
 	if (s->n_parts == s->parts_room) {
 		uint32_t room = 2 * s->parts_room + 8;
 		struct held *more = realloc(s->parts, room * sizeof(*more));
@@ -437,32 +455,17 @@ static struct hm_search_db *create_db(const struct hm_search_store *s)
 	return db;
 }
 
-/* Whether the next database lacks what the present one, and with it some program, still has: a pattern
- * that was not wanted for a while lost its part and is being compiled again. */
-static bool would_lose(const struct hm_search_store *s, const struct hm_search_db *next)
-{
-	for (uint32_t i = 0; s->db && s->wanted && i < s->wanted->n; i++) {
-		const struct hm_pattern *p = s->wanted->at[i];
-
-		if (hm_search_db_holds(s->db, p) && !(next && hm_search_db_holds(next, p)) &&
-		    s->known[p->slot].state != STATE_FAILED)
-			return true;
-	}
-	return false;
-}
-
 /* Without memory the old one serves, and the next poll tries again. */
 static bool update_db(struct hm_search_store *s)
 {
 	struct hm_search_db *db = s->n_parts ? create_db(s) : NULL;
 
-	if ((s->n_parts && !db) || would_lose(s, db)) {
-		hm_search_db_unref(db);
+	if (s->n_parts && !db)
 		return false;
-	}
 	s->changed = false;
 	hm_search_db_unref(s->db);
 	s->db = db;
+	drop_idle(s);
 	return true;
 }
 
@@ -552,6 +555,7 @@ void hm_search_store_destroy(struct hm_search_store *s)
 		LIST_REMOVE(f, next);
 		free(f);
 	}
+	wake_idle(s);
 	for (uint32_t i = 0; i < s->n_parts; i++)
 		hm_search_part_unref(s->parts[i].part);
 	hm_search_db_unref(s->db);

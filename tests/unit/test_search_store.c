@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <hs.h>
 
 #include "core/search_store.h"
 
@@ -95,10 +96,22 @@ static void wait_for_rest(void)
 	} while (!hm_search_store_rests(store));
 }
 
+static void *no_memory(size_t n)
+{
+	(void)n;
+	return NULL;
+}
+
+static void no_memory_for_hyperscan(bool on)
+{
+	hs_set_allocator(on ? no_memory : NULL, NULL);
+}
+
 static int end(void **state)
 {
 	bool whole;
 	(void)state;
+	no_memory_for_hyperscan(false);
 	wait_for_rest(); // what runs cannot be called off
 	whole = hm_compiler_destroy(compiler);
 	hm_search_store_destroy(store);
@@ -219,6 +232,31 @@ static void test_store_what_is_not_wanted_any_more_goes(void **state)
 }
 
 /* A closed flow's pattern leaves its slot to another, while the part that has both is scanned. */
+/* A flow that goes, and one that comes before anybody has looked: it runs with the present database, so what it
+ * searches must stay there, whether or not it could be compiled again. */
+static void test_store_pattern_wanted_again_is_never_lost_without_memory(void **state)
+{
+	struct hm_pattern_set *set;
+
+	(void)state;
+	add(hm_pattern_literal("kept in the database", 0, 0, &err));
+	want(0);
+	wait_for(pool[0]);
+	wait_for_rest();
+	assert_int_equal(hm_search_store_want(store, NULL), 0);
+	assert_true(holds(pool[0]));
+	no_memory_for_hyperscan(true);
+	set = hm_pattern_set_create((const struct hm_pattern *const *)pool, 1);
+	assert_int_equal(hm_search_store_want(store, set), 0);
+	for (unsigned i = 0; i < 200; i++) {
+		poll_a_while();
+		assert_true(holds(pool[0]));
+	}
+	no_memory_for_hyperscan(false);
+	assert_null(hm_search_store_error(store, pool[0]));
+	assert_int_equal(hits("what is kept in the database is found", pool[0]), 1);
+}
+
 static void test_store_slot_of_a_pattern_that_went_is_not_hit_by_it(void **state)
 {
 	uint32_t slot;
@@ -314,6 +352,8 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(test_store_what_is_not_wanted_any_more_goes, begin,
 						end),
+		cmocka_unit_test_setup_teardown(
+			test_store_pattern_wanted_again_is_never_lost_without_memory, begin, end),
 		cmocka_unit_test_setup_teardown(
 			test_store_slot_of_a_pattern_that_went_is_not_hit_by_it, begin, end),
 		cmocka_unit_test_setup_teardown(test_store_pattern_goes_while_it_is_compiled, begin,
