@@ -43,6 +43,7 @@ struct hm_device {
 	struct hm_nodes *nodes;     // of all its flows
 	// publish.c
 	uint32_t n_connecting;            // flows that wait for their first packets
+	uint32_t fresh_max;               // of them that the next generation takes at most, 0: all
 	bool dirty;                       // flows came or went since the last generation
 	struct hm_generation *generation; // programs being replaced
 	uint64_t last_generation, next_generation_tsc;

@@ -29,6 +29,7 @@ struct hm_generation {
 	uint64_t number;
 	uint32_t n_fresh;
 	struct hm_flow **fresh; // begin to count with this generation
+	bool others_wait;       // for the next one: there are more than fresh_max
 	uint32_t n_marks;
 	struct hm_program *old[HM_WORKERS_MAX], *old_ordered;
 	uint64_t token; // of the quiescent state that old programs wait for
@@ -48,6 +49,17 @@ static bool can_run(const struct hm_flow *f, const struct hm_device *d)
 {
 	return f->device == d && (f->state == HM_FLOW_ACTIVE ||
 				  (f->state == HM_FLOW_CONNECTING && hm_patterns_held(f, d->db)));
+}
+
+/* Flows that begin with the next generation; when one could not be, with some of them. */
+static bool takes(const struct hm_device *d, struct hm_generation *g, const struct hm_flow *f)
+{
+	bool room = !d->fresh_max || g->n_fresh < d->fresh_max;
+
+	if (f->state == HM_FLOW_ACTIVE)
+		return true;
+	g->others_wait |= !room;
+	return room;
 }
 
 /* The node is in the programs; if it is new, it costs from now on. */
@@ -78,7 +90,7 @@ static struct hm_generation *take_snapshot(struct hm_device *d)
 	}
 	g->number = ++d->last_generation;
 	TAILQ_FOREACH (f, &d->engine->flows, next) {
-		if (!can_run(f, d))
+		if (!can_run(f, d) || !takes(d, g, f))
 			continue;
 		f->generation = g->number;
 		if (f->state == HM_FLOW_CONNECTING)
@@ -95,14 +107,18 @@ static struct hm_generation *take_snapshot(struct hm_device *d)
 	return g;
 }
 
-/* The generation cannot be: its new flows fail, and the next one is without them. */
+/* The generation cannot be. One of its new flows makes it so, or some together: the next ones try with half as
+ * many, and the flow that cannot even come alone is refused. The device stays dirty. */
 static void give_up(struct hm_device *d, struct hm_generation *g, const struct hm_error *err)
 {
-	HM_LOG(ERR, "no new programs device=%s: %s", d->config->name, err->text);
-	for (uint32_t i = 0; i < g->n_fresh; i++) {
+	for (uint32_t i = 0; i < g->n_fresh; i++)
 		g->fresh[i]->generation = 0;
-		hm_flow_refuse(g->fresh[i], err);
-	}
+	d->fresh_max = g->n_fresh > 1 ? g->n_fresh / 2 : 1;
+	if (g->n_fresh <= 1)
+		HM_LOG(ERR, "no new programs device=%s flow=%u: %s", d->config->name,
+		       g->n_fresh ? g->fresh[0]->id : 0, err->text);
+	if (g->n_fresh == 1)
+		hm_flow_refuse(g->fresh[0], err);
 	destroy_generation(g);
 }
 
@@ -256,9 +272,10 @@ static void begin_generation(struct hm_device *d)
 	if ((d->ordered && !ordered) || create_programs(d, g, fresh, &err) < 0) {
 		hm_program_destroy(ordered);
 		give_up(d, g, &err);
-		return; // stays dirty, for those that go
+		return;
 	}
-	d->dirty = false;
+	d->dirty = g->others_wait;
+	d->fresh_max = g->others_wait ? 2 * d->fresh_max : 0;
 	// first: what the lanes' programs hand over finds its flow there (hm_ordered_run)
 	if (d->ordered)
 		g->old_ordered = atomic_exchange_explicit(&d->ordered->program, ordered,
