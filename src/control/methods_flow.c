@@ -420,6 +420,22 @@ static void flow_budget(struct hm_call *c, const json_t *params)
 	hm_call_result(c, hm_admission_json(f));
 }
 
+static void answer_later(void *arg, json_t *result, const struct hm_error *err)
+{
+	if (err)
+		hm_call_fail(arg, err);
+	else
+		hm_call_result(arg, result);
+}
+
+static void flow_wait(struct hm_call *c, const json_t *params)
+{
+	struct hm_flow *f = find_own_flow(c, params);
+	if (f)
+		hm_flow_wait(f, json_object_get(params, "function"), c->peer->owner.client,
+			     answer_later, c);
+}
+
 static void flow_info(struct hm_call *c, const json_t *params)
 {
 	struct hm_flow *f = find_flow(c, params);
@@ -443,14 +459,6 @@ static void flow_list(struct hm_call *c, const json_t *params)
 
 /* --- the open records of a flow cache --- */
 
-static void cache_answer(void *arg, json_t *result, const struct hm_error *err)
-{
-	if (err)
-		hm_call_fail(arg, err);
-	else
-		hm_call_result(arg, result);
-}
-
 static void netflow_cache(struct hm_call *c, const json_t *params)
 {
 	struct hm_flow *f = find_own_flow(c, params);
@@ -462,7 +470,7 @@ static void netflow_cache(struct hm_call *c, const json_t *params)
 		json_pack("{s:I, s:s}", "top", top ? json_integer_value(top) : (json_int_t)10, "by",
 			  by ? by : "bytes");
 	which = which ? json_incref(which) : json_string("FLOW_REPORT");
-	hm_flow_ask(f, which, question, cache_answer, c);
+	hm_flow_ask(f, which, question, answer_later, c);
 	json_decref(which);
 	json_decref(question);
 }
@@ -512,6 +520,8 @@ const struct hm_method hm_methods_flow[] = {
 	{"flow.connect", HM_ROLE_READER, flow_params, flow_connect,
 	 "starts a flow; answers when it really sees packets"},
 	{"flow.read", HM_ROLE_READER, read_params, flow_read, "what functions have counted"},
+	{"flow.wait", HM_ROLE_READER, function_params, flow_wait,
+	 "answers when a function has packets or records that nobody has taken"},
 	{"flow.reset", HM_ROLE_READER, function_params, flow_reset, "sets a result back to 0"},
 	{"flow.info", HM_ROLE_READER, flow_params, flow_info, "a flow, its state and functions"},
 	{"flow.budget", HM_ROLE_ADMINISTRATOR, budget_params, flow_budget,

@@ -261,6 +261,7 @@ unsigned hm_engine_poll(struct hm_engine *e)
 		}
 	}
 	work += poll_functions(e, now_ns);
+	work += hm_waits_poll(e);
 	work += finish_flows(e, now_ns);
 	return work;
 }
@@ -283,6 +284,7 @@ void hm_engine_stop(struct hm_engine *e)
 	hm_error_set(&err, -ECANCELED, 6140, "the daemon is stopping");
 	TAILQ_FOREACH (f, &e->flows, next)
 		hm_flow_answer(f, &err);
+	hm_waits_fini(e, &err);
 }
 
 bool hm_engine_stopped(const struct hm_engine *e)

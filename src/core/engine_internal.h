@@ -33,6 +33,7 @@ struct hm_engine {
 	uint32_t n_closing;           // flows that are closing or finishing
 	struct hm_flow_bucket flows_by_id[HM_FLOW_BUCKETS], flows_by_name[HM_FLOW_BUCKETS];
 	struct hm_compiler *compiler;
+	struct hm_wait *waits;    // for something to be handed out
 	struct hm_reload *reload; // under way, or NULL
 	struct hm_admission_config admission;
 	uint32_t sample_batches; // one batch of so many is timed, 0: none
@@ -56,6 +57,12 @@ unsigned hm_patterns_poll(struct hm_device *d);
 /* Whether the database (NULL: none) holds all patterns of a flow that is connecting or connected. */
 bool hm_patterns_held(const struct hm_flow *f, const struct hm_search_db *db);
 void hm_patterns_fini(struct hm_device *d);
+
+/* --- wait.c --- */
+/* Answers whoever has waited long enough. Returns work done. */
+unsigned hm_waits_poll(struct hm_engine *e);
+void hm_waits_forget(struct hm_engine *e, uint64_t client); // it has gone
+void hm_waits_fini(struct hm_engine *e, const struct hm_error *err);
 
 /* --- reload.c --- */
 int hm_flows_from_config(struct hm_engine *e, const struct hm_config *config, struct hm_error *err);

@@ -299,6 +299,7 @@ void hm_flow_close_client(struct hm_engine *e, uint64_t client)
 {
 	struct hm_flow *f;
 
+	hm_waits_forget(e, client);
 	TAILQ_FOREACH (f, &e->flows, next)
 		if (client && f->owner.client == client && f->state < HM_FLOW_CLOSING)
 			hm_flow_close(f);
@@ -346,9 +347,7 @@ static struct hm_instance *find_instance(struct hm_flow *f, const json_t *which,
 	return found;
 }
 
-/* A function of a flow that is connected. */
-static struct hm_instance *find_running(struct hm_flow *f, const json_t *which,
-					struct hm_error *err)
+struct hm_instance *hm_flow_running(struct hm_flow *f, const json_t *which, struct hm_error *err)
 {
 	if (f->state != HM_FLOW_ACTIVE) {
 		hm_error_set(err, -ENOTCONN, 6143, "flow %u is not connected", f->id);
@@ -359,7 +358,7 @@ static struct hm_instance *find_running(struct hm_flow *f, const json_t *which,
 
 json_t *hm_flow_read(struct hm_flow *f, const json_t *which, uint32_t take, struct hm_error *err)
 {
-	struct hm_instance *in = find_running(f, which, err);
+	struct hm_instance *in = hm_flow_running(f, which, err);
 	bool finished = f->device->state == HM_DEVICE_FINISHED;
 	json_t *value, *records;
 
@@ -383,7 +382,7 @@ json_t *hm_flow_read(struct hm_flow *f, const json_t *which, uint32_t take, stru
 
 int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err)
 {
-	struct hm_instance *in = find_running(f, which, err);
+	struct hm_instance *in = hm_flow_running(f, which, err);
 
 	if (!in)
 		return -EINVAL;
@@ -397,7 +396,7 @@ void hm_flow_ask(struct hm_flow *f, const json_t *which, const json_t *question,
 		 hm_answer_cb answer, void *arg)
 {
 	struct hm_error err;
-	struct hm_instance *in = find_running(f, which, &err);
+	struct hm_instance *in = hm_flow_running(f, which, &err);
 	int r = in ? 0 : -EINVAL;
 
 	if (in && !in->fn->ask)
@@ -481,7 +480,7 @@ json_t *hm_flow_list(struct hm_engine *e)
 
 int hm_flow_pktring_fd(struct hm_flow *f, const json_t *which, struct hm_error *err)
 {
-	struct hm_instance *in = find_running(f, which, err);
+	struct hm_instance *in = hm_flow_running(f, which, err);
 
 	if (!in)
 		return -1;

@@ -66,6 +66,8 @@ void hm_flow_answer(struct hm_flow *f, const struct hm_error *err);
 void hm_flow_connected(struct hm_flow *f);
 void hm_flow_refuse(struct hm_flow *f, const struct hm_error *err);
 void hm_flow_free(struct hm_flow *f);
+/* A function of a flow that is connected; NULL with err. */
+struct hm_instance *hm_flow_running(struct hm_flow *f, const json_t *which, struct hm_error *err);
 
 /* --- flow_order.c --- */
 

@@ -231,6 +231,7 @@ struct hm_function {
 	/* What it hands out once, from connect on, and one of these records as flow.read has it. */
 	struct hm_outbox *(*outbox)(const void *conf);
 	json_t *(*record)(const void *conf, const void *record);
+	const struct hm_field *records; // what that has, all HM_MERGE_TOLD; ends with {0}
 	const struct hm_values *values; // what it says of each packet; NULL: nothing
 
 	// workers. With none of process, transform, filter and pattern it only counts what reaches it.

@@ -10,6 +10,7 @@
 #include "core/gate.h"
 #include "core/handed.h"
 #include "core/outbox.h"
+#include "core/pktring.h"
 
 static size_t count_fields(const struct hm_function *fn)
 {
@@ -332,6 +333,27 @@ json_t *hm_instance_result(const struct hm_instance *in)
 	if (has_outbox(in))
 		add_outbox(result, in->fn->outbox(in->conf));
 	return result;
+}
+
+enum hm_news hm_instance_news(const struct hm_instance *in, bool finished)
+{
+	struct hm_pktring *ring = in->fn->pktring ? in->fn->pktring(in->conf) : NULL;
+	uint64_t queued;
+
+	if (has_outbox(in)) {
+		struct hm_outbox_counts c;
+		hm_outbox_counts(in->fn->outbox(in->conf), &c);
+		queued = c.queued;
+	} else if (ring) {
+		struct hm_pktring_counts c;
+		hm_pktring_counts(ring, &c);
+		queued = c.queued;
+	} else {
+		return HM_NEWS_NEVER;
+	}
+	if (queued)
+		return HM_NEWS_NOW;
+	return finished ? HM_NEWS_END : HM_NEWS_LATER;
 }
 
 json_t *hm_instance_take(const struct hm_instance *in, uint32_t max)

@@ -194,6 +194,39 @@ static const struct hm_arg hashsamp_args[] = {
 	{0},
 };
 
+static const struct hm_field hashsamp_records[] = {
+	{.name = "source_ip",
+	 .type = HM_FIELD_TEXT,
+	 .c = HM_C_IP_OR_UINT,
+	 .merge = HM_MERGE_TOLD,
+	 .help = "IPv4 address"},
+	{.name = "dest_ip",
+	 .type = HM_FIELD_TEXT,
+	 .c = HM_C_IP_OR_UINT,
+	 .merge = HM_MERGE_TOLD,
+	 .help = "IPv4 address"},
+	{.name = "sourceport", .type = HM_FIELD_U32, .c = HM_C_UINT, .merge = HM_MERGE_TOLD},
+	{.name = "destport", .type = HM_FIELD_U32, .c = HM_C_UINT, .merge = HM_MERGE_TOLD},
+	{.name = "sequence",
+	 .type = HM_FIELD_U32,
+	 .c = HM_C_UINT,
+	 .merge = HM_MERGE_TOLD,
+	 .help = "of TCP"},
+	{.name = "tcp_flags",
+	 .type = HM_FIELD_U32,
+	 .c = HM_C_UINT,
+	 .merge = HM_MERGE_TOLD,
+	 .help = "SYN 1, ACK 2, RST 4, FIN 8, PSH 16"},
+	{.name = "protocol", .type = HM_FIELD_U32, .c = HM_C_UINT, .merge = HM_MERGE_TOLD},
+	{.name = "ts_ns",
+	 .type = HM_FIELD_TIME_NS,
+	 .c = HM_C_ULONG_LONG,
+	 .merge = HM_MERGE_TOLD,
+	 .unit = "ns",
+	 .help = "time of the packet"},
+	{0},
+};
+
 static const struct hm_function hashsamp = {
 	.name = "HASHSAMP",
 	.summary = "passes the packets of some connections, chosen by a hash",
@@ -208,6 +241,7 @@ static const struct hm_function hashsamp = {
 	.process = hashsamp_process,
 	.outbox = hashsamp_outbox,
 	.record = hashsamp_record,
+	.records = hashsamp_records,
 };
 
 HM_FUNCTION_REGISTER(hashsamp);

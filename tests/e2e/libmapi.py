@@ -65,6 +65,7 @@ class Mapi:
 
     def __init__(self, path=None):
         self.library = ctypes.CDLL(str(path or homard.program("libmapi.so.2")))
+        self.made = []  # descriptors of flows
         for name, kind in RETURNS.items():
             if hasattr(self.library, name):
                 getattr(self.library, name).restype = kind
@@ -82,8 +83,15 @@ class Mapi:
             result = function(*args)
             if (result == -1) if isinstance(result, int) else not result:
                 raise self.error()
+            if name in ("create_flow", "create_offline_flow"):
+                self.made.append(result)
             return result
         return call
+
+    def close_all(self):
+        for fd in self.made:
+            self.library.mapi_close_flow(fd)
+        self.made = []
 
     def apply(self, fd, name, *args):
         """mapi_apply_function() as the macro calls it: integers are int, of a float's value unsigned long long."""

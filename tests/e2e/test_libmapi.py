@@ -5,11 +5,54 @@ import pathlib
 import shutil
 import struct
 import tempfile
+import threading
+import time
 import unittest
 
 import homard
 import libmapi
 from homard import Homard
+
+
+def whole(packet):
+    """(time, length on the wire, bytes) of a struct mapipkt."""
+    p = packet.contents
+    return p.ts, p.wlen, libmapi.ctypes.string_at(libmapi.ctypes.addressof(p) + 20, p.caplen)
+
+
+class Reader(threading.Thread):
+    """Reads packets until there is none."""
+
+    def __init__(self, m, fd, fid):
+        super().__init__(daemon=True)
+        self.m, self.fd, self.fid = m, fd, fid
+        self.packets, self.error = [], None
+        self.start()
+
+    def run(self):
+        while True:
+            packet = self.m.library.mapi_get_next_packet(self.fd, self.fid)
+            if not packet:
+                self.error = self.m.error()
+                return
+            self.packets.append(whole(packet))
+
+
+class Samples(threading.Thread):
+    """Reads struct sample until there is none."""
+
+    def __init__(self, m, fd, fid):
+        super().__init__(daemon=True)
+        self.m, self.fd, self.fid = m, fd, fid
+        self.got, self.error = [], None
+        self.start()
+
+    def run(self):
+        try:
+            while True:
+                self.got.append(struct.unpack("7I4xQ", self.m.raw(self.fd, self.fid)))
+        except libmapi.MapiError as error:
+            self.error = error
 
 
 class BeforeAll(unittest.TestCase):
@@ -35,13 +78,16 @@ class Flows(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="homard-"))
-        cls.truth = homard.make_trace(cls.folder / "in.pcap", packets=5000, flows=100, seed=3)
-        cls.daemon = Homard({"devices": [{"name": "trace", "trace": str(cls.folder / "in.pcap"), "pace": "max"}],
-                             "flows": []})
-        libmapi.use(cls.daemon)
-        cls.mapi = libmapi.Mapi()
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        cls.addClassCleanup(cls.daemon.__exit__, None)
+        cls.truth = homard.make_trace(cls.folder / "in.pcap", packets=5000, flows=100, seed=3)
+        cls.mapi = libmapi.Mapi()
+
+    def setUp(self):
+        self.daemon = Homard({"devices": [{"name": "trace", "trace": str(self.folder / "in.pcap"), "pace": "max"}],
+                              "flows": []})
+        self.addCleanup(self.daemon.__exit__, None)
+        libmapi.use(self.daemon)
+        self.addCleanup(self.mapi.close_all)  # the next session is with the next daemon
 
     def refused(self, number, call, *args):
         with self.assertRaises(libmapi.MapiError) as raised:
@@ -51,7 +97,7 @@ class Flows(unittest.TestCase):
         self.assertEqual(self.mapi.error().number, 0)  # it was forgotten
         return raised.exception.text
 
-    def test_1_errors_of_making_flows(self):
+    def test_errors_of_making_flows(self):
         m = self.mapi
         fd = m.create_flow("trace")
         self.refused(6157, m.create_flow, None)
@@ -86,7 +132,7 @@ class Flows(unittest.TestCase):
         self.refused(6145, m.read_results, fd, 1)
         self.assertGreater(m.create_flow("localhost:trace"), fd)  # never used again
 
-    def test_2_results_are_those_of_the_trace(self):
+    def test_results_are_those_of_the_trace(self):
         m = self.mapi
         fd = m.create_flow("trace")
         packets = m.apply(fd, "pkt_counter", 1, 2, 3)  # surplus arguments are ignored
@@ -137,7 +183,98 @@ class Flows(unittest.TestCase):
         self.refused(6146, m.read_results, fd, tcp)
         m.close_flow(fd)
 
-    def test_3_sessions_end_with_their_last_flow(self):
+    def test_packets_come_out_of_the_ring_and_end_with_the_trace(self):
+        m = self.mapi
+        h = self.daemon
+        fd, (buffer,) = m.flow("trace", ("TO_BUFFER",))
+        none, (_, empty) = m.flow("trace", ("BPF_FILTER", "port 1 and port 2"), ("TO_BUFFER", 0))
+        busy, (polled,) = m.flow("trace", ("TO_BUFFER", 1))
+        sampled, (sample,) = m.flow("trace", ("HASHSAMP", 512, 1))
+        self.refused(6147, m.get_next_pkt, 0, buffer)
+        self.refused(6147, m.get_next_pkt, fd, -1)
+        self.refused(6145, m.get_next_pkt, fd + 1000, buffer)
+        self.refused(6147, m.get_next_pkt, none, 1)
+        self.refused(7004, m.loop, fd, buffer, 1, None)
+        self.refused(6147, m.loop, -1, buffer, 1, None)
+        self.assertFalse(m.library.mapi_get_next_pkt(busy, polled))  # nothing yet, and no error
+        self.assertEqual(m.error().number, 0)
+        readers = Reader(m, fd, buffer), Reader(m, none, empty)
+        samples = Samples(m, sampled, sample)
+        time.sleep(0.05)
+        self.assertTrue(all(r.is_alive() for r in (*readers, samples)))
+        before = time.process_time()
+        time.sleep(0.3)
+        self.assertLess(time.process_time() - before, 0.1)  # they wait, and burn nothing
+        h.call("device.start", device="trace")
+        got = []
+        homard.until(lambda: self.poll(m, busy, polled, got) == self.truth["packets"])
+        for r in (*readers, samples):
+            r.join(homard.SLOW)
+            self.assertFalse(r.is_alive())
+        self.assertEqual([r.error.number for r in readers], [0, 0])
+        self.assertEqual(readers[1].packets, [])
+        self.assertEqual(readers[0].packets, self.packets_of_trace())
+        self.assertEqual(got, readers[0].packets)
+        self.assertEqual(samples.error.number, 6146)
+        passed = h.call("flow.info", flow=4)["functions"][0]["out"]
+        self.assertGreater(passed, 0)
+        self.assertEqual(len(samples.got), passed)
+        frames = {ts: frame for ts, _, frame in readers[0].packets}
+        plain = [s for s in samples.got if frames[s[-1]][12:14] == b"\x08\0"]  # no VLAN tag
+        self.assertGreater(len(plain), 10)
+        for source, dest, sport, dport, _, _, protocol, ts in plain:
+            frame = frames[ts]
+            self.assertEqual(struct.pack("II", source, dest), frame[26:34])
+            self.assertEqual(protocol, frame[23])
+            self.assertEqual((sport, dport), struct.unpack_from("!2H", frame, 14 + 4 * (frame[14] & 15)))
+        h.assert_balanced()
+        for flow in (fd, none, busy, sampled):
+            m.close_flow(flow)
+
+    def test_loop_calls_back_and_closing_wakes_a_reader(self):
+        m = self.mapi
+        seen = []
+        handler = libmapi.ctypes.CFUNCTYPE(None, libmapi.ctypes.POINTER(libmapi.Packet))
+        callback = handler(lambda packet: seen.append(packet.contents.wlen))
+        h = self.daemon
+        fd, (buffer,) = m.flow("trace", ("TO_BUFFER",))
+        closed, (waiting,) = m.flow("trace", ("TO_BUFFER",))
+        reader = Reader(m, closed, waiting)
+        time.sleep(0.05)
+        m.close_flow(closed)
+        reader.join(homard.SLOW)
+        self.assertEqual(reader.error.number, 6145)
+        h.call("device.start", device="trace")
+        self.assertEqual(m.loop(fd, buffer, 10, callback), 0)
+        self.assertEqual(len(seen), 10)
+        self.assertEqual(m.loop(fd, buffer, -1, callback), 0)
+        self.assertEqual(len(seen), self.truth["packets"])
+        self.assertEqual(sum(seen), self.truth["bytes"])
+        m.close_flow(fd)
+
+    @staticmethod
+    def poll(m, fd, fid, got):
+        while True:
+            packet = m.library.mapi_get_next_pkt(fd, fid)
+            if not packet:
+                return len(got)
+            got.append(whole(packet))
+
+    def packets_of_trace(self):
+        """(time in 2^-32 s, length on the wire, bytes) of each packet."""
+        data = (self.folder / "in.pcap").read_bytes()
+        magic, = struct.unpack_from("<I", data)
+        per_second = 10**9 if magic == 0xa1b23c4d else 10**6
+        packets, at = [], 24
+        while at < len(data):
+            seconds, fraction, caplen, wirelen = struct.unpack_from("<4I", data, at)
+            ns = fraction * (10**9 // per_second)
+            packets.append((seconds << 32 | ((ns << 32) + 500000000) // 1000000000, wirelen,
+                            data[at + 16:at + 16 + caplen]))
+            at += 16 + caplen
+        return packets
+
+    def test_sessions_end_with_their_last_flow(self):
         m = self.mapi
         fds = [m.create_flow("trace") for _ in range(10)]
         listed = len(self.daemon.call("flow.list"))

@@ -451,6 +451,23 @@ int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err)
 	return 0;
 }
 
+/* Packets are always there. */
+void hm_flow_wait(struct hm_flow *f, const json_t *which, uint64_t client, hm_answer_cb tell,
+		  void *arg)
+{
+	struct hm_error err;
+	const json_t *function = find_function(f, which, &err);
+
+	if (function &&
+	    !strcmp(json_string_value(json_object_get(function, "name")), "TO_BUFFER")) {
+		tell(arg, json_pack("{s:b}", "end", 0), NULL);
+		return;
+	}
+	if (function)
+		hm_error_set(&err, -ENODATA, 6146, "the function hands out nothing");
+	tell(arg, NULL, &err);
+}
+
 void hm_flow_ask(struct hm_flow *f, const json_t *which, const json_t *question, hm_answer_cb tell,
 		 void *arg)
 {

@@ -24,6 +24,8 @@
 #include <syslog.h>
 #include <time.h>
 
+#include <mapi/binop.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif

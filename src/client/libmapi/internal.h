@@ -11,6 +11,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <mapi.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -18,7 +19,6 @@
 #include <stdint.h>
 
 #include "client/client.h"
-#include "client/include/mapi.h"
 #include "core/error.h"
 #include "core/pktring.h"
 
@@ -127,6 +127,11 @@ struct applied *flow_function(struct flow *f, int fid);
 /* A function of a connected flow; NULL after mapi_fail(), `number` if fd or fid is none. *f, where it is not NULL, is
  * the caller's to release. */
 struct applied *find_running(int fd, int fid, int number, struct flow **f);
+
+/* --- packets.c --- */
+
+/* Waits until a function has packets or records that nobody has taken; *end: it never will. 0, or -1 after mapi_fail(). */
+int wait_for_news(struct flow *f, struct applied *a, bool *end);
 
 /* --- image.c --- */
 

@@ -71,16 +71,81 @@ static int read_latest(struct flow *f, struct applied *a)
 	return done;
 }
 
+/* --- what is handed out once --- */
+
+#define RECORDS_AT_ONCE 64
+
+static bool has_records(const struct applied *a)
+{
+	return json_object_get(a->description, "records");
+}
+
+/* Fetches records if there are none left; *end: there will never be any. a->lock is held. */
+static int fetch(struct flow *f, struct applied *a, bool *end)
+{
+	json_t *answer, *value;
+
+	if (json_array_size(a->records) > 0)
+		return 0;
+	answer = session_call(f->session, "flow.read",
+			      json_pack("{s:I, s:i, s:i}", "flow", f->number, "function", a->fid,
+					"records", RECORDS_AT_ONCE),
+			      MAPI_UNKNOWN_ERROR);
+	if (!answer)
+		return -1;
+	value = json_object_get(answer, "value");
+	json_decref(a->records);
+	a->records = json_incref(json_object_get(value, "records"));
+	*end = json_is_true(json_object_get(value, "end"));
+	a->results.ts = time_of(answer);
+	json_decref(answer);
+	return 0;
+}
+
+/* 1: one record is in a->results; 0: none was there; -1 after mapi_fail(). */
+static int take(struct flow *f, struct applied *a, bool *end)
+{
+	int got = -1;
+
+	pthread_mutex_lock(&a->lock);
+	if (fetch(f, a, end) == 0) {
+		json_t *record = json_array_get(a->records, 0);
+		got = record != NULL;
+		if (record && image_write(&a->results, &a->room,
+					  json_object_get(a->description, "records"), record) < 0)
+			got = -1;
+		json_array_remove(a->records, 0);
+	}
+	pthread_mutex_unlock(&a->lock);
+	return got;
+}
+
+static int read_next(struct flow *f, struct applied *a)
+{
+	bool end = false;
+	int got;
+
+	while ((got = take(f, a, &end)) == 0) {
+		if (end)
+			return mapi_fail(MAPI_NO_RESULT,
+					 "flow %d has finished: there is no further result", f->fd);
+		if (wait_for_news(f, a, &end) < 0)
+			return -1;
+		end = false; // the last ones may be there now
+	}
+	return got < 0 ? -1 : 0;
+}
+
 mapi_results_t *(mapi_read_results)(int fd, int fid)
 {
 	struct flow *f;
 	struct applied *a = find_running(fd, fid, MAPI_INVALID_FLOW, &f);
 	mapi_results_t *results = NULL;
 
-	if (a && !has_result(a))
+	if (a && !has_result(a) && !has_records(a))
 		mapi_fail(MAPI_NO_RESULT, "%s has no result",
 			  json_string_value(json_object_get(a->description, "name")));
-	else if (a && read_latest(f, a) == 0)
+	else if (a && (has_records(a) ? read_next(f, a) : read_latest(f, a)) == 0)
 		results = &a->results;
 	if (f)
 		flow_release(f);
