@@ -39,6 +39,7 @@ EXAMPLES = {
     "STATS": ([["GAP"], ["STATS", 0, 1, "1"]], 20),
     "STR_SEARCH": ([["STR_SEARCH", "lobster", 0, 0]], WITHOUT_LIMIT),
     "THRESHOLD": ([["GAP"], ["THRESHOLD", 2, 0, 1, 1, 1000000]], 20),
+    "TOP": ([["TOP", 10, "TOPX_IP", "TOPX_IP_SRCIP"]], 60),
     "TO_BUFFER": ([["TO_BUFFER", 0, {"preference": "fast"}]], WITHOUT_LIMIT),
 }
 ROWS = {"function_" + name: name for name in EXAMPLES}

@@ -33,6 +33,9 @@ struct hm_parse_conf {
  * 65,535) and wirelen are set. Keeps nothing: any thread, any batch. */
 void hm_parse(struct hm_batch *b, const struct hm_parse_conf *conf);
 
+/* Offset of the IPv6 fragment header of packet i, which is in the batch's ipv6 and fragment. */
+uint32_t hm_parse_fragment_header(const struct hm_batch *b, unsigned i);
+
 /* The name of an outcome, as the ledger and the documentation have it ("l2_short"). */
 const char *hm_parse_outcome_name(enum hm_parse_outcome outcome);
 

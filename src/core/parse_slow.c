@@ -102,6 +102,21 @@ static enum hm_parse_outcome skip_extensions(struct parse_cursor *c, struct pars
 	return HM_PARSE_OK;
 }
 
+/* The way of skip_extensions(), which found that header. */
+uint32_t hm_parse_fragment_header(const struct hm_batch *b, unsigned i)
+{
+	uint32_t at = b->l3[i] + 40u;
+	uint8_t proto = b->data[i][b->l3[i] + 6];
+
+	while (proto != EXT_FRAGMENT) {
+		const uint8_t *ext = b->data[i] + at;
+
+		at += extension_length(proto, ext);
+		proto = ext[0];
+	}
+	return at;
+}
+
 static enum hm_parse_outcome parse_ipv6(struct parse_cursor *c, struct parse_view *v)
 {
 	const uint8_t *ip = c->data + c->at;

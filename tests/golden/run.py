@@ -30,6 +30,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 import homard  # noqa: E402
 import sampling  # noqa: E402
+import talkers  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 CASES = sorted(path.parent for path in HERE.glob("*/flow.json"))
@@ -160,7 +161,8 @@ DISSECTED = (
     "tcp.seq_raw tcp.ack_raw eth.src eth.type vlan.id vlan.priority ieee8021ad.id "
     "ieee8021ad.priority ip.hdr_len ip.dsfield ip.len ip.id ip.flags ip.ttl ip.proto ip.checksum "
     "ip.dst ipv6.flow ipv6.plen ipv6.nxt ipv6.src ipv6.dst tcp.dstport tcp.flags "
-    "tcp.window_size_value udp.srcport udp.length udp.checksum")
+    "tcp.window_size_value udp.srcport udp.length udp.checksum ip.src ipv6.tclass ipv6.hlim "
+    "tcp.srcport tcp.checksum tcp.urgent_pointer udp.dstport")
 
 
 @functools.lru_cache(maxsize=2)
@@ -171,7 +173,7 @@ def dissect(packets):
         trace = pathlib.Path(folder) / "in.pcap"
         write_pcap(trace, packets)
         lines = subprocess.run(
-            ["tshark", "-n", "-r", trace, "-T", "fields", "-E", "occurrence=f",
+            ["tshark", "-n", "-o", "ip.defragment:FALSE", "-r", trace, "-T", "fields", "-E", "occurrence=f",
              *itertools.chain(*(("-e", name) for name in names))],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             check=True, encoding="ascii").stdout.splitlines()
@@ -329,6 +331,8 @@ def oracle(path, functions, interfaces):
             packets, kept = sampling.hashsamp(packets, *arguments)
             if kept:
                 results[str(number)] = kept
+        elif name == "TOP":
+            results[str(number)] = talkers.top(packets, dissect(tuple(packets)), *arguments)
         elif name == "STARTSTOP":
             packets, results[str(number)] = startstop(packets, *arguments)
         elif name == "STATS":

@@ -19,6 +19,8 @@ FLOWS = [
     ("hits", [["STR_SEARCH", PLANT, 0, 0], ["PKT_COUNTER"], ["BYTE_COUNTER"]]),
     ("words", [["REGEXP", "lobster-[a-z]+"], ["PKT_COUNTER"]]),
     ("samples", [["HASHSAMP", 300, 1, {"samples": 65536}], ["PKT_COUNTER"], ["BYTE_COUNTER"]]),
+    ("top", [["TOP", 50, "TOPX_IP", "TOPX_IP_SRCIP"], ["TOP", 1000, "TOPX_TCP", "TOPX_TCP_SEQ", 2],
+             ["TOP", 20, "TOPX_UDP", "TOPX_UDP_DSTPORT", 1, 1]]),
     ("early", [["BYTE_COUNTER"], ["STR_SEARCH", PLANT, 40, 200], ["PKT_COUNTER"]]),
 ]
 HAND_OUT = {"HASHSAMP"}
@@ -44,7 +46,7 @@ class Shapes(unittest.TestCase):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="homard-"))
         cls.trace = cls.folder / "shapes.pcap"
         # a number of packets that no burst size but 1 divides
-        cls.truth = homard.make_trace(cls.trace, packets=10007, flows=400, seed=SEED, plant=PLANT,
+        cls.truth = homard.make_trace(cls.trace, packets=10007, flows=400, seed=SEED, rate=2000, plant=PLANT,
                                       plant_every=3)
         cls.expected = cls.results(burst=1, workers=1)
 
@@ -66,6 +68,10 @@ class Shapes(unittest.TestCase):
                 for number, function in enumerate(functions, 1):
                     if function[0].endswith("_COUNTER"):
                         values[name, number] = h.read(name, number)
+                    elif function[0] == "TOP":
+                        values[name, number] = h.read(name, number)
+                        # of intervals that were over: more if a worker is behind the others
+                        values[name, number].pop("late")
                     elif function[0] in HAND_OUT:
                         values[name, number] = handed_out(h, name, number)
             h.assert_balanced()
@@ -81,6 +87,9 @@ class Shapes(unittest.TestCase):
         self.assertGreater(self.truth["planted"], 0)
         self.assertEqual(len(self.expected["samples", 1]), self.expected["samples", 2])
         self.assertGreater(self.expected["samples", 2], 1000)
+        self.assertTrue(all(self.expected["top", n]["exact"] for n in (1, 2, 3)))
+        self.assertEqual(len(self.expected["top", 2]["top"]), 1000)
+        self.assertLess(self.expected["top", 3]["packets"], 2000)
 
     def test_any_burst_size_gives_the_same(self):
         others = random.Random(SEED).sample(range(2, 64), 4)
