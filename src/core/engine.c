@@ -282,8 +282,10 @@ void hm_engine_stop(struct hm_engine *e)
 	atomic_store_explicit(&e->stop, true, memory_order_release); // hm_worker_main
 	// nothing is published any more: who waits for it, and a reload, must not wait for ever
 	hm_error_set(&err, -ECANCELED, 6140, "the daemon is stopping");
-	TAILQ_FOREACH (f, &e->flows, next)
+	TAILQ_FOREACH (f, &e->flows, next) {
 		hm_flow_answer(f, &err);
+		hm_flow_hurry(f);
+	}
 	hm_waits_fini(e, &err);
 }
 

@@ -295,6 +295,13 @@ void hm_flow_close(struct hm_flow *f)
 	hm_flow_answer(f, &err);
 }
 
+void hm_flow_hurry(struct hm_flow *f)
+{
+	for (uint32_t i = 0; i < f->n; i++)
+		if (f->instances[i]->node && f->instances[i]->fn->hurry)
+			f->instances[i]->fn->hurry(f->instances[i]->conf);
+}
+
 void hm_flow_close_client(struct hm_engine *e, uint64_t client)
 {
 	struct hm_flow *f;

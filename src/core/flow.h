@@ -68,6 +68,7 @@ void hm_flow_refuse(struct hm_flow *f, const struct hm_error *err);
 void hm_flow_free(struct hm_flow *f);
 /* A function of a flow that is connected; NULL with err. */
 struct hm_instance *hm_flow_running(struct hm_flow *f, const json_t *which, struct hm_error *err);
+void hm_flow_hurry(struct hm_flow *f); // the daemon stops
 
 /* --- flow_order.c --- */
 

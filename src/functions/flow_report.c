@@ -234,11 +234,11 @@ static bool is_idle(const void *state)
 	return true;
 }
 
-static void closing(void *state)
+/* A source that waits for exporters goes on waiting, but not for those who are away. */
+static void finish(void *state)
 {
 	struct report *r = ((struct report_conf *)state)->report;
 
-	r->lossless = false;
 	for (unsigned i = 0; i < r->n_exporters; i++)
 		hm_exporter_finish(r->exporter[i], clock_ns());
 }
@@ -409,11 +409,11 @@ static int parse_arguments(struct hm_report_options *o, const union hm_value *ar
 static int check_files(const struct hm_report_options *o, uint32_t uid, struct hm_error *err)
 {
 	for (unsigned i = 0; i < o->n_exporters; i++)
-		if (o->exporter[i].transport == &hm_transport_file && uid != 0 && uid != geteuid())
+		if (hm_exporter_names_files(&o->exporter[i]) && uid != 0 && uid != geteuid())
 			return hm_error_set(err, -EACCES, MFUNCT_INVALID_ARGUMENT_2,
-					    "\"%s\": only root and the daemon's own user may have "
-					    "flow records written into files",
-					    o->exporter[i].to.path);
+					    "exporter %u: only root and the daemon's own user may "
+					    "name files that the daemon reads or writes",
+					    i);
 	if (o->routes[0] != '\0' && uid != 0 && uid != geteuid())
 		return hm_error_set(
 			err, -EACCES, MFUNCT_INVALID_ARGUMENT,
@@ -585,7 +585,8 @@ static const struct hm_function flow_report = {
 	.conf_init = conf_init,
 	.conf_fini = conf_fini,
 	.core_init = core_init,
-	.closing = closing,
+	.closing = finish,
+	.hurry = finish,
 	.poll = poll_report,
 	.idle = is_idle,
 	.stats = stats,

@@ -26,6 +26,12 @@ void hm_exporter_defaults(struct hm_exporter_conf *conf)
 	};
 	conf->to.port = conf->format->port;
 	conf->to.multicast_ttl = 1;
+	conf->to.tls.lifetime_s = HM_LIFETIME_USUAL;
+}
+
+bool hm_exporter_names_files(const struct hm_exporter_conf *conf)
+{
+	return conf->to.path[0] != '\0' || conf->to.tls.key[0] != '\0';
 }
 
 static uint32_t power_of_two(uint32_t n)
@@ -87,7 +93,7 @@ void hm_exporter_finish(struct hm_exporter *x, uint64_t now_ns)
 		return;
 	x->finishing = true;
 	if (x->state != HM_EXPORTER_UP)
-		x->away_since_ns = now_ns; // one more chance
+		x->away_since_ns = x->next_probe_ns = now_ns; // one more chance
 	hm_exporter_close_message(x);
 }
 
@@ -113,13 +119,12 @@ json_t *hm_exporter_stats(const struct hm_exporter *x)
 		"protocol", x->conf.format->name, "transport", x->conf.transport->name, "host",
 		to->path[0] ? to->path : to->host, "port", (int)to->port, "observation_domain",
 		(json_int_t)x->conf.origin.domain, "state", state_names[x->state], "last_error",
-		x->last_errno ? strerror(x->last_errno) : "", "records", "offered",
-		(json_int_t)c->offered, "exported", (json_int_t)(c->sent - c->refused), "spooled",
-		(json_int_t)0, "queued", (json_int_t)c->queued, "lost", "queue_full",
-		(json_int_t)c->queue_full, "refused", (json_int_t)c->refused, "unreachable",
-		(json_int_t)c->unreachable, "unsupported", (json_int_t)c->unsupported,
-		"data_records", (json_int_t)c->data_records, "messages", (json_int_t)c->messages,
-		"bytes", (json_int_t)c->bytes, "templates", (json_int_t)c->templates, "send_errors",
-		(json_int_t)c->send_errors, "busy", (json_int_t)c->busy, "reconnects",
-		(json_int_t)c->reconnects);
+		x->last_error, "records", "offered", (json_int_t)c->offered, "exported",
+		(json_int_t)(c->sent - c->refused), "spooled", (json_int_t)0, "queued",
+		(json_int_t)c->queued, "lost", "queue_full", (json_int_t)c->queue_full, "refused",
+		(json_int_t)c->refused, "unreachable", (json_int_t)c->unreachable, "unsupported",
+		(json_int_t)c->unsupported, "data_records", (json_int_t)c->data_records, "messages",
+		(json_int_t)c->messages, "bytes", (json_int_t)c->bytes, "templates",
+		(json_int_t)c->templates, "send_errors", (json_int_t)c->send_errors, "busy",
+		(json_int_t)c->busy, "reconnects", (json_int_t)c->reconnects);
 }

@@ -62,6 +62,8 @@ struct hm_exporter_counts {
 struct hm_exporter;
 
 void hm_exporter_defaults(struct hm_exporter_conf *conf);
+/* Whether it reads or writes files, with the daemon's rights. */
+bool hm_exporter_names_files(const struct hm_exporter_conf *conf);
 /* NULL: no memory, or a layout that hm_layout_build() refuses. */
 struct hm_exporter *hm_exporter_create(const struct hm_exporter_conf *conf);
 void hm_exporter_destroy(struct hm_exporter *x); // what is queued is gone

@@ -2,11 +2,14 @@
 /* The sending side of an exporter: announcements and messages, the rate limit, and what happens when
  * the collector is slow or away. */
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "netflow/exporter_state.h"
 
 #define PROBE_NS      (250 * HM_NS_A_MS) // between two looks at an absent collector
+#define BACKOFF_MAX   5                  // doublings of that, for one who cannot be connected to
 #define ANSWER_NS     (100 * HM_NS_A_MS) // time for "port unreachable" to come back
 #define PACE_BURST_NS (2 * HM_NS_A_MS)   // what the rate limit lets through at once
 #define POLL_BURSTS   64                 // of HM_TRANSPORT_BURST messages a poll
@@ -33,20 +36,35 @@ static void lose_pending(struct hm_exporter *x)
 	}
 }
 
+static void note_error(struct hm_exporter *x, int error)
+{
+	const struct hm_transport *t = x->conf.transport;
+	const char *why = x->connection && t->why ? t->why(x->connection) : "";
+
+	snprintf(x->last_error, sizeof(x->last_error), "%s%s%s", strerror(-error),
+		 why[0] != '\0' ? ": " : "", why);
+}
+
+static void close_connection(struct hm_exporter *x)
+{
+	x->conf.transport->close(x->connection);
+	x->connection = NULL;
+	x->stale_since_ns = 0;
+}
+
 static void go_away(struct hm_exporter *x, int error, uint64_t now_ns)
 {
-	bool stream = x->conf.transport->stream;
+	bool forgiving = x->conf.transport->forgiving;
 
 	x->counts.send_errors++;
-	x->last_errno = -error;
-	if (stream && x->connection)
+	note_error(x, error);
+	if (!forgiving && x->connection)
 		lose_pending(x);
-	if (error == -ECONNREFUSED && !stream) { // by the host; of a message sent before
+	if (error == -ECONNREFUSED && forgiving) { // by the host; of a message sent before
 		x->counts.refused += x->last_flows;
 		x->last_flows = 0;
 	} else if (x->connection) { // no route, interface down ...: begin anew with another socket
-		x->conf.transport->close(x->connection);
-		x->connection = NULL;
+		close_connection(x);
 	}
 	if (x->state == HM_EXPORTER_UP)
 		x->away_since_ns = now_ns;
@@ -54,7 +72,9 @@ static void go_away(struct hm_exporter *x, int error, uint64_t now_ns)
 	x->templates_due = true;
 	x->announcing = false;
 	x->busy_since_ns = 0;
-	x->next_probe_ns = now_ns + PROBE_NS;
+	x->next_probe_ns = now_ns + (PROBE_NS << (forgiving ? 0 : x->failures));
+	if (x->failures < BACKOFF_MAX)
+		x->failures++;
 }
 
 /* What the kernel said about a message or more; false: none was taken. */
@@ -298,11 +318,32 @@ static void look_for_collector(struct hm_exporter *x, uint64_t now_ns)
 	}
 	x->state = HM_EXPORTER_UP;
 	x->gave_up = false;
+	x->failures = 0;
 	x->templates_due = true; // once more: the probe may have come a moment too early
+}
+
+/* A connection that should be opened anew is closed as soon as everything that went into it has
+ * arrived. True: that is being waited for. */
+static bool renew(struct hm_exporter *x, uint64_t now_ns)
+{
+	const struct hm_transport *t = x->conf.transport;
+
+	if (!x->connection || !t->stale || !t->stale(x->connection))
+		return false;
+	if (x->stale_since_ns == 0)
+		x->stale_since_ns = now_ns;
+	if (t->flush(x->connection) && t->pending(x->connection) == 0 &&
+	    t->error(x->connection) == 0)
+		close_connection(x);
+	else if (now_ns - x->stale_since_ns >= HM_EXPORTER_PATIENCE_NS)
+		go_away(x, -ETIMEDOUT, now_ns);
+	return x->stale_since_ns != 0 || x->state != HM_EXPORTER_UP;
 }
 
 static void send_data(struct hm_exporter *x, uint64_t now_ns)
 {
+	if (renew(x, now_ns))
+		return;
 	if (x->head == x->tail || !connect_now(x, now_ns))
 		return;
 	add_credit(x, now_ns);

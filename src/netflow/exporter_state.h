@@ -33,7 +33,7 @@ struct hm_exporter {
 	struct hm_layout layout;
 	struct hm_connection *connection; // NULL: not open
 	enum hm_exporter_state state;
-	int last_errno;
+	char last_error[HM_ERROR_MAX + 80];
 
 	// ring of messages; `head` is under construction when open.at is set
 	uint8_t *buffer;
@@ -53,7 +53,9 @@ struct hm_exporter {
 	uint32_t since_templates;      // messages
 	uint64_t credit, credit_at_ns; // of the rate limit, in records * 10^9
 	uint64_t away_since_ns, next_probe_ns;
-	uint64_t busy_since_ns; // 0: the last message was taken
+	unsigned failures;       // since the collector was last there
+	uint64_t stale_since_ns; // 0: the connection may stay
+	uint64_t busy_since_ns;  // 0: the last message was taken
 	bool finishing, gave_up;
 	bool flushed; // nothing is left in the transport
 	struct hm_exporter_counts counts;

@@ -12,10 +12,12 @@
 #include "netflow/ie.h"
 #include "netflow/mapi_names.h"
 
-#define NS_A_S        UINT64_C(1000000000)
-#define TIMEOUT_MAX_S 604800 // a week
-#define PATH_MAX_TEXT 128
-#define SAMPLING_MAX  16383 // NetFlow 5 has 14 bits
+#define NS_A_S              UINT64_C(1000000000)
+#define TIMEOUT_MAX_S       604800 // a week
+#define PATH_MAX_TEXT       128
+#define DATAGRAM_LIFETIME_S 300   // DTLS does not tell that the other side has forgotten
+#define SECURE_PORT         4740  // IPFIX over TLS and DTLS
+#define SAMPLING_MAX        16383 // NetFlow 5 has 14 bits
 
 #define MFUNCT_INVALID_ARGUMENT   7000
 #define MFUNCT_INVALID_ARGUMENT_2 7002
@@ -153,6 +155,51 @@ static int set_path(struct hm_exporter_conf *x, const json_t *v, const char *pat
 	return set_text(x->to.path, sizeof(x->to.path), v, path, "path", err);
 }
 
+static int unknown_key(const char *path, const char *name, const char *known, struct hm_error *err)
+{
+	return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+			    "%s.%.64s is not known; known: %s", path, name, known);
+}
+
+/* Files and names of a "tls" object; lifetime_s. */
+static int set_tls(struct hm_exporter_conf *x, const json_t *v, const char *path,
+		   struct hm_error *err)
+{
+	struct hm_credentials *c = &x->to.tls;
+	const struct number lifetime = {"lifetime_s", 0, TIMEOUT_MAX_S, .to = &c->lifetime_s};
+	const struct {
+		const char *name;
+		char *to;
+		size_t room;
+	} texts[] = {{"ca", c->ca, sizeof(c->ca)},
+		     {"certificate", c->certificate, sizeof(c->certificate)},
+		     {"key", c->key, sizeof(c->key)},
+		     {"name", c->name, sizeof(c->name)}};
+	char at[PATH_MAX_TEXT];
+	const char *name;
+	json_t *e;
+
+	snprintf(at, sizeof(at), "%s.tls", path);
+	if (!json_is_object(v))
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				    "%s must be an object, not %s", at, type_of(v));
+	json_object_foreach ((json_t *)v, name, e) {
+		size_t i = 0, n = sizeof(texts) / sizeof(texts[0]);
+		int r;
+		while (i < n && strcmp(name, texts[i].name) != 0)
+			i++;
+		if (i < n)
+			r = set_text(texts[i].to, texts[i].room, e, at, name, err);
+		else if (strcmp(name, lifetime.name) == 0)
+			r = set_number(&lifetime, e, at, err);
+		else
+			r = unknown_key(at, name, "ca, certificate, key, name, lifetime_s", err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int set_time_unit(struct hm_exporter_conf *x, const json_t *v, const char *path,
 			 struct hm_error *err)
 {
@@ -262,6 +309,7 @@ static const struct {
 	{"protocol", set_protocol}, {"transport", set_transport}, {"host", set_host},
 	{"source", set_source},     {"path", set_path},           {"time_unit", set_time_unit},
 	{"biflow", set_biflow},     {"options", set_options},     {"template", set_template},
+	{"tls", set_tls},
 };
 
 /* 1: not one of them. */
@@ -286,9 +334,18 @@ static int check_address(const struct hm_exporter_conf *x, const char *path, str
 		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
 				    "%s.host is missing: the collector's IPv4 or IPv6 address",
 				    path);
+	if (x->transport->secure &&
+	    !(x->to.tls.ca[0] && x->to.tls.certificate[0] && x->to.tls.key[0]))
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				    "%s.tls is missing, or its ca, certificate or key: both sides "
+				    "show certificates",
+				    path);
 	if (x->transport->check(&x->to, &why) < 0)
 		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT, "%s.%s: %s", path,
-				    file ? "path" : "host", why.text);
+				    file                   ? "path"
+				    : x->transport->secure ? "tls"
+							   : "host",
+				    why.text);
 	return 0;
 }
 
@@ -316,10 +373,16 @@ static int check_together(const struct hm_exporter_conf *x, const char *path, st
 	struct hm_layout layout;
 	struct hm_error why;
 
-	if (x->transport == &hm_transport_tcp && !x->format->streams)
+	bool given = x->to.tls.ca[0] || x->to.tls.certificate[0] || x->to.tls.key[0];
+
+	if ((x->transport->secure || x->transport == &hm_transport_tcp) && !x->format->streams)
 		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
 				    "%s.transport: %s goes over udp or into a file only", path,
 				    x->format->name);
+	if (given && !x->transport->secure)
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				    "%s.tls: transport %s does not encrypt; tls and dtls do", path,
+				    x->transport->name);
 	if (x->origin.domain > x->format->domain_max)
 		return hm_error_set(
 			err, -ERANGE, MFUNCT_INVALID_ARGUMENT,
@@ -332,12 +395,6 @@ static int check_together(const struct hm_exporter_conf *x, const char *path, st
 	if (check_sizes(x, &layout, path, err) < 0)
 		return -EINVAL;
 	return check_address(x, path, err);
-}
-
-static int unknown_key(const char *path, const char *name, const char *known, struct hm_error *err)
-{
-	return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
-			    "%s.%.64s is not known; known: %s", path, name, known);
 }
 
 /* The next one, with what holds for all. */
@@ -382,13 +439,16 @@ static int parse_exporter(struct hm_report_options *o, json_t *object, const cha
 		if (r > 0)
 			return unknown_key(
 				path, name,
-				"protocol, transport, host, port, source, path, multicast_ttl, "
+				"protocol, transport, host, port, source, path, tls, "
+				"multicast_ttl, "
 				"observation_domain, sampling_interval, template, time_unit, "
 				"biflow, options, template_interval_s, template_packets, mtu, "
 				"max_records_per_s, queue_messages",
 				err);
 	}
-	x->to.port = port ? (uint16_t)port : x->format->port;
+	x->to.port = port ? (uint16_t)port : x->transport->secure ? SECURE_PORT : x->format->port;
+	if (x->to.tls.lifetime_s == HM_LIFETIME_USUAL)
+		x->to.tls.lifetime_s = x->transport->stream ? 0 : DATAGRAM_LIFETIME_S;
 	return check_together(x, path, err);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const struct hm_transport *const transports[] = {&hm_transport_udp, &hm_transport_tcp,
+							&hm_transport_tls, &hm_transport_dtls,
 							&hm_transport_file};
 
 #define N_TRANSPORTS (sizeof(transports) / sizeof(transports[0]))

@@ -10,9 +10,20 @@
 
 #include "core/error.h"
 
-#define HM_HOST_MAX        64 // a numeric address with a scope
-#define HM_FILE_MAX        256
-#define HM_TRANSPORT_BURST 32 // messages a call
+#define HM_HOST_MAX         64 // a numeric address with a scope
+#define HM_FILE_MAX         256
+#define HM_NAME_OF_HOST_MAX 254
+#define HM_TRANSPORT_BURST  32 // messages a call
+
+#define HM_LIFETIME_USUAL UINT32_MAX // what is usual for the transport
+
+/* Who one is, and whom one believes: PEM files. They are read again for every connection. */
+struct hm_credentials {
+	char ca[HM_FILE_MAX]; // certificates that vouch for the collector's
+	char certificate[HM_FILE_MAX], key[HM_FILE_MAX];
+	char name[HM_NAME_OF_HOST_MAX]; // in the collector's certificate; empty: its address
+	uint32_t lifetime_s;            // a session is opened anew after this time; 0: never
+};
 
 struct hm_endpoint {
 	char host[HM_HOST_MAX];   // numeric IPv4 or IPv6
@@ -20,6 +31,7 @@ struct hm_endpoint {
 	char path[HM_FILE_MAX];   // of a file
 	uint32_t multicast_ttl;   // routers that a multicast may pass
 	uint16_t port;
+	struct hm_credentials tls;
 };
 
 struct hm_connection; // a transport's own
@@ -28,6 +40,8 @@ struct hm_transport {
 	const char *name;
 	uint32_t overhead; // bytes of headers around a message, for IPv6
 	bool stream;       // messages arrive all and in order, or the line breaks
+	bool forgiving;    // a connection outlives its errors
+	bool secure;       // wants credentials
 	/* Refuses what can never work (a host name, a bad address). */
 	int (*check)(const struct hm_endpoint *to, struct hm_error *err);
 	/* NULL with errno: cannot be reached, try again. */
@@ -40,10 +54,15 @@ struct hm_transport {
 	uint64_t (*pending)(struct hm_connection *c);
 	/* Pushes on what was taken and is still here; true: nothing is. */
 	bool (*flush)(struct hm_connection *c);
+	/* It should be opened anew, when all that was taken has arrived. NULL: never. */
+	bool (*stale)(struct hm_connection *c);
+	/* More about an error than its number; "": nothing. NULL: nothing ever. */
+	const char *(*why)(const struct hm_connection *c);
 	void (*close)(struct hm_connection *c);
 };
 
-extern const struct hm_transport hm_transport_udp, hm_transport_tcp, hm_transport_file;
+extern const struct hm_transport hm_transport_udp, hm_transport_tcp, hm_transport_tls,
+	hm_transport_dtls, hm_transport_file;
 
 const struct hm_transport *hm_transport_by_name(const char *name); // NULL: unknown
 const char *hm_transport_names(void);                              // for messages

@@ -4,28 +4,17 @@
  * so that the file always ends with a whole message. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "netflow/relay.h"
 #include "netflow/transport.h"
 
-#define RING_BYTES (1u << 22) // a power of two
-
 struct hm_connection {
+	struct hm_relay relay;
 	int fd;
 	off_t end; // of the last whole message in the file
-	pthread_t thread;
-	pthread_mutex_t lock; // of all below
-	pthread_cond_t more;
-	uint8_t *ring;
-	uint64_t read, written; // bytes of the ring, of whole messages
-	int error;
-	bool stop;
 };
 
 static int check_file(const struct hm_endpoint *to, struct hm_error *err)
@@ -42,24 +31,13 @@ static int check_file(const struct hm_endpoint *to, struct hm_error *err)
 	return 0;
 }
 
-/* Bytes of the ring from `at`, which may be in two pieces. */
-static int ring_pieces(const struct hm_connection *c, uint64_t at, uint64_t n, struct iovec v[2])
-{
-	uint32_t from = (uint32_t)at & (RING_BYTES - 1);
-	uint64_t here = RING_BYTES - from < n ? RING_BYTES - from : n;
-
-	v[0] = (struct iovec){.iov_base = c->ring + from, .iov_len = here};
-	v[1] = (struct iovec){.iov_base = c->ring, .iov_len = n - here};
-	return here < n ? 2 : 1;
-}
-
 /* Writes whole messages or nothing; 0 or a negative errno. */
-static int write_whole(struct hm_connection *c, struct iovec v[2], int pieces, uint64_t bytes)
+static int write_whole(struct hm_connection *c, struct iovec v[2], uint64_t bytes)
 {
 	uint64_t done = 0;
 
 	while (done < bytes) {
-		ssize_t n = writev(c->fd, v, pieces);
+		ssize_t n = writev(c->fd, v, 2);
 		int error = n < 0 ? errno : ENOSPC;
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -69,7 +47,7 @@ static int write_whole(struct hm_connection *c, struct iovec v[2], int pieces, u
 			return -error;
 		}
 		done += (uint64_t)n;
-		for (int i = 0; i < pieces; i++) {
+		for (int i = 0; i < 2; i++) {
 			size_t cut = v[i].iov_len < (size_t)n ? v[i].iov_len : (size_t)n;
 			v[i].iov_base = (uint8_t *)v[i].iov_base + cut;
 			v[i].iov_len -= cut;
@@ -84,24 +62,21 @@ static void *write_on(void *arg)
 {
 	struct hm_connection *c = arg;
 
-	pthread_mutex_lock(&c->lock);
-	while (c->error == 0 && (c->written > c->read || !c->stop)) {
-		uint64_t at = c->read, bytes = c->written - c->read;
+	for (;;) {
+		bool stop = hm_relay_stopping(&c->relay); // then nothing more is put
 		struct iovec v[2];
-		int r;
-		if (bytes == 0) {
-			pthread_cond_wait(&c->more, &c->lock);
-			continue;
+		uint64_t bytes = hm_relay_look(&c->relay, v);
+		int r = bytes > 0 ? write_whole(c, v, bytes) : 0;
+		if (r < 0) {
+			hm_relay_fail(&c->relay, r);
+			return NULL;
 		}
-		pthread_mutex_unlock(&c->lock);
-		r = write_whole(c, v, ring_pieces(c, at, bytes, v), bytes);
-		pthread_mutex_lock(&c->lock);
-		if (r == 0)
-			c->read += bytes;
-		c->error = r;
+		hm_relay_took(&c->relay, bytes);
+		if (bytes == 0 && stop)
+			return NULL;
+		if (bytes == 0)
+			hm_relay_wait(&c->relay, 0, -1, 0, -1);
 	}
-	pthread_mutex_unlock(&c->lock);
-	return NULL;
 }
 
 static int open_file(struct hm_connection *c, const char *path)
@@ -118,91 +93,39 @@ static int open_file(struct hm_connection *c, const char *path)
 	return 0;
 }
 
-/* Signals are for others: a file that is too large for its limit is an error here, not an end. */
-static int start_thread(struct hm_connection *c)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&c->thread, NULL, write_on, c);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
-}
-
 static struct hm_connection *open_writer(const struct hm_endpoint *to)
 {
 	struct hm_connection *c = calloc(1, sizeof(*c));
-	int r = -ENOMEM;
+	int r;
 
 	if (!c)
 		return NULL;
 	c->fd = -1;
-	c->ring = malloc(RING_BYTES);
-	if (c->ring)
-		r = open_file(c, to->path);
-	pthread_mutex_init(&c->lock, NULL);
-	pthread_cond_init(&c->more, NULL);
+	r = open_file(c, to->path);
 	if (r == 0)
-		r = start_thread(c);
+		r = hm_relay_start(&c->relay, write_on, c);
 	if (r == 0)
 		return c;
 	if (c->fd >= 0)
 		close(c->fd);
-	free(c->ring);
 	free(c);
 	errno = -r;
 	return NULL;
 }
 
-static bool take(struct hm_connection *c, const struct iovec *message)
-{
-	struct iovec v[2];
-
-	if (RING_BYTES - (c->written - c->read) < message->iov_len)
-		return false;
-	ring_pieces(c, c->written, message->iov_len, v);
-	memcpy(v[0].iov_base, message->iov_base, v[0].iov_len);
-	memcpy(v[1].iov_base, (const uint8_t *)message->iov_base + v[0].iov_len, v[1].iov_len);
-	c->written += message->iov_len;
-	return true;
-}
-
 static int send_file(struct hm_connection *c, const struct iovec *messages, unsigned n)
 {
-	unsigned taken = 0;
-	int error;
-
-	pthread_mutex_lock(&c->lock); // never held while writing
-	error = c->error;
-	while (error == 0 && taken < n && take(c, &messages[taken]))
-		taken++;
-	pthread_cond_signal(&c->more);
-	pthread_mutex_unlock(&c->lock);
-	if (error != 0)
-		return error;
-	return taken > 0 ? (int)taken : -EAGAIN;
+	return hm_relay_put(&c->relay, messages, n);
 }
 
 static int error_file(struct hm_connection *c)
 {
-	int error;
-
-	pthread_mutex_lock(&c->lock);
-	error = c->error;
-	pthread_mutex_unlock(&c->lock);
-	return error;
+	return hm_relay_error(&c->relay);
 }
 
 static uint64_t pending_file(struct hm_connection *c)
 {
-	uint64_t bytes;
-
-	pthread_mutex_lock(&c->lock);
-	bytes = c->written - c->read;
-	pthread_mutex_unlock(&c->lock);
-	return bytes;
+	return hm_relay_pending(&c->relay);
 }
 
 static bool flush_file(struct hm_connection *c)
@@ -214,15 +137,8 @@ static void close_file(struct hm_connection *c)
 {
 	if (!c)
 		return;
-	pthread_mutex_lock(&c->lock);
-	c->stop = true;
-	pthread_cond_signal(&c->more);
-	pthread_mutex_unlock(&c->lock);
-	pthread_join(c->thread, NULL);
-	pthread_cond_destroy(&c->more);
-	pthread_mutex_destroy(&c->lock);
+	hm_relay_stop(&c->relay);
 	close(c->fd);
-	free(c->ring);
 	free(c);
 }
 

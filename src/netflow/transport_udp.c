@@ -125,6 +125,7 @@ static void close_udp(struct hm_connection *c)
 const struct hm_transport hm_transport_udp = {
 	.name = "udp",
 	.overhead = 48,
+	.forgiving = true,
 	.check = hm_endpoint_check,
 	.open = open_udp,
 	.send = send_udp,

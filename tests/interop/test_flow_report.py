@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from collections import Counter
 from datetime import datetime, timezone
 
 import reference
+import tls_peer
 
 BUILD = pathlib.Path(os.environ["HOMARD_BUILD"])
 FEED = BUILD / "tests/interop/flow_report_feed"
@@ -376,20 +378,31 @@ def through_file(trace, folder):
     return result, read_with_fixbuf(path)
 
 
-def through_tcp(trace, folder):
+def through_tcp(trace, folder, transport="tcp", wrap=lambda connection: connection, **more):
     path = folder / "stream.ipfix"
     with socket.create_server(("127.0.0.1", 0)) as server:
         def receive():
-            connection = server.accept()[0]
+            connection = wrap(server.accept()[0])
             with connection, open(path, "wb") as f:
                 while data := connection.recv(65536):
                     f.write(data)
         reader = threading.Thread(target=receive)
         reader.start()
-        result = feed(trace, 64, MORE_KEY, transport="tcp", port=server.getsockname()[1], biflow=True,
-                      max_records_per_s=0)
+        result = feed(trace, 64, MORE_KEY, transport=transport, port=server.getsockname()[1], biflow=True,
+                      max_records_per_s=0, **more)
         reader.join()
     return result, read_with_fixbuf(path)
+
+
+def through_tls(trace, folder):
+    """Debian's libfixbuf has no TLS: Python's ssl takes that off, and libfixbuf reads the rest."""
+    authority = tls_peer.Authority(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("collector"))
+    context.load_verify_locations(authority.ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return through_tcp(trace, folder, "tls", lambda raw: context.wrap_socket(raw, server_side=True),
+                       tls=authority.exporter_files())
 
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1, "ipv6-icmp": 58, "sctp": 132}
@@ -398,7 +411,8 @@ COLLECTORS = {"nfdump": (through_nfcapd, ("nfcapd", "nfdump")),
               "nfacctd": (through_nfacctd, ("nfacctd",)),
               "tshark": (through_tshark, ("tshark",)),
               "file": (through_file, ("ipfixDump",)),
-              "tcp": (through_tcp, ("ipfixDump",))}
+              "tcp": (through_tcp, ("ipfixDump",)),
+              "tls": (through_tls, ("ipfixDump", "openssl"))}
 
 
 def main():
@@ -412,7 +426,7 @@ def main():
         folder = pathlib.Path(name)
         trace = folder / "trace.pcap"
         make_trace(trace)
-        more_key = MORE_KEY if through in (through_file, through_tcp) else ()
+        more_key = MORE_KEY if through in (through_file, through_tcp, through_tls) else ()
         expected = [r for r in reference.meter(trace, ACTIVE_S, INACTIVE_S, more_key)
                     if PROTOCOL != "netflow5" or ":" not in r.src]
         records = folder / "records"

@@ -145,6 +145,7 @@ static inline bool fake_flush(struct hm_connection *c)
 static const struct hm_transport fake = {
 	.name = "fake",
 	.overhead = 48,
+	.forgiving = true,
 	.open = fake_open,
 	.send = fake_send,
 	.error = fake_error,

@@ -11,7 +11,7 @@ INTEROP = (ROOT / "tests/interop/meson.build").read_text()
 
 
 def main():
-    rows = [line.rsplit("|", 2)[1] for line in PAGE.splitlines() if line.startswith("|") and "unit/" in line]
+    rows = [line.rsplit("|", 2)[1] for line in PAGE.splitlines() if line.startswith("|") and ("unit/" in line or "e2e/" in line)]
     named, missing = 0, []
     for row in rows:
         for file, cases in re.findall(r"unit/(\w+): ([\w, ]+?)(?=;|$|\(|  )", re.sub(r" \([^)]*\)", "", row.strip())):
@@ -20,6 +20,13 @@ def main():
                 named += 1
                 if not re.search(rf"\btest_{case}\)|\(test_{case}\b", source):
                     missing.append(f"unit/{file}: {case}")
+    for row in rows:
+        for file, cases in re.findall(r"e2e/(\w+): ([\w, ]+)", row):
+            source = (ROOT / f"tests/e2e/test_{file}.py").read_text()
+            for case in re.findall(r"\w+", cases):
+                named += 1
+                if f"def test_{case}(" not in source:
+                    missing.append(f"e2e/{file}: {case}")
     for collectors in re.findall(r"interop/([\w, ]+) (?:ipfix|netflow[59])", PAGE):
         for collector in re.findall(r"\w+", collectors):
             named += 1

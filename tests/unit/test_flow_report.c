@@ -96,7 +96,7 @@ static const struct refused {
 	 "exporters[0].protocol \"sflow\" is not supported; supported: ipfix, "
 	 "netflow9, netflow5"},
 	{"[{\"exporters\": [{\"host\": \"::1\", \"transport\": \"sctp\"}]}]", 7000,
-	 "transport \"sctp\" is not supported; supported: udp, tcp, file"},
+	 "transport \"sctp\" is not supported; supported: udp, tcp, tls, dtls, file"},
 	{"[{\"exporters\": [{\"host\": \"::1\", \"protocol\": \"netflow9\", \"transport\": "
 	 "\"tcp\"}]}]",
 	 7000, "netflow9 goes over udp or into a file only"},
