@@ -129,6 +129,23 @@ static int parse_u64(const struct place *p, const json_t *v, union hm_value *val
 	return 0;
 }
 
+/* By number, in digits too, or by name. */
+static int parse_flow(const struct place *p, const json_t *v, union hm_value *value)
+{
+	const char *s = json_string_value(v);
+
+	value->flow = (struct hm_flow_name){.name = s};
+	errno = 0;
+	if (json_is_integer(v)) {
+		value->flow.number = json_integer_value(v);
+	} else if (is_decimal(v, true)) {
+		value->flow = (struct hm_flow_name){.number = strtoll(s, NULL, 10)};
+	} else if (!s || !*s || strlen(s) != json_string_length(v)) {
+		return refuse(p, "must be the number or the name of a flow");
+	}
+	return errno == ERANGE ? refuse(p, "must be the number or the name of a flow") : 0;
+}
+
 /* An integer is the same as a string of its digits. */
 static int parse_time(const struct place *p, const json_t *v, union hm_value *value)
 {
@@ -159,7 +176,11 @@ static int parse_one(const struct place *p, const json_t *v, union hm_value *val
 	case HM_ARG_OUTPUT:
 		value->s = NULL;
 		return missing ? 0 : parse_string(p, v, value);
+	case HM_ARG_FLOW:
+		value->flow = (struct hm_flow_name){0};
+		return missing ? 0 : parse_flow(p, v, value);
 	case HM_ARG_INT:
+	case HM_ARG_FUNCTION:
 		value->i = p->arg->value_default;
 		return missing ? 0 : parse_int(p, v, value);
 	case HM_ARG_U64:

@@ -64,6 +64,7 @@ struct hm_batch {
 	uint16_t queue;    // of that device
 	enum hm_link link; // of that device
 	uint64_t all;      // mask of the n packets
+	uint64_t number;   // the worker's own, never twice; its children have the same
 
 	// masks filled by the parser
 	uint64_t ipv4, ipv6, arp;

@@ -13,6 +13,7 @@
 
 struct check {
 	const struct hm_config *config;
+	size_t flow; // the one that is being looked at
 	hm_mistake_cb tell;
 	void *arg;
 	unsigned mistakes;
@@ -96,9 +97,44 @@ static size_t device_of(const struct hm_config *config, const struct hm_flow_con
 	return i;
 }
 
+/* A function may read one of a flow that the configuration has before its own, and knows by its name. */
+static int find_other(const struct hm_apply_ctx *ctx, const struct hm_flow_name *which,
+		      struct hm_other *found, struct hm_error *err)
+{
+	const struct check *c = ctx->place;
+	const struct hm_flow_config *f = NULL;
+
+	if (!which->name)
+		return hm_error_set(err, -ENOENT, 0,
+				    "the configuration knows other flows by their names only");
+	for (size_t i = 0; i <= c->flow && !f; i++)
+		if (c->config->flows[i].name && !strcmp(c->config->flows[i].name, which->name))
+			f = &c->config->flows[i];
+	if (!f)
+		return hm_error_set(err, -ENOENT, 0, "there is no flow \"%s\" before this one",
+				    which->name);
+	if (strcmp(f->device, ctx->device) != 0)
+		return hm_error_set(err, -EINVAL, 0, "flow \"%s\" is on device %s, this one on %s",
+				    which->name, f->device, ctx->device);
+	found->flow = (uint32_t)(f - c->config->flows) + 1;
+	for (found->n = 0;
+	     found->n < HM_FLOW_FUNCTIONS_MAX && found->n < json_array_size(f->functions);
+	     found->n++) {
+		const json_t *call = json_array_get(f->functions, found->n);
+		const struct hm_function *fn =
+			hm_function_find(json_string_value(json_array_get(call, 0)));
+
+		if (!fn)
+			break; // told by the loader
+		found->functions[found->n] =
+			(struct hm_applied){fn, fn->values ? fn->values->unit : HM_UNIT_NONE};
+	}
+	return 0;
+}
+
 /* `before`: the functions of the flow so far. */
 static void check_function(struct check *c, const struct hm_flow_config *f, size_t i,
-			   const struct hm_function **before, uint32_t *n_before)
+			   struct hm_applied *before, uint32_t *n_before)
 {
 	const json_t *call = json_array_get(f->functions, i);
 	const char *name = json_string_value(json_array_get(call, 0));
@@ -113,8 +149,11 @@ static void check_function(struct check *c, const struct hm_flow_config *f, size
 					 .configured = true,
 					 .capture_dir = c->config->capture.dir,
 					 .flow_report = &c->config->flow_report,
+					 .flow_id = (uint32_t)c->flow + 1,
 					 .before = before,
-					 .n_before = *n_before};
+					 .n_before = *n_before,
+					 .other = find_other,
+					 .place = c};
 	struct hm_instance *in;
 	struct hm_error err;
 	json_t *args;
@@ -124,13 +163,13 @@ static void check_function(struct check *c, const struct hm_flow_config *f, size
 	args = json_copy((json_t *)(uintptr_t)call);
 	json_array_remove(args, 0);
 	in = hm_instance_create(fn, (uint32_t)i + 1, args, &ctx, &err);
-	if (in)
-		hm_instance_destroy(in);
-	else
+	if (!in)
 		tell(c, "%s.functions[%zu] (%s): %s", f->path, i, name, err.text);
 	json_decref(args);
 	if (*n_before < HM_FLOW_FUNCTIONS_MAX)
-		before[(*n_before)++] = fn;
+		before[(*n_before)++] = (struct hm_applied){fn, in ? in->unit : HM_UNIT_NONE};
+	if (in)
+		hm_instance_destroy(in);
 }
 
 unsigned hm_engine_check(const struct hm_config *config, hm_mistake_cb mistake, void *arg)
@@ -140,9 +179,10 @@ unsigned hm_engine_check(const struct hm_config *config, hm_mistake_cb mistake, 
 	check_lcores(&c);
 	check_devices(&c);
 	for (size_t i = 0; i < config->n_flows; i++) {
-		const struct hm_function *before[HM_FLOW_FUNCTIONS_MAX];
+		struct hm_applied before[HM_FLOW_FUNCTIONS_MAX];
 		uint32_t n_before = 0;
 
+		c.flow = i;
 		for (size_t k = 0; k < json_array_size(config->flows[i].functions); k++)
 			check_function(&c, &config->flows[i], k, before, &n_before);
 	}

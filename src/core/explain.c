@@ -130,10 +130,14 @@ static json_t *measured_json(const struct explain *x, const struct hm_node *n)
 			 (json_int_t)own.packets);
 }
 
-/* The entry whose packets it gets: an ordered part begins behind the part on all lanes. */
-static uint32_t parent_of(const struct hm_flow *f, const struct hm_node *n)
+/* The entry whose packets it gets: an ordered part begins behind the part on all lanes, and a function that reads
+ * others behind its detour. */
+static uint32_t parent_of(const struct hm_flow *f, const struct hm_instance *in,
+			  const struct hm_node *n)
 {
-	return n->parent == f->pick ? f->mark->parent->number : n->parent->number;
+	const struct hm_node *parent = in->back ? in->leave->parent : n->parent;
+
+	return parent == f->pick ? f->mark->parent->number : parent->number;
 }
 
 /* The one lcore of an ordered part; others run on all of the device's. */
@@ -153,7 +157,7 @@ static json_t *entry_json(const struct explain *x, const struct hm_node *n)
 
 	hm_instance_counts(in, &c); // of the flow that has it longest
 	return json_pack("{s:i, s:i, s:s, s:O, s:s, s:o*, s:o, s:i, s:I, s:I, s:I, s:o, s:o}",
-			 "entry", (int)n->number, "parent", (int)parent_of(f, n), "function",
+			 "entry", (int)n->number, "parent", (int)parent_of(f, in, n), "function",
 			 n->fn->name, "args", in->args, "runs", runs(n), "ordered_on_lcore",
 			 lcore_json(x, n), "flows", flows_json(x, n), "n_flows",
 			 (int)(x->first[n->number + 1] - x->first[n->number]), "in",
@@ -166,7 +170,7 @@ static json_t *entry_json(const struct explain *x, const struct hm_node *n)
 static bool is_on_way(const struct hm_flow *f, const struct hm_node *n)
 {
 	for (uint32_t i = 0; i < f->n; i++)
-		if (f->instances[i]->node == n)
+		if (f->instances[i]->node == n || f->instances[i]->back == n)
 			return true;
 	return f->order_ref && n == f->pick;
 }

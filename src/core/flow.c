@@ -96,28 +96,37 @@ static unsigned count_transforms(const struct hm_flow *f)
 	return n;
 }
 
+struct hm_apply_ctx hm_flow_apply_ctx(const struct hm_flow *f, struct hm_applied *before,
+				      uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		before[i] = (struct hm_applied){f->instances[i]->fn, f->instances[i]->unit};
+	return (struct hm_apply_ctx){.link = f->device->link,
+				     .snaplen = f->device->config->snaplen,
+				     .lossless = f->device->lossless,
+				     .device = f->device->config->name,
+				     .owner_uid = f->owner.uid,
+				     .administrator = f->owner.administrator,
+				     .configured = f->owner.configured,
+				     .flow_id = f->id,
+				     .capture_dir = f->engine->config->capture.dir,
+				     .flow_report = &f->engine->config->flow_report,
+				     .before = before,
+				     .n_before = n,
+				     .other = hm_flow_other,
+				     .place = f};
+}
+
 int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
 		  struct hm_handed *handed, struct hm_error *err)
 {
-	const struct hm_function *fn = hm_function_find(function), *before[HM_FLOW_FUNCTIONS_MAX];
-	const struct hm_apply_ctx ctx = {.link = f->device->link,
-					 .snaplen = f->device->config->snaplen,
-					 .lossless = f->device->lossless,
-					 .n_workers = fn ? hm_flow_workers(f, fn) : 0,
-					 .device = f->device->config->name,
-					 .owner_uid = f->owner.uid,
-					 .administrator = f->owner.administrator,
-					 .configured = f->owner.configured,
-					 .flow_id = f->id,
-					 .handed = handed,
-					 .capture_dir = f->engine->config->capture.dir,
-					 .flow_report = &f->engine->config->flow_report,
-					 .before = before,
-					 .n_before = f->n};
+	const struct hm_function *fn = hm_function_find(function);
+	struct hm_applied before[HM_FLOW_FUNCTIONS_MAX];
+	struct hm_apply_ctx ctx = hm_flow_apply_ctx(f, before, f->n);
 	struct hm_instance **instances;
 
-	for (uint32_t i = 0; i < f->n; i++)
-		before[i] = f->instances[i]->fn;
+	ctx.handed = handed;
+	ctx.n_workers = fn ? hm_flow_workers(f, fn) : 0;
 	if (f->state != HM_FLOW_INIT)
 		return hm_error_set(err, -EBUSY, 7006,
 				    "flow %u is connected: functions are applied before that",
@@ -140,6 +149,8 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
 	f->instances[f->n] = hm_instance_create(fn, f->n + 1, args, &ctx, err);
 	if (!f->instances[f->n])
 		return errno ? -errno : -EINVAL;
+	if (f->instances[f->n]->n_wires)
+		f->instances[f->n]->late = ++f->engine->last_late;
 	f->searches |= fn->pattern != NULL;
 	f->n++;
 	if (hm_flow_split(f, err) == 0)
@@ -200,6 +211,7 @@ static void *state_before(const struct hm_core_ctx *ctx, uint32_t up)
 /* A flow that may not run holds nothing that others share with it. */
 static void destroy_instances(struct hm_flow *f)
 {
+	hm_flow_feeds_free(f);
 	while (f->n > 0)
 		hm_instance_destroy(f->instances[--f->n]);
 	hm_flow_order_free(f);
@@ -223,11 +235,16 @@ static int connect_instances(struct hm_flow *f, struct hm_error *err)
 			parent = hm_flow_order(f, parent, &ctx, err);
 		if (!parent)
 			return -ENOMEM;
+		if (f->instances[i]->late)
+			parent = hm_flow_detour(f->instances[i], parent, &ctx, err);
+		if (!parent)
+			return -ENOMEM;
 		ctx.place = &f->instances[i];
 		ret = hm_instance_connect(f->instances[i], parent, &ctx, err);
 		if (ret < 0)
 			return ret;
-		f->instances[i]->before = i && i != f->split ? f->instances[i - 1] : NULL;
+		f->instances[i]->before =
+			i && i != f->split && !f->instances[i]->back ? f->instances[i - 1] : NULL;
 		parent = f->instances[i]->node;
 	}
 	return 0;
@@ -245,7 +262,8 @@ void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg)
 		done(arg, &err);
 		return;
 	}
-	if (connect_instances(f, &err) < 0 || hm_admit(f, &err) < 0) {
+	if (connect_instances(f, &err) < 0 || hm_admit(f, &err) < 0 ||
+	    hm_flow_feeds_connect(f, &err) < 0) {
 		destroy_instances(f);
 		f->state = HM_FLOW_FAILED;
 		done(arg, &err);
@@ -280,6 +298,7 @@ void hm_flow_refuse(struct hm_flow *f, const struct hm_error *err)
 
 void hm_flow_close(struct hm_flow *f)
 {
+	bool read = hm_flow_feeds_close(f), seen = f->generation > 0 || read;
 	struct hm_error err;
 
 	for (uint32_t i = 0; i < f->n; i++)
@@ -288,8 +307,11 @@ void hm_flow_close(struct hm_flow *f)
 	hm_flow_order_stop(f);
 	f->device->n_connecting -= f->state == HM_FLOW_CONNECTING;
 	f->device->patterns_changed |= f->searches;
-	f->device->dirty |= f->generation > 0;
-	f->state = f->generation ? HM_FLOW_CLOSING : HM_FLOW_FINISHING;
+	f->device->dirty |= seen;
+	if (read &&
+	    !f->generation) // readers may look at it until the generation after the last one
+		f->generation = f->device->last_generation;
+	f->state = seen ? HM_FLOW_CLOSING : HM_FLOW_FINISHING;
 	f->engine->n_closing++;
 	hm_error_set(&err, -ECANCELED, 6145, "flow %u was closed before it was connected", f->id);
 	hm_flow_answer(f, &err);
@@ -435,6 +457,8 @@ static json_t *function_info(const struct hm_instance *in)
 			 in->fn->name, "args", in->args, "result", in->fn->results || in->fn->stats,
 			 "in", (json_int_t)c.in, "out", (json_int_t)c.out, "dropped",
 			 (json_int_t)c.dropped);
+	if (in->fn->values)
+		json_object_set_new(info, "unit", json_string(hm_unit_name(in->unit)));
 	if (in->fn->filter)
 		engine = hm_filter_engine(in->fn->filter(in->conf));
 	else if (in->fn->pattern && in->fn->pattern(in->conf))

@@ -9,8 +9,7 @@
 #include "core/governor.h"
 #include "core/instance.h"
 
-#define HM_FLOW_FUNCTIONS_MAX 64
-#define HM_FLOW_BUCKETS       8192
+#define HM_FLOW_BUCKETS 8192
 
 enum hm_flow_state {
 	HM_FLOW_INIT,       // functions may be applied
@@ -23,8 +22,9 @@ enum hm_flow_state {
 
 struct hm_flow {
 	TAILQ_ENTRY(hm_flow) next;
-	LIST_ENTRY(hm_flow) same_id, same_name, next_polled;
+	LIST_ENTRY(hm_flow) same_id, same_name, next_polled, next_reader;
 	bool polled;   // on the engine's list of flows with a function that has poll()
+	bool reads;    // on the engine's list of flows that read values from elsewhere
 	bool searches; // has a function with a pattern
 	struct hm_engine *engine;
 	struct hm_device *device;
@@ -69,6 +69,29 @@ void hm_flow_free(struct hm_flow *f);
 /* A function of a flow that is connected; NULL with err. */
 struct hm_instance *hm_flow_running(struct hm_flow *f, const json_t *which, struct hm_error *err);
 void hm_flow_hurry(struct hm_flow *f); // the daemon stops
+
+/* What a function of the flow is applied with behind the first n ones, of which `before` gets what they are. */
+struct hm_apply_ctx hm_flow_apply_ctx(const struct hm_flow *f, struct hm_applied *before,
+				      uint32_t n);
+
+/* --- flow_feeds.c --- */
+
+/* As hm_apply_ctx's `other`, with the flow as its place. */
+int hm_flow_other(const struct hm_apply_ctx *ctx, const struct hm_flow_name *which,
+		  struct hm_other *found, struct hm_error *err);
+/* The detour before an instance that reads values from elsewhere: what it hangs on. NULL with err. */
+struct hm_node *hm_flow_detour(struct hm_instance *in, struct hm_node *parent,
+			       struct hm_core_ctx *ctx, struct hm_error *err);
+/* Its instances have their nodes: ties them to flows that are connected, and those to it. */
+int hm_flow_feeds_connect(struct hm_flow *f, struct hm_error *err);
+/* The nodes that readers and read flows of the generation being made have in common. */
+void hm_flow_feeds_use(struct hm_device *d,
+		       void (*use)(struct hm_device *d, struct hm_node *n, void *arg), void *arg);
+/* No flow that it reads is one that a reload replaces. */
+bool hm_flow_feeds_are_kept(const struct hm_flow *f);
+/* It begins to close: nobody reads it any more. True: workers may be doing so still. */
+bool hm_flow_feeds_close(struct hm_flow *of);
+void hm_flow_feeds_free(struct hm_flow *of); // no worker can see it
 
 /* --- flow_order.c --- */
 

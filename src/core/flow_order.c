@@ -30,25 +30,12 @@ unsigned hm_flow_workers(const struct hm_flow *f, const struct hm_function *fn)
 /* Makes the instance of function i again, that one worker will run instead of all. */
 static struct hm_instance *make_again(const struct hm_flow *f, uint32_t i, struct hm_error *err)
 {
-	const struct hm_function *before[HM_FLOW_FUNCTIONS_MAX];
+	struct hm_applied before[HM_FLOW_FUNCTIONS_MAX];
 	const struct hm_instance *old = f->instances[i];
-	const struct hm_apply_ctx ctx = {.link = f->device->link,
-					 .snaplen = f->device->config->snaplen,
-					 .lossless = f->device->lossless,
-					 .n_workers = 1,
-					 .device = f->device->config->name,
-					 .owner_uid = f->owner.uid,
-					 .administrator = f->owner.administrator,
-					 .configured = f->owner.configured,
-					 .flow_id = f->id,
-					 .handed = old->handed,
-					 .capture_dir = f->engine->config->capture.dir,
-					 .flow_report = &f->engine->config->flow_report,
-					 .before = before,
-					 .n_before = i};
+	struct hm_apply_ctx ctx = hm_flow_apply_ctx(f, before, i);
 
-	for (uint32_t k = 0; k < i; k++)
-		before[k] = f->instances[k]->fn;
+	ctx.handed = old->handed;
+	ctx.n_workers = 1;
 	return hm_instance_create(old->fn, i + 1, old->args, &ctx, err);
 }
 

@@ -31,6 +31,9 @@
 #include "core/error.h"
 #include "core/timespan.h"
 
+struct hm_reads;
+struct hm_feed;
+
 #define HM_ARGS_MAX           10
 #define HM_SHARED_RESULTS_MAX 16 // of a function whose nodes flows may share
 
@@ -41,6 +44,8 @@ enum hm_arg_type {
 	HM_ARG_U64 = 'l',
 	HM_ARG_OUTPUT =
 		'w', // where to write: a string for hm_output_create(), core/output.h; at most one
+	HM_ARG_FLOW = 'r',     // of the same device, by number or name; 0: the function's own
+	HM_ARG_FUNCTION = 'f', // number of a function in the flow of the argument before
 	// not in MAPI's descriptors
 	HM_ARG_TIME = 't',    // MAPI's time strings, "1.5s" or a plain number; an integer, too
 	HM_ARG_OPTIONS = 'o', // one JSON object anywhere among the arguments
@@ -57,11 +62,17 @@ struct hm_arg {
 	const char *const *names;
 };
 
+struct hm_flow_name {
+	const char *name; // NULL: by number
+	int64_t number;
+};
+
 union hm_value {
-	const char *s; // valid during conf_init only; of HM_ARG_OUTPUT, too
+	const char *s; // valid during conf_init only, as is a flow's name; of HM_ARG_OUTPUT, too
 	int64_t i;
 	uint64_t u;
 	struct hm_timespan time;
+	struct hm_flow_name flow;
 	const json_t *options;
 };
 
@@ -146,12 +157,29 @@ struct hm_core_ctx {
 	const char *device; // name
 	const char *flow;   // name
 	uint32_t flow_id, function_id;
+	struct hm_feed *feeds; // of values from elsewhere, in the order of reads (reference.h)
 	/* The state on this worker of the function `up` places before this one in the flow. */
 	void *(*before)(const struct hm_core_ctx *ctx, uint32_t up);
 	const void *place; // in the flow, for before()
 };
 
 struct hm_handed;
+enum hm_unit { HM_UNIT_NONE, HM_UNIT_NS, HM_UNIT_PACKETS, HM_UNIT_BYTES };
+
+#define HM_FLOW_FUNCTIONS_MAX 64
+
+/* A function in a flow. */
+struct hm_applied {
+	const struct hm_function *fn;
+	enum hm_unit unit; // of its values
+};
+
+/* Another flow, and its functions so far. */
+struct hm_other {
+	uint32_t flow;
+	struct hm_applied functions[HM_FLOW_FUNCTIONS_MAX];
+	uint32_t n;
+};
 
 /* What conf_init may want to know about the flow. */
 struct hm_apply_ctx {
@@ -168,9 +196,15 @@ struct hm_apply_ctx {
 	struct hm_handed *handed;
 	const char *capture_dir;
 	const struct hm_flow_report_config
-		*flow_report;                    // NULL: as if the configuration said nothing
-	const struct hm_function *const *before; // the functions applied so far
+		*flow_report;            // NULL: as if the configuration said nothing
+	const struct hm_applied *before; // the functions applied so far
 	uint32_t n_before;
+	/* A flow of the same device that this one's owner may read. 0, or negative errno with err, which tells
+	 * the cause alone. NULL: there is none. */
+	int (*other)(const struct hm_apply_ctx *ctx, const struct hm_flow_name *which,
+		     struct hm_other *found, struct hm_error *err);
+	const void *place;      // for other()
+	struct hm_reads *reads; // reference.h notes there what the instance reads from elsewhere
 };
 
 /* In cycles: of a batch in which packets reach it, and of each such packet. Only until it has been measured. */
@@ -184,16 +218,18 @@ struct hm_pktring;
 struct hm_copies;
 struct hm_outbox;
 
-enum hm_unit { HM_UNIT_NONE, HM_UNIT_NS, HM_UNIT_PACKETS, HM_UNIT_BYTES };
-
-/* What a function says of each packet, for functions behind it in the same flow, which refer to it by its
- * number (core/reference.h). */
+/* What a function says of each packet, for functions behind it in the same flow and for those of other flows, which
+ * refer to it by its number (core/reference.h). */
 struct hm_values {
 	enum hm_unit unit;
+	enum hm_unit (*unit_of)(const void *conf); // where it depends on the arguments; else NULL
 	/* A plain counter of packets or bytes: who reads it counts the same packets itself. Else the values
 	 * are at `offset`. */
 	bool running;
-	size_t offset; // in the core state: uint64_t[HM_BATCH_MAX], of the packets of this batch that it passed
+	size_t offset; // in the core state: [HM_BATCH_MAX], of the packets of this batch that it passed
+	uint32_t size; // of one, up to HM_VALUE_MAX (core/feed.h); 0: a uint64_t
+	/* Somebody will read them: until then it may leave them out. Control core, while workers may run it. */
+	void (*watch)(void *core);
 };
 
 struct hm_function {

@@ -11,6 +11,7 @@
 #include "core/handed.h"
 #include "core/outbox.h"
 #include "core/pktring.h"
+#include "core/reference.h"
 
 static size_t count_fields(const struct hm_function *fn)
 {
@@ -34,7 +35,13 @@ static char *canonical_args(const struct hm_function *fn, const union hm_value *
 			json_array_append_new(list, values[i].s ? json_string_nocheck(values[i].s)
 								: json_null());
 			break;
+		case HM_ARG_FLOW:
+			json_array_append_new(
+				list, values[i].flow.name ? json_string_nocheck(values[i].flow.name)
+							  : json_integer(values[i].flow.number));
+			break;
 		case HM_ARG_INT:
+		case HM_ARG_FUNCTION:
 		case HM_ARG_U64:
 			json_array_append_new(list, json_integer((json_int_t)values[i].u));
 			break;
@@ -64,9 +71,25 @@ static bool needs_key(const struct hm_function *fn)
 
 static void destroy_conf(struct hm_instance *in)
 {
+	free(in->wires);
+	free(in->feeds);
 	free(in->key);
 	free(in->conf);
 	free(in);
+}
+
+static int add_wires(struct hm_instance *in, const struct hm_reads *reads, struct hm_error *err)
+{
+	if (!reads->n)
+		return 0;
+	in->wires = calloc(reads->n, sizeof(*in->wires));
+	in->feeds = calloc(reads->n, sizeof(*in->feeds));
+	if (!in->wires || !in->feeds)
+		return hm_error_set(err, -ENOMEM, 3084, "%s: out of memory", in->fn->name);
+	in->n_wires = reads->n;
+	for (uint32_t i = 0; i < reads->n; i++)
+		in->wires[i].read = reads->of[i];
+	return 0;
 }
 
 struct hm_instance *hm_instance_create(const struct hm_function *fn, uint32_t number,
@@ -74,6 +97,8 @@ struct hm_instance *hm_instance_create(const struct hm_function *fn, uint32_t nu
 				       struct hm_error *err)
 {
 	union hm_value values[HM_ARGS_MAX] = {0};
+	struct hm_apply_ctx own = *ctx;
+	struct hm_reads reads = {0};
 	struct hm_instance *in;
 	int ret = hm_args_parse(fn, args, values, err);
 
@@ -95,12 +120,20 @@ struct hm_instance *hm_instance_create(const struct hm_function *fn, uint32_t nu
 	}
 	in->fn = fn;
 	in->number = number;
-	ret = fn->conf_init ? fn->conf_init(in->conf, values, ctx, err) : 0;
+	own.reads = &reads;
+	ret = fn->conf_init ? fn->conf_init(in->conf, values, &own, err) : 0;
+	if (ret == 0 && add_wires(in, &reads, err) < 0) {
+		if (fn->conf_fini)
+			fn->conf_fini(in->conf);
+		ret = -ENOMEM;
+	}
 	if (ret < 0) {
 		destroy_conf(in);
 		errno = -ret;
 		return NULL;
 	}
+	if (fn->values)
+		in->unit = fn->values->unit_of ? fn->values->unit_of(in->conf) : fn->values->unit;
 	in->args = args ? json_deep_copy(args) : json_array();
 	in->handed = hm_handed_get(ctx->handed);
 	return in;
@@ -115,6 +148,7 @@ int hm_instance_connect(struct hm_instance *in, struct hm_node *parent, struct h
 	if (ret < 0)
 		return ret;
 	ctx->function_id = in->number;
+	ctx->feeds = in->feeds;
 	in->node = hm_node_get(parent, fn, in->conf, in->key, ctx, err);
 	if (!in->node)
 		return -EINVAL;
@@ -146,6 +180,8 @@ void hm_instance_destroy(struct hm_instance *in)
 	hm_handed_put(in->handed);
 	hm_gate_destroy(in->gate);
 	hm_node_put(in->node);
+	hm_node_put(in->back);
+	hm_node_put(in->leave);
 	json_decref(in->args);
 	destroy_conf(in);
 }

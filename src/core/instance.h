@@ -7,15 +7,26 @@
 
 #include "core/config.h"
 #include "core/node.h"
+#include "core/reference.h"
 
 struct hm_counts {
 	uint64_t in, out, dropped;
 	uint64_t skipped; // kept out by the flow's gate (gate.h)
 };
 
+/* One feed of values from elsewhere, as flow_feeds.c has it. */
+struct hm_wire {
+	struct hm_read read;
+	struct hm_node *tap; // NULL: one of the two flows is not connected
+	struct hm_node *mark,
+		*pick; // the way of a counter's packets into the ordered part, or NULL
+	uint32_t order_ref;
+};
+
 struct hm_instance {
 	const struct hm_function *fn;
 	uint32_t number;          // in its flow, from 1
+	enum hm_unit unit;        // of its values
 	void *conf;               // from connect on the node's
 	json_t *args;             // as given, for flow.info
 	struct hm_handed *handed; // what the client passed for it, or NULL
@@ -23,7 +34,12 @@ struct hm_instance {
 	struct hm_node *node;     // NULL before connect
 	const struct hm_instance *before; // in its flow, on the same workers
 	struct hm_gate *gate;             // NULL: there was never one before it
-	bool counting;                    // base is known: what the node counts is the flow's, too
+	uint32_t n_wires;
+	struct hm_wire *wires;
+	struct hm_feed *feeds; // one a wire; workers look at them
+	uint64_t late;         // of readers: their place among all, as they were applied; else 0
+	struct hm_node *leave, *back; // the detour before a reader, or NULL
+	bool counting;                // base is known: what the node counts is the flow's, too
 	struct hm_counts base;
 	uint64_t field_base[]; // taken off each field of the result that is a sum
 };

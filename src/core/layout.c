@@ -102,6 +102,8 @@ static void place_children(struct build *b, const struct hm_node *n, uint32_t pa
 	for (uint32_t i = first; i < end; i++) {
 		enum hm_entry_kind kind = switch_of(b, b->stack[i]);
 
+		if (b->stack[i]->late)
+			continue;
 		if (kind < HM_ENTRY_FILTERS || n_of[kind] < MANY)
 			place(b, b->stack[i], parent, depth);
 	}
@@ -109,6 +111,9 @@ static void place_children(struct build *b, const struct hm_node *n, uint32_t pa
 		place_switch(b, HM_ENTRY_FILTERS, first, end, parent, depth);
 	if (n_of[HM_ENTRY_PATTERNS] >= MANY)
 		place_switch(b, HM_ENTRY_PATTERNS, first, end, parent, depth);
+	for (uint32_t i = first; i < end; i++) // in their order (hm_node_set_late)
+		if (b->stack[i]->late)
+			place(b, b->stack[i], parent, depth);
 	b->n_stack = first;
 }
 

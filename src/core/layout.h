@@ -5,7 +5,7 @@
  *
  * Passive nodes have no entry. Where many filters or
  * patterns hang on one entry, they come last and behind an entry of their own, a switch: it looks at those that
- * the scan of the batch found active instead of at all of them.
+ * the scan of the batch found active instead of at all of them. Behind these come the late ones (detour.h).
  */
 #pragma once
 

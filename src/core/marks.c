@@ -44,6 +44,8 @@ void hm_marks_begin(const uint64_t *sums, struct hm_flow *const *flows, uint32_t
 		for (uint32_t k = 0; k < n_marked(flows[i]); k++) {
 			struct hm_instance *in = flows[i]->instances[k];
 
+			if (in->back) // the flow's own
+				in_base = 0;
 			in_base = hm_instance_begin(in, in_base, sums);
 			sums += hm_instance_marks(in, 0, from);
 		}

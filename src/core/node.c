@@ -328,6 +328,22 @@ static struct hm_node *create_node(struct hm_node *parent, const struct hm_funct
 	return n;
 }
 
+void hm_node_set_late(struct hm_node *n, uint64_t late)
+{
+	struct hm_node_list *siblings = &n->parent->children;
+	struct hm_node *other;
+
+	TAILQ_REMOVE(siblings, n, sibling);
+	other = TAILQ_LAST(siblings, hm_node_list);
+	while (other && (!other->late || other->late > late))
+		other = TAILQ_PREV(other, hm_node_list, sibling);
+	if (other)
+		TAILQ_INSERT_AFTER(siblings, other, n, sibling);
+	else
+		TAILQ_INSERT_HEAD(siblings, n, sibling);
+	n->late = late;
+}
+
 bool hm_node_is_counter(const struct hm_node *n)
 {
 	return n->kind == HM_NODE_PASSIVE || (n->fn && n->fn->flags & HM_FN_SHARED_COUNTER);

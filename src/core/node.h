@@ -42,6 +42,7 @@ struct hm_node {
 	struct hm_node_list children; // in the order of their making
 	TAILQ_ENTRY(hm_node) sibling;
 	enum hm_node_kind kind;
+	uint64_t late; // runs behind all that is less late among its siblings; 0: in any order
 	uint32_t slot; // of its filter or pattern
 	uint32_t refs; // instances and children
 	uint32_t n_instances;
@@ -79,6 +80,8 @@ uint32_t hm_nodes_count(const struct hm_nodes *s);
  * NULL with err, the conf stays the caller's. */
 struct hm_node *hm_node_get(struct hm_node *parent, const struct hm_function *fn, void *conf,
 			    const char *key, struct hm_core_ctx *ctx, struct hm_error *err);
+/* Its place among its siblings, before a program has it. */
+void hm_node_set_late(struct hm_node *n, uint64_t late);
 /* When no worker can see it through this instance. NULL is allowed. */
 void hm_node_put(struct hm_node *n);
 

@@ -257,6 +257,7 @@ run_transform(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_
 	child->device = b->device;
 	child->queue = b->queue;
 	child->link = b->link;
+	child->number = b->number;
 	dropped = e->transform(e->state, b, in, child, r->ws->copies);
 	count(&e->out[0], child->n);
 	count(&e->out[1], hm_mask_count(dropped));
@@ -375,7 +376,7 @@ void hm_program_run(struct hm_program *p, struct hm_batch *b, struct hm_workspac
 {
 	const struct run r = {.program = p, .ws = ws, .conf = conf, .watch = watch};
 
-	ws->batches++;
+	b->number = ++ws->batches;
 	begin_scans(&r, b);
 	count(p->entry[0].out, b->n);
 	p->mask[0] = b->all;

@@ -73,6 +73,21 @@ static void use_node(struct hm_device *d, struct hm_node *n, const struct hm_sam
 	d->uses.patterns += n->kind == HM_NODE_PATTERN;
 }
 
+static void use_instance(struct hm_device *d, const struct hm_instance *in,
+			 const struct hm_sample *timed)
+{
+	use_node(d, in->node, timed);
+	if (in->back) {
+		use_node(d, in->leave, timed);
+		use_node(d, in->back, timed);
+	}
+}
+
+static void use_wire(struct hm_device *d, struct hm_node *n, void *timed)
+{
+	use_node(d, n, timed);
+}
+
 static struct hm_generation *take_snapshot(struct hm_device *d)
 {
 	struct hm_generation *g = calloc(1, sizeof(*g));
@@ -96,13 +111,14 @@ static struct hm_generation *take_snapshot(struct hm_device *d)
 		if (f->state == HM_FLOW_CONNECTING)
 			g->fresh[g->n_fresh++] = f;
 		for (uint32_t i = 0; i < f->n; i++)
-			use_node(d, f->instances[i]->node, &timed);
+			use_instance(d, f->instances[i], &timed);
 		d->uses.flows++;
 		if (f->order_ref) {
 			use_node(d, f->mark, &timed);
 			use_node(d, f->pick, &timed);
 		}
 	}
+	hm_flow_feeds_use(d, use_wire, &timed);
 	hm_admission_place_gates(d);
 	return g;
 }

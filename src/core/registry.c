@@ -127,6 +127,10 @@ static const char *arg_type_name(enum hm_arg_type type)
 		return "int";
 	case HM_ARG_U64:
 		return "uint64";
+	case HM_ARG_FLOW:
+		return "flow";
+	case HM_ARG_FUNCTION:
+		return "function";
 	case HM_ARG_TIME:
 		return "time";
 	case HM_ARG_OUTPUT:

@@ -33,9 +33,10 @@ struct hm_reload {
 	void *arg;
 };
 
-/* Creates one configured flow, with all its functions; not connected yet. NULL with err. */
+/* Creates one configured flow, with all its functions; not connected yet. `later`: the name may still be a flow's that
+ * this one replaces, and is given when that one is closed. NULL with err. */
 static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_flow_config *c,
-					 struct hm_error *err)
+					 bool later, struct hm_error *err)
 {
 	static const struct hm_owner daemon = {.administrator = true, .configured = true};
 	json_t *device = json_string(c->device);
@@ -43,7 +44,6 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 	struct hm_flow *f = NULL;
 
 	json_decref(device);
-	// the name may still be a flow's that this one replaces: it is given when the old one is closed
 	if (d)
 		f = hm_flow_create(e, d, NULL, &daemon, err);
 	if (!f)
@@ -51,6 +51,11 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 	f->config_path = strdup(c->path);
 	f->config_functions = json_deep_copy(c->functions);
 	hm_flow_set_terms(f, &c->terms);
+	if (!hm_flow_set_name(f, c->name, later)) {
+		hm_error_set(err, -ENOMEM, 3084, "out of memory");
+		hm_flow_close(f);
+		return NULL;
+	}
 	if (hm_flow_apply_all(f, c->functions, c->path, NULL, err) < 0) {
 		hm_flow_close(f);
 		return NULL;
@@ -63,7 +68,7 @@ static struct hm_flow *find_equal(struct hm_engine *e, const struct hm_flow_conf
 {
 	struct hm_flow *f = hm_flow_by_name(e, c->name, false);
 
-	return f && f->config_path && f->state < HM_FLOW_FAILED &&
+	return f && f->config_path && f->state < HM_FLOW_FAILED && !f->leaving &&
 			       !strcmp(f->device->config->name, c->device) &&
 			       json_equal(f->config_functions, c->functions)
 		       ? f
@@ -80,12 +85,10 @@ int hm_flows_from_config(struct hm_engine *e, const struct hm_config *config, st
 {
 	for (size_t i = 0; i < config->n_flows; i++) {
 		const struct hm_flow_config *c = &config->flows[i];
-		struct hm_flow *f = create_configured(e, c, err);
+		struct hm_flow *f = create_configured(e, c, false, err);
 
 		if (!f)
 			return -EINVAL;
-		if (!hm_flow_set_name(f, c->name, false))
-			return hm_error_set(err, -ENOMEM, 3084, "out of memory");
 		hm_flow_connect(f, on_first_connect, NULL);
 		if (f->state == HM_FLOW_FAILED)
 			return hm_error_set(err, -EINVAL, 0, "%s (%s): %s", c->path, c->name,
@@ -134,7 +137,8 @@ static void list_old(struct hm_engine *e, const struct hm_config *config, struct
 		f->kept = !f->config_path || f->state >= HM_FLOW_CLOSING;
 	for (size_t i = 0; i < config->n_flows; i++) {
 		f = find_equal(e, &config->flows[i]);
-		if (!f)
+		// who reads a flow that goes is made anew, too: flows read those before them
+		if (!f || !hm_flow_feeds_are_kept(f))
 			continue;
 		f->kept = true;
 		r->kept[r->n_kept++] = (struct hm_kept){f->id, config->flows[i].terms};
@@ -255,7 +259,7 @@ static int create_fresh(struct hm_engine *e, const struct hm_config *config, str
 		if (find_equal(e, &config->flows[i]))
 			continue;
 		if (check_name(e, &config->flows[i], err) == 0)
-			f = create_configured(e, &config->flows[i], err);
+			f = create_configured(e, &config->flows[i], true, err);
 		if (!f) {
 			close_all(e, r->fresh, r->n_fresh);
 			return -EINVAL;
@@ -300,11 +304,6 @@ void hm_engine_reload(struct hm_engine *e, const struct hm_config *config, hm_do
 			continue;
 		k++;
 		f->owner.client = 0;
-		if (!hm_flow_set_name(f, config->flows[i].name, true)) {
-			hm_error_set(&err, -ENOMEM, 3084, "out of memory");
-			on_connect(r, &err);
-			continue;
-		}
 		hm_flow_connect(f, on_connect, r);
 	}
 }

@@ -118,7 +118,7 @@ static json_t *bucket_stats(const void *conf, void *const *cores, unsigned n)
 							 "data", decimal(e->data)));
 	}
 	return json_pack("{s:I, s:o, s:s}", "published", (json_int_t)published, "entries", entries,
-			 "unit", hm_unit_name(c->reference.values->unit));
+			 "unit", hm_unit_name(c->reference.unit));
 }
 
 static int read_interval(struct bucket_conf *c, const char *text, struct hm_error *err)

@@ -73,14 +73,14 @@ static json_t *dist_stats(const void *conf, void *const *cores, unsigned n)
 			 decimal(c->max), "interval", decimal(c->interval), "intervals",
 			 (json_int_t)c->intervals, "below",
 			 (json_int_t)__atomic_load_n(&core->below, __ATOMIC_RELAXED), "data", data,
-			 "unit", hm_unit_name(c->reference.values->unit));
+			 "unit", hm_unit_name(c->reference.unit));
 }
 
 /* A number in the unit of the values: of times, one with a unit, or MAPI's 2^-32 s. */
 static int read_value(uint64_t *value, const struct dist_conf *c, const char *name,
 		      const struct hm_timespan *t, int mapi_errno, struct hm_error *err)
 {
-	bool times = c->reference.values->unit == HM_UNIT_NS;
+	bool times = c->reference.unit == HM_UNIT_NS;
 
 	if (t->has_unit && !times)
 		return hm_error_set(

@@ -59,8 +59,13 @@ static const struct hm_arg pktinfo_args[] = {
 	{0},
 };
 
+static enum hm_unit pktinfo_unit(const void *conf)
+{
+	return ((const struct pktinfo_conf *)conf)->info == PKT_TS ? HM_UNIT_NS : HM_UNIT_BYTES;
+}
+
 static const struct hm_values pktinfo_values = {.offset = offsetof(struct pktinfo_core, values),
-						.unit = HM_UNIT_NONE};
+						.unit_of = pktinfo_unit};
 
 static const struct hm_field pktinfo_results[] = {
 	{.name = "value",

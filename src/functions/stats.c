@@ -133,7 +133,7 @@ static json_t *stats_stats(const void *conf, void *const *cores, unsigned n)
 		"max", decimal(s.max), "min", decimal(s.min), "mean",
 		s.count ? (double)(hm_wide_real(&s.sum) / (long double)s.count) : 0.0, "variance",
 		s.count ? variance(&s) : 0.0, "quantiles", quantiles(&c->sketch), "unit",
-		hm_unit_name(((const struct stats_conf *)conf)->reference.values->unit));
+		hm_unit_name(((const struct stats_conf *)conf)->reference.unit));
 }
 
 static int stats_core_init(void *core, const struct hm_core_ctx *ctx, struct hm_error *err)

@@ -238,8 +238,29 @@ def by_interval(packets, values, counts, interval):
     return samples
 
 
-def statistics_of(packets, values, function, ticks):
-    unit = {"GAP": "ns", "PKT_COUNTER": "packets", "BYTE_COUNTER": "bytes"}.get(function, "")
+def unit_of(function, *arguments):
+    if function in ("PKTINFO", "PKT_INFO"):
+        return "bytes" if arguments[0] in (1, "PKT_SIZE") else "ns"
+    return {"GAP": "ns", "PKT_COUNTER": "packets", "BYTE_COUNTER": "bytes"}.get(function, "")
+
+
+def units_of(functions):
+    """By function number: of BINOP the one that both sides have, else none."""
+    units = {}
+    for number, (name, *arguments) in enumerate(functions, 1):
+        units[number] = unit_of(name, *arguments)
+        if name == "BINOP":
+            left, right = units[arguments[2]], units[arguments[4]]
+            units[number] = left if left == right else ""
+    return units
+
+
+def binop(packets, values, kind, _, left, __, right):
+    sign = 1 if kind in (0, "ADD") else -1
+    return {id(p): (values[left][id(p)] + sign * values[right][id(p)]) % 2**64 for p in packets}
+
+
+def statistics_of(packets, values, function, unit, ticks):
     values = [values[id(p)] for p in packets]
     if ticks in ("0", "1"):
         values = values[int(ticks):]
@@ -306,7 +327,7 @@ def bursts(packets, low, high, step, iftime, late, early, mbps):
 
 def oracle(path, functions, interfaces):
     """Results by function number as far as others can tell them: up to the first other function."""
-    packets, results, values = packets_of(path), {}, {}
+    packets, results, values, units = packets_of(path), {}, {}, units_of(functions)
     interface = {id(p): i % interfaces for i, p in enumerate(packets)}
     for number, (name, *arguments) in enumerate(functions, 1):
         if name in COUNTERS or name in TELLERS:
@@ -325,6 +346,9 @@ def oracle(path, functions, interfaces):
         elif name in TELLERS:
             last = values[number][id(packets[-1])]
             results[str(number)] = last if name == "HASH" else str(last)
+        elif name == "BINOP":
+            values[number] = binop(packets, values, *arguments)
+            results[str(number)] = str(values[number][id(packets[-1])])
         elif name == "SAMPLE":
             packets = sample(packets, number, *arguments)
         elif name == "HASHSAMP":
@@ -338,7 +362,7 @@ def oracle(path, functions, interfaces):
         elif name == "STATS":
             read = arguments[1]
             results[str(number)] = statistics_of(packets, values[read], functions[read - 1][0],
-                                                 arguments[2])
+                                                 units[read], arguments[2])
         elif name == "BUCKET":
             read = arguments[1]
             results[str(number)] = buckets(packets, values[read], functions[read - 1][0],

@@ -10,16 +10,21 @@
 #include <cmocka.h>
 
 #include "core/parse.h"
+#include "core/reference.h"
 
 static int apply(struct harness *h, const json_t *args, struct hm_error *err)
 {
+	const struct hm_applied before = {
+		h->before, h->before && h->before->values ? h->before->values->unit : HM_UNIT_NONE};
+	struct hm_reads reads = {0};
 	const struct hm_apply_ctx ctx = {.link = HM_LINK_ETHERNET,
 					 .snaplen = 9216,
 					 .n_workers = 1,
 					 .device = "test",
 					 .flow_id = 7,
-					 .before = &h->before,
-					 .n_before = h->before != NULL};
+					 .before = &before,
+					 .n_before = h->before != NULL,
+					 .reads = &reads};
 	union hm_value values[HM_ARGS_MAX] = {0};
 	int rc = hm_args_parse(h->f, args, values, err);
 

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* flow_feeds: ties functions to those of other flows whose values they read (feed.h).
+ *
+ * A tap is made when both flows are connected, whichever is the later one, and is in the programs while both are.
+ * It belongs to both: whoever goes first takes it away. The reader is never in a program with a tap that is gone:
+ * the feed is cleared when the read flow begins to close, and the tap freed when no worker can see that flow.
+ *
+ * Readers detour (detour.h) by the order in which they were applied. A function can only be read by one that was
+ * applied after it, so all that a reader needs comes before it: flows may read each other.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/detour.h"
+#include "core/engine_internal.h"
+#include "core/handover.h"
+#include "core/ordered.h"
+#include "core/tap.h"
+
+/* --- at apply --- */
+
+int hm_flow_other(const struct hm_apply_ctx *ctx, const struct hm_flow_name *which,
+		  struct hm_other *found, struct hm_error *err)
+{
+	const struct hm_flow *reader = ctx->place, *f;
+	struct hm_engine *e = reader->engine;
+
+	if (which->name)
+		f = hm_flow_by_name(e, which->name, true);
+	else
+		f = which->number > 0 && which->number <= UINT32_MAX
+			    ? hm_flow_by_id(e, (uint32_t)which->number)
+			    : NULL;
+	if (!f || f->state >= HM_FLOW_FAILED)
+		return which->name ? hm_error_set(err, -ENOENT, 0, "there is no flow \"%s\"",
+						  which->name)
+				   : hm_error_set(err, -ENOENT, 0, "there is no flow %lld",
+						  (long long)which->number);
+	if (f->owner.uid != reader->owner.uid && !reader->owner.administrator)
+		return hm_error_set(err, -EACCES, 0, "flow %u is of another user", f->id);
+	if (f->device != reader->device)
+		return hm_error_set(
+			err, -EINVAL, 0,
+			"flow %u is on device %s, this one on %s: their packets have no "
+			"order in common",
+			f->id, f->device->config->name, reader->device->config->name);
+	found->flow = f->id;
+	found->n = f->n;
+	for (uint32_t i = 0; i < f->n; i++)
+		found->functions[i] =
+			(struct hm_applied){f->instances[i]->fn, f->instances[i]->unit};
+	return 0;
+}
+
+/* --- taps --- */
+
+/* The packets of a counter on all lanes, in order, where a reader in the ordered part can count them. */
+static struct hm_node *bring(struct hm_wire *w, struct hm_device *d, struct hm_node *counter,
+			     struct hm_core_ctx *ctx, struct hm_error *err)
+{
+	w->order_ref = hm_order_flow_add(d->ordered->order);
+	if (!w->order_ref) {
+		hm_error_set(err, -E2BIG, 3084,
+			     "device %s puts the packets of %d flows in order already",
+			     d->config->name, HM_ORDER_FLOWS_MAX);
+		return NULL;
+	}
+	w->mark = hm_handover_mark(counter, d->ordered->order, w->order_ref, ctx, err);
+	if (w->mark)
+		w->pick = hm_handover_pick(hm_nodes_root(d->ordered->nodes), d->ordered->order,
+					   w->order_ref, ctx, err);
+	return w->pick;
+}
+
+static int make_tap(struct hm_wire *w, const struct hm_instance *reader, struct hm_flow *of,
+		    struct hm_error *err)
+{
+	struct hm_core_ctx ctx = {.n_workers = of->device->n_lanes};
+	struct hm_node *node = of->instances[w->read.function - 1]->node, *parent = node;
+
+	if (node->nodes != reader->node->nodes)
+		parent = bring(w, of->device, node, &ctx, err);
+	if (parent)
+		w->tap = hm_tap_node(parent, node, &ctx, err);
+	return w->tap ? 0 : -ENOMEM;
+}
+
+static void free_tap(struct hm_wire *w, struct hm_device *d)
+{
+	hm_node_put(w->tap);
+	hm_node_put(w->pick);
+	hm_node_put(w->mark);
+	w->tap = w->pick = w->mark = NULL;
+	if (!w->order_ref)
+		return;
+	hm_order_flow_stop(d->ordered->order, w->order_ref);
+	hm_order_flow_remove(d->ordered->order, w->order_ref);
+	w->order_ref = 0;
+}
+
+/* What a connected reader has of flow `of`; all of it with of NULL. */
+#define foreach_wire(in, k, f)                                                                    \
+	for (uint32_t i_##in = 0; i_##in < (f)->n; i_##in++)                                      \
+		for (struct hm_instance *in = (f)->instances[i_##in], *once_##in = in; once_##in; \
+		     once_##in = NULL)                                                            \
+			for (uint32_t k = 0; k < in->n_wires; k++)
+
+/* --- at connect --- */
+
+struct hm_node *hm_flow_detour(struct hm_instance *in, struct hm_node *parent,
+			       struct hm_core_ctx *ctx, struct hm_error *err)
+{
+	in->leave = hm_detour_leave(parent, ctx, err);
+	if (in->leave)
+		in->back = hm_detour_return(in->leave, in->late, ctx, err);
+	return in->back;
+}
+
+static bool is_connected(const struct hm_flow *f)
+{
+	return f && (f->state == HM_FLOW_CONNECTING || f->state == HM_FLOW_ACTIVE);
+}
+
+static void hang_taps(struct hm_flow *reader)
+{
+	foreach_wire(in, k, reader) if (in->wires[k].tap)
+		atomic_store_explicit(&in->feeds[k].tap, hm_node_tap(in->wires[k].tap),
+				      memory_order_release); // worker: hm_reader_at
+}
+
+static int connect_reads(struct hm_flow *f, struct hm_error *err)
+{
+	bool reads = false;
+
+	foreach_wire(in, k, f)
+	{
+		struct hm_wire *w = &in->wires[k];
+		struct hm_flow *of =
+			w->read.flow == f->id ? f : hm_flow_by_id(f->engine, w->read.flow);
+
+		reads = true;
+		if ((of == f || is_connected(of)) && make_tap(w, in, of, err) < 0)
+			return -ENOMEM;
+	}
+	if (reads)
+		LIST_INSERT_HEAD(&f->engine->readers, f, next_reader);
+	f->reads = reads;
+	return 0;
+}
+
+/* Makes taps for those that were connected before it. */
+static int connect_readers(struct hm_flow *of, struct hm_error *err)
+{
+	struct hm_flow *f;
+
+	LIST_FOREACH (f, &of->engine->readers, next_reader)
+		foreach_wire(in, k, f) if (f != of && in->wires[k].read.flow == of->id &&
+					   is_connected(f) &&
+					   make_tap(&in->wires[k], in, of, err) < 0) return -ENOMEM;
+	return 0;
+}
+
+int hm_flow_feeds_connect(struct hm_flow *f, struct hm_error *err)
+{
+	struct hm_flow *reader;
+
+	if (connect_reads(f, err) < 0 || connect_readers(f, err) < 0) {
+		hm_flow_feeds_free(f); // no worker knows of them
+		return -ENOMEM;
+	}
+	hang_taps(f);
+	LIST_FOREACH (reader, &f->engine->readers, next_reader)
+		hang_taps(reader);
+	return 0;
+}
+
+void hm_flow_feeds_use(struct hm_device *d,
+		       void (*use)(struct hm_device *d, struct hm_node *n, void *arg), void *arg)
+{
+	struct hm_flow *f;
+
+	LIST_FOREACH (f, &d->engine->readers, next_reader) {
+		if (f->device != d || f->generation != d->last_generation)
+			continue;
+		foreach_wire(in, k, f)
+		{
+			const struct hm_wire *w = &in->wires[k];
+			const struct hm_flow *of = hm_flow_by_id(d->engine, w->read.flow);
+
+			if (!w->tap || of->generation != d->last_generation)
+				continue;
+			use(d, w->tap, arg);
+			if (w->order_ref) {
+				use(d, w->mark, arg);
+				use(d, w->pick, arg);
+			}
+		}
+	}
+}
+
+bool hm_flow_feeds_are_kept(const struct hm_flow *f)
+{
+	foreach_wire(in, k, f)
+	{
+		const struct hm_flow *of = hm_flow_by_id(f->engine, in->wires[k].read.flow);
+
+		if (of && of != f && !of->kept)
+			return false;
+	}
+	return true;
+}
+
+/* --- at close --- */
+
+bool hm_flow_feeds_close(struct hm_flow *of)
+{
+	struct hm_flow *f;
+	bool read = false;
+
+	LIST_FOREACH (f, &of->engine->readers, next_reader)
+		foreach_wire(in, k, f) if (in->wires[k].read.flow == of->id && in->wires[k].tap)
+		{
+			atomic_store_explicit(&in->feeds[k].tap, NULL, memory_order_release);
+			read = true;
+		}
+	return read;
+}
+
+void hm_flow_feeds_free(struct hm_flow *of)
+{
+	struct hm_flow *f;
+
+	LIST_FOREACH (f, &of->engine->readers, next_reader)
+		foreach_wire(in, k, f) if (in->wires[k].read.flow == of->id)
+			free_tap(&in->wires[k], of->device);
+	foreach_wire(in, k, of) free_tap(&in->wires[k], of->device);
+	if (of->reads)
+		LIST_REMOVE(of, next_reader);
+	of->reads = false;
+}
