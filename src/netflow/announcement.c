@@ -8,13 +8,26 @@
 
 #include "netflow/ie.h"
 
-#define NS_A_MS      1000000u
-#define SCOPE_SYSTEM 1 // NetFlow 9's scopes, RFC 3954 section 6.1
-#define SCOPE_PORT   2
-#define SCOPE_BYTES  4
-#define EACH_OF_N    1 // selectorAlgorithm: systematic, by count
+#define NS_A_MS        1000000u
+#define SCOPE_SYSTEM   1 // NetFlow 9's scopes, RFC 3954 section 6.1
+#define SCOPE_PORT     2
+#define SCOPE_BYTES    4
+#define APPLICATION_ID 95
+#define EACH_OF_N      1 // selectorAlgorithm: systematic, by count
 
-enum kind { EXPORTED, IGNORED, UNSENT, KEYS, INTERFACES, TYPES, SELECTOR, SAMPLER, KINDS };
+enum kind {
+	EXPORTED,
+	IGNORED,
+	UNSENT,
+	KEYS,
+	INTERFACES,
+	TYPES,
+	SELECTOR,
+	SAMPLER,
+	APPLICATIONS,
+	APPLICATIONS_9,
+	KINDS
+};
 
 /* An options template: its scopes, then its other fields. */
 static const struct {
@@ -32,6 +45,8 @@ static const struct {
 	[SELECTOR] = {HM_TELL_SAMPLING, 0, 1, 4, {302, 304, 305, 306}},
 	// without an algorithm: nfdump 1.7 passes over a record that names one, like the one before
 	[SAMPLER] = {HM_TELL_SAMPLING, SCOPE_SYSTEM, 1, 2, {149, 34}},
+	[APPLICATIONS] = {HM_TELL_APPLICATIONS, 0, 1, 2, {95, 96}},
+	[APPLICATIONS_9] = {HM_TELL_APPLICATIONS, SCOPE_SYSTEM, 1, 3, {149, 95, 96}},
 };
 
 static bool has_enterprise(const struct hm_layout *l)
@@ -39,6 +54,15 @@ static bool has_enterprise(const struct hm_layout *l)
 	for (unsigned i = 0; i < l->n; i++)
 		for (unsigned k = 0; k < l->template[i].n; k++)
 			if (l->template[i].field[k].enterprise != 0)
+				return true;
+	return false;
+}
+
+static bool has_element(const struct hm_layout *l, uint16_t id)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		for (unsigned k = 0; k < l->template[i].n; k++)
+			if (l->template[i].field[k].id == id)
 				return true;
 	return false;
 }
@@ -51,6 +75,9 @@ static bool is_told(const struct hm_facts *facts, enum kind k)
 		return false;
 	if (kinds[k].tell == HM_TELL_SAMPLING)
 		return facts->sampling_interval > 1;
+	if (kinds[k].tell == HM_TELL_APPLICATIONS)
+		return has_element(facts->layout, APPLICATION_ID) &&
+		       (k == APPLICATIONS_9) == facts->format->system_scopes;
 	return kinds[k].tell != HM_TELL_TYPES || has_enterprise(facts->layout);
 }
 
@@ -65,8 +92,10 @@ static void make_template(struct hm_template *t, const struct hm_facts *facts, e
 		struct hm_template_field *f = &t->field[i];
 		f->id = e->id;
 		f->length = hm_ie_length((enum hm_ie_type)e->type);
+		if (e->id == APPLICATION_ID)
+			f->length = sizeof(uint32_t);
 		if (facts->format->system_scopes && f->length == HM_IE_VARIABLE)
-			f->length = HM_INTERFACE_NAME;
+			f->length = k == APPLICATIONS_9 ? HM_APPLICATION_NAME : HM_INTERFACE_NAME;
 		if (facts->format->system_scopes && i < t->scopes) {
 			f->id = kinds[k].system_scope;
 			f->length = SCOPE_BYTES;
@@ -166,6 +195,21 @@ static void add_types(struct hm_announcement *a, const struct hm_template *t,
 	}
 }
 
+static void add_applications(struct hm_announcement *a, const struct hm_template *t,
+			     const struct hm_facts *facts)
+{
+	for (uint32_t id = 0; (id = hm_applications_next(facts->applications, id)) != 0;) {
+		struct hm_option_value *v = add_record(a, t);
+		if (!v)
+			return;
+		if (facts->format->system_scopes)
+			v++->number = facts->domain;
+		hm_application_name(id, a->name[a->n - 1]);
+		v[0].number = id;
+		v[1].text = a->name[a->n - 1];
+	}
+}
+
 static void add_records(struct hm_announcement *a, const struct hm_template *t,
 			const struct hm_facts *facts, enum kind k)
 {
@@ -197,6 +241,10 @@ static void add_records(struct hm_announcement *a, const struct hm_template *t,
 		break;
 	case SAMPLER:
 		add_numbers(a, t, (const uint64_t[]){domain, interval});
+		break;
+	case APPLICATIONS:
+	case APPLICATIONS_9:
+		add_applications(a, t, facts);
 		break;
 	case KINDS:
 		break;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* announcement: what an exporter tells about itself before and among the data: its templates, and
  * options records about the metering and exporting process (RFC 7011 section 4), the key of its flow
- * records, interfaces, enterprise elements (RFC 5610) and sampling (RFC 5477). */
+ * records, interfaces, enterprise elements (RFC 5610), sampling (RFC 5477) and applications (RFC 6759). */
 #pragma once
 
+#include "netflow/application.h"
 #include "netflow/layout.h"
 #include "netflow/message.h"
 
 #define HM_OPTIONS_FIRST  264 // ids of options templates
-#define HM_ANNOUNCE_ITEMS 192
+#define HM_ANNOUNCE_ITEMS 512
 #define HM_OPTION_FIELDS  6
 #define HM_INTERFACES_MAX 64 // that are named
 #define HM_INTERFACE_NAME 32 // bytes of a name, and of the field that NetFlow 9 has for it
@@ -20,9 +21,10 @@ enum {
 	HM_TELL_INTERFACES = 1 << 2,
 	HM_TELL_TYPES = 1 << 3,
 	HM_TELL_SAMPLING = 1 << 4,
-	HM_TELL_ALL = (1 << 5) - 1
+	HM_TELL_APPLICATIONS = 1 << 5,
+	HM_TELL_ALL = (1 << 6) - 1
 };
-#define HM_TELL_NAMES "statistics|flow_keys|interfaces|types|sampling"
+#define HM_TELL_NAMES "statistics|flow_keys|interfaces|types|sampling|applications"
 
 /* What did not go its way, and when, in packet time; 0: never. */
 struct hm_shortfall {
@@ -35,7 +37,8 @@ struct hm_facts {
 	const char *device;
 	uint32_t tell; // set of HM_TELL_
 	uint32_t domain, sampling_interval;
-	uint64_t messages, octets, flows;    // sent
+	uint64_t messages, octets, flows;           // sent
+	const struct hm_applications *applications; // that were seen
 	uint64_t interfaces;                 // set of those below HM_INTERFACES_MAX that were seen
 	struct hm_shortfall ignored, unsent; // by the metering process, by the exporting process
 };
@@ -51,7 +54,7 @@ struct hm_announce_item {
 struct hm_announcement {
 	unsigned n, next;
 	struct hm_announce_item item[HM_ANNOUNCE_ITEMS];
-	struct hm_template options[8];                       // by kind
+	struct hm_template options[10];                      // by kind
 	char name[HM_ANNOUNCE_ITEMS][HM_INTERFACE_NAME * 2]; // texts of items
 };
 

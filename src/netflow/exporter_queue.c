@@ -141,6 +141,8 @@ void hm_exporter_put(struct hm_exporter *x, const struct hm_flow_record *r, unsi
 
 		if (r[i].first.ifindex < HM_INTERFACES_MAX)
 			x->interfaces |= UINT64_C(1) << r[i].first.ifindex;
+		if (t->applications)
+			hm_applications_add(&x->applications, hm_application_of(&r[i]));
 		if (r[i].packets[first] > 0)
 			put_direction(x, t, &r[i], first, now_ns);
 		if (r[i].packets[first ^ 1] > 0 && !t->both)

@@ -130,6 +130,7 @@ static void begin_announcement(struct hm_exporter *x)
 		.octets = x->counts.bytes,
 		.flows = x->counts.data_records,
 		.interfaces = x->interfaces,
+		.applications = &x->applications,
 	};
 
 	if (c->shortfalls)

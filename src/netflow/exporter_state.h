@@ -65,6 +65,7 @@ struct hm_exporter {
 	uint8_t *note_bytes;
 	bool announcing;
 	uint64_t interfaces; // set of those that records came from
+	struct hm_applications applications;
 	struct hm_shortfall unsent;
 };
 

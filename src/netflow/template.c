@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "netflow/application.h"
 #include "netflow/ie.h"
 
 #define NS_A_S    UINT64_C(1000000000)
@@ -37,6 +38,7 @@ enum op {
 	OP_UPTIME,     // as milliseconds since boot in 4 bytes
 	OP_LASTED_MS,  // from first to last packet, 4 bytes
 	OP_LASTED_US,
+	OP_APPLICATION,
 	OP_ROUTES, // from here on: of a route
 	OP_AS = OP_ROUTES,
 	OP_AS16, // AS_TRANS for those that need four bytes (RFC 6793, section 4.2.2)
@@ -120,6 +122,7 @@ static const struct hm_template_field sources[] = {
 	KEY(60, 1, OP_COPY1, 0, SAME(key.version)),
 	ROUTE(62, 16, OP_NEXT_HOP6, 6, OF_RECEIVER),
 	ROUTE(63, 16, OP_NEXT_HOP6, 6, OF_RECEIVER),
+	PLAIN(95, 4, OP_APPLICATION, {0, 0}),
 	PLAIN(136, 1, OP_COPY1, SAME(end_reason)),
 	KEY(139, 2, OP_ICMP, 6, RECEIVER(key.port_be)),
 	DIRECTED(150, 4, OP_S, SENDER(first_ns)),
@@ -192,6 +195,7 @@ static int add_field(struct hm_template *t, const struct hm_template_field *f, u
 		to->length = length;
 	t->bytes += to->length;
 	t->routes = t->routes || to->op >= OP_ROUTES;
+	t->applications = t->applications || to->op == OP_APPLICATION;
 	return 0;
 }
 
@@ -369,6 +373,9 @@ static void encode_field(const struct hm_template_field *f, const struct hm_flow
 		break;
 	case OP_LASTED_US:
 		store32(out, (uint32_t)(lasted_ns(in) / NS_A_US));
+		break;
+	case OP_APPLICATION:
+		store32(out, hm_application_of(r));
 		break;
 	default: // of a route
 		break;

@@ -37,10 +37,11 @@ struct hm_template_field {
 struct hm_template {
 	uint16_t id;
 	uint16_t n;
-	uint16_t scopes; // options templates: the first fields; 0: data
-	uint16_t bytes;  // of a data record without variable lengths
-	bool both;       // directions are in one data record
-	bool routes;     // some fields are of the routes to the endpoints
+	uint16_t scopes;   // options templates: the first fields; 0: data
+	uint16_t bytes;    // of a data record without variable lengths
+	bool both;         // directions are in one data record
+	bool routes;       // some fields are of the routes to the endpoints
+	bool applications; // there is an applicationId
 	struct hm_template_field field[HM_TEMPLATE_FIELDS];
 };
 

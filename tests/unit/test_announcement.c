@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 
 #include "netflow/announcement.h"
@@ -12,7 +13,7 @@
 #include "netflow_records.h"
 
 #define FIELDS 80
-#define SEEN   200
+#define SEEN   600
 
 static const struct hm_origin origin = {.domain = 9, .sampling_interval = 1};
 static struct hm_layout layout;
@@ -346,6 +347,80 @@ static void test_announcement_any_size_of_message_will_do(void **state)
 	}
 }
 
+static uint32_t application(uint8_t proto, uint16_t from, uint16_t to)
+{
+	const struct hm_flow_record r = {
+		.key = {{.proto = proto, .version = 4, .port_be = {htons(from), htons(to)}}}};
+
+	return hm_application_of(&r);
+}
+
+static void test_application_is_a_port_with_a_name(void **state)
+{
+	char name[HM_APPLICATION_NAME];
+
+	(void)state;
+	assert_int_equal(application(6, 50000, 80), 3 << 24 | 80);
+	assert_int_equal(application(6, 22, 50001), 3 << 24 | 22); // the initiator's
+	assert_int_equal(application(6, 22, 443), 3 << 24 | 443);  // the responder's goes before
+	assert_int_equal(application(17, 50000, 53), 3 << 24 | 53);
+	assert_int_equal(application(17, 50000, 50001), 1 << 24 | 17);
+	assert_int_equal(application(1, 0, 22), 1 << 24 | 1); // type and code are no ports
+	assert_int_equal(application(253, 0, 0), 1 << 24 | 253);
+	hm_application_name(3 << 24 | 443, name);
+	assert_string_equal(name, "https");
+	hm_application_name(1 << 24 | 17, name);
+	assert_string_equal(name, "udp");
+	hm_application_name(1 << 24 | 253, name);
+	assert_string_equal(name, "protocol 253");
+}
+
+/* RFC 6759: those that were seen, each once, with their names. */
+static void test_announcement_applications(void **state)
+{
+	static const struct {
+		uint32_t id;
+		const char *name;
+	} want[] = {{1 << 24 | 6, "tcp"},
+		    {1 << 24 | 17, "udp"},
+		    {3 << 24 | 22, "ssh"},
+		    {3 << 24 | 53, "domain"}};
+	const struct hm_layout_conf conf = {.n = 1, .element = {{95, 0}}};
+	struct hm_applications set = {0};
+	struct hm_layout with;
+	unsigned at = 0;
+
+	(void)state;
+	for (unsigned k = 0; k < 2; k++)
+		for (unsigned i = 4; i-- > 0;)
+			hm_applications_add(&set, want[i].id);
+	for (unsigned format = 0; format < 2; format++) {
+		struct hm_facts facts = facts_of(format ? &hm_netflow9 : &hm_ipfix, false);
+		facts.applications = &set;
+		tell(&facts, true, 1352);
+		assert_null(find(96, 0, &at)); // no record has an applicationId
+		assert_int_equal(hm_layout_build(&with, &conf, facts.format, NULL), 0);
+		facts.layout = &with;
+		tell(&facts, true, 1352);
+		for (unsigned i = 0; i < 4; i++) {
+			const struct seen *s = find(96, i, &at);
+			assert_non_null(s);
+			assert_int_equal(at, 1 + format);
+			assert_int_equal(number(s, at - 1), want[i].id);
+			assert_int_equal(s->value[at - 1].length, 4);
+			assert_memory_equal(s->value[at].at, want[i].name, strlen(want[i].name));
+			assert_int_equal(s->value[at].length, format ? 24 : strlen(want[i].name));
+		}
+		assert_null(find(96, 4, &at));
+		memset(&set, 0xff, sizeof(set)); // as many as there is room for
+		tell(&facts, true, 1352);
+		assert_non_null(find(96, 400, &at));
+		memset(&set, 0, sizeof(set));
+		for (unsigned i = 0; i < 4; i++)
+			hm_applications_add(&set, want[i].id);
+	}
+}
+
 /* RFC 7011 section 7: 254 bytes have a length of one byte, more one of three. */
 static void test_message_long_text_takes_three_bytes(void **state)
 {
@@ -394,6 +469,8 @@ int main(void)
 		cmocka_unit_test(test_announcement_tells_only_what_is_wanted),
 		cmocka_unit_test(test_announcement_without_templates_has_the_same_records),
 		cmocka_unit_test(test_announcement_any_size_of_message_will_do),
+		cmocka_unit_test(test_application_is_a_port_with_a_name),
+		cmocka_unit_test(test_announcement_applications),
 		cmocka_unit_test(test_message_long_text_takes_three_bytes),
 		cmocka_unit_test(test_announcement_netflow5_has_nothing_to_say),
 	};
