@@ -423,6 +423,13 @@ const struct hm_key hm_netflow_keys[] = {
 	 .shape = "a path from the root, like \"/var/lib/homard/routes.txt\"",
 	 .help = "a file of prefixes with their AS numbers and next hops; read again when it "
 		 "changes"},
+	{.name = "overload",
+	 .type = HM_KEY_CHOICE,
+	 .choices = "evict|stop|sample",
+	 .fallback = "\"evict\"",
+	 .help = "what a new flow meets in a full cache: the record longest without a packet makes "
+		 "room; it is not metered; or already before, fewer and fewer new flows are let "
+		 "in"},
 	{.name = "exporters",
 	 .type = HM_KEY_OBJECTS,
 	 .keys = hm_exporter_keys,

@@ -8,14 +8,15 @@
 
 size_t hm_wheel_bytes(uint32_t capacity, uint32_t slots)
 {
-	return ((size_t)capacity + 1 + slots) * sizeof(struct hm_wheel_link);
+	return ((size_t)capacity + 1 + (size_t)slots * HM_WHEEL_LISTS) *
+	       sizeof(struct hm_wheel_link);
 }
 
 int hm_wheel_init(struct hm_wheel *w, uint32_t capacity, uint32_t slots, unsigned shift, int socket)
 {
 	memset(w, 0, sizeof(*w));
-	if (capacity == 0 || slots < 2 || (slots & (slots - 1)) != 0 || shift > 40 ||
-	    capacity > UINT32_MAX - 1 - slots)
+	if (capacity == 0 || slots < 2 || (slots & (slots - 1)) != 0 || slots > 1 << 20 ||
+	    shift > 40 || capacity > UINT32_MAX - 1 - slots * HM_WHEEL_LISTS)
 		return -EINVAL;
 	w->bytes = hm_wheel_bytes(capacity, slots);
 	w->links = hm_pages_map(w->bytes, socket);
@@ -24,7 +25,7 @@ int hm_wheel_init(struct hm_wheel *w, uint32_t capacity, uint32_t slots, unsigne
 	w->head = capacity + 1;
 	w->slots = slots;
 	w->shift = shift;
-	for (uint32_t i = w->head; i < w->head + slots; i++)
+	for (uint32_t i = w->head; i < w->head + slots * HM_WHEEL_LISTS; i++)
 		w->links[i] = (struct hm_wheel_link){.next = i, .prev = i};
 	return 0;
 }
@@ -35,19 +36,32 @@ void hm_wheel_fini(struct hm_wheel *w)
 	memset(w, 0, sizeof(*w));
 }
 
-/* Moves indexes from the front of a slot to out[]. */
-static unsigned take_from(struct hm_wheel *w, uint32_t head, uint32_t *out, unsigned max)
+/* Moves indexes from the front of a slot's lists to out[], one of each in turn. Adds to *n up to
+ * `max`; true: the slot is empty. */
+static bool take_from(struct hm_wheel *w, uint32_t slot, uint32_t *out, unsigned *n, unsigned max)
 {
-	uint32_t index = w->links[head].next;
-	unsigned n = 0;
+	struct hm_wheel_link *heads = &w->links[slot];
+	uint32_t at[HM_WHEEL_LISTS];
+	bool empty = true;
+	unsigned before;
 
-	while (index != head && n < max) {
-		out[n++] = index;
-		index = w->links[index].next;
+	for (unsigned k = 0; k < HM_WHEEL_LISTS; k++)
+		at[k] = heads[k].next;
+	do {
+		before = *n;
+		for (unsigned k = 0; k < HM_WHEEL_LISTS && *n < max; k++) {
+			if (at[k] == slot + k)
+				continue;
+			out[(*n)++] = at[k];
+			at[k] = w->links[at[k]].next;
+		}
+	} while (*n > before);
+	for (unsigned k = 0; k < HM_WHEEL_LISTS; k++) {
+		heads[k].next = at[k];
+		w->links[at[k]].prev = slot + k; // and so fetches it for the next call
+		empty &= at[k] == slot + k;
 	}
-	w->links[head].next = index;
-	w->links[index].prev = head;
-	return n;
+	return empty;
 }
 
 unsigned hm_wheel_due(struct hm_wheel *w, uint64_t now_ns, uint32_t *out, unsigned max)
@@ -60,9 +74,7 @@ unsigned hm_wheel_due(struct hm_wheel *w, uint64_t now_ns, uint32_t *out, unsign
 	if (now > w->tick + w->slots || now + w->slots < w->tick)
 		w->tick = now > w->slots ? now - w->slots : 0;
 	while (w->tick < now) {
-		uint32_t head = w->head + ((uint32_t)w->tick & (w->slots - 1));
-		n += take_from(w, head, out + n, max - n);
-		if (w->links[head].next != head)
+		if (!take_from(w, hm_wheel_slot(w, w->tick), out, &n, max))
 			break;
 		w->tick++;
 	}
@@ -74,6 +86,6 @@ unsigned hm_wheel_take(struct hm_wheel *w, uint32_t *out, unsigned max)
 	unsigned n = 0;
 
 	for (uint32_t slot = 0; slot < w->slots && n < max; slot++)
-		n += take_from(w, w->head + slot, out + n, max - n);
+		take_from(w, hm_wheel_slot(w, slot), out, &n, max);
 	return n;
 }

@@ -5,7 +5,7 @@
  * docs/netflow.md. */
 #include <errno.h>
 #include <rte_ring.h>
-#include <rte_ring_elem.h>
+#include <rte_ring_peek_zc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -106,8 +106,16 @@ count_lost(struct hm_shortfall *lost, const struct hm_flow_record *r, unsigned n
 static void hand_over(void *arg, const struct hm_flow_record *r, unsigned n)
 {
 	struct lane *lane = arg;
-	unsigned done = rte_ring_sp_enqueue_burst_elem(lane->ring, r, sizeof(*r), n, NULL);
+	struct rte_ring_zc_data to;
+	unsigned done = rte_ring_enqueue_zc_burst_elem_start(lane->ring, sizeof(*r), n, &to, NULL);
 
+	// copied here: the ring's own copying goes by 4 bytes
+	if (done > 0) {
+		memcpy(to.ptr1, r, to.n1 * sizeof(*r));
+		if (to.n1 < done)
+			memcpy(to.ptr2, r + to.n1, (done - to.n1) * sizeof(*r));
+		rte_ring_enqueue_zc_elem_finish(lane->ring, done);
+	}
 	if (done < n)
 		count_lost(&lane->lost, r + done, n - done);
 }
@@ -172,24 +180,37 @@ static bool exporters_have_room(const struct report *r)
 	return true;
 }
 
+/* To every exporter, from where they are in the ring. */
+static void put_records(struct report *r, struct lane *lane, const struct hm_flow_record *records,
+			unsigned n, uint64_t now_ns)
+{
+	uint64_t taken = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		taken += hm_flow_directions(&records[i]);
+	for (unsigned i = 0; i < r->n_exporters; i++)
+		hm_exporter_put(r->exporter[i], records, n, now_ns);
+	lane->taken += taken;
+}
+
 static unsigned move_records(struct report *r, struct lane *lane, uint64_t now_ns)
 {
-	struct hm_flow_record records[MOVE_BURST];
+	struct rte_ring_zc_data from;
 	unsigned moved = 0, n;
 
 	if (!lane->ring || (r->routes && !hm_routes_file_settled(r->routes)))
 		return 0; // the first records wait for the first reading
 	do {
-		uint64_t taken = 0;
 		if (r->lossless && !exporters_have_room(r))
 			break;
-		n = rte_ring_sc_dequeue_burst_elem(lane->ring, records, sizeof(records[0]),
-						   MOVE_BURST, NULL);
-		for (unsigned i = 0; i < n; i++)
-			taken += hm_flow_directions(&records[i]);
-		for (unsigned i = 0; i < r->n_exporters; i++)
-			hm_exporter_put(r->exporter[i], records, n, now_ns);
-		lane->taken += taken;
+		n = rte_ring_dequeue_zc_burst_elem_start(lane->ring, sizeof(struct hm_flow_record),
+							 MOVE_BURST, &from, NULL);
+		if (n == 0)
+			break;
+		put_records(r, lane, from.ptr1, from.n1, now_ns);
+		if (from.n1 < n)
+			put_records(r, lane, from.ptr2, n - from.n1, now_ns);
+		rte_ring_dequeue_zc_elem_finish(lane->ring, n);
 		moved += n;
 	} while (n == MOVE_BURST && moved < MOVE_BUDGET);
 	return moved;
@@ -265,7 +286,8 @@ static void add_up(const struct report *r, struct totals *t)
 		t->taken += l->taken;
 		t->counts.records += load(&c->records);
 		t->counts.biflows += load(&c->biflows);
-		t->counts.not_ip += load(&c->not_ip);
+		t->counts.not_ip.packets += load(&c->not_ip.packets);
+		t->counts.refused.packets += load(&c->refused.packets);
 		t->counts.created += load(&c->created);
 		for (unsigned k = 0; k < HM_END_REASONS; k++)
 			t->counts.ended[k] += load(&c->ended[k]);
@@ -314,6 +336,12 @@ static void add_shortfall(struct hm_shortfall *to, uint64_t flows, uint64_t pack
 		to->last_ns = last_ns;
 }
 
+static void add_unmetered(struct hm_shortfall *to, const struct hm_unmetered *u)
+{
+	add_shortfall(to, 0, load(&u->packets), load(&u->octets), load(&u->first_ns),
+		      load(&u->last_ns));
+}
+
 /* For the options records of the exporters. */
 static void shortfalls(const void *arg, struct hm_shortfall *ignored, struct hm_shortfall *unsent)
 {
@@ -325,8 +353,8 @@ static void shortfalls(const void *arg, struct hm_shortfall *ignored, struct hm_
 		if (!l->cache)
 			continue;
 		c = hm_cache_counts(l->cache);
-		add_shortfall(ignored, 0, load(&c->not_ip), load(&c->not_ip_octets),
-			      load(&c->not_ip_first_ns), load(&c->not_ip_last_ns));
+		add_unmetered(ignored, &c->not_ip);
+		add_unmetered(ignored, &c->refused);
 		add_shortfall(unsent, load(&l->lost.flows), load(&l->lost.packets),
 			      load(&l->lost.octets), load(&l->lost.first_ns),
 			      load(&l->lost.last_ns));
@@ -342,6 +370,10 @@ static json_t *exporter_list(const struct report *r)
 	return list;
 }
 
+static const char *const overloads[] = {[HM_OVERLOAD_EVICT] = "evict",
+					[HM_OVERLOAD_STOP] = "stop",
+					[HM_OVERLOAD_SAMPLE] = "sample"};
+
 static json_t *stats(const void *state, void *const *cores, unsigned n)
 {
 	const struct report_conf *conf = state;
@@ -351,19 +383,20 @@ static json_t *stats(const void *state, void *const *cores, unsigned n)
 
 	add_up(conf->report, &t);
 	c = &t.counts;
-	all = json_pack("{s:{s:I, s:I, s:I, s:I, s:I}, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I},"
-			" s:o, s:o}",
-			"cache", "capacity", (json_int_t)t.entries, "memory_bytes",
-			(json_int_t)t.memory, "created", (json_int_t)c->created, "active_timeout_s",
-			(json_int_t)(conf->options.active_ns / NS_A_S), "inactive_timeout_s",
-			(json_int_t)(conf->options.inactive_ns / NS_A_S), "not_ip",
-			(json_int_t)c->not_ip, "biflows", (json_int_t)c->biflows, "ended", "idle",
-			(json_int_t)c->ended[HM_END_IDLE], "active",
-			(json_int_t)c->ended[HM_END_ACTIVE], "detected",
-			(json_int_t)c->ended[HM_END_DETECTED], "forced",
-			(json_int_t)c->ended[HM_END_FORCED], "resources",
-			(json_int_t)c->ended[HM_END_RESOURCES], "exporters",
-			exporter_list(conf->report), "ledger", ledger(conf->report, &t));
+	all = json_pack(
+		"{s:{s:I, s:I, s:I, s:s, s:I, s:I, s:I}, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I},"
+		" s:o, s:o}",
+		"cache", "capacity", (json_int_t)t.entries, "memory_bytes", (json_int_t)t.memory,
+		"created", (json_int_t)c->created, "overload", overloads[conf->options.overload],
+		"refused", (json_int_t)c->refused.packets, "active_timeout_s",
+		(json_int_t)(conf->options.active_ns / NS_A_S), "inactive_timeout_s",
+		(json_int_t)(conf->options.inactive_ns / NS_A_S), "not_ip",
+		(json_int_t)c->not_ip.packets, "biflows", (json_int_t)c->biflows, "ended", "idle",
+		(json_int_t)c->ended[HM_END_IDLE], "active", (json_int_t)c->ended[HM_END_ACTIVE],
+		"detected", (json_int_t)c->ended[HM_END_DETECTED], "forced",
+		(json_int_t)c->ended[HM_END_FORCED], "resources",
+		(json_int_t)c->ended[HM_END_RESOURCES], "exporters", exporter_list(conf->report),
+		"ledger", ledger(conf->report, &t));
 	if (all && conf->report->routes)
 		json_object_set_new(all, "routes", hm_routes_file_stats(conf->report->routes));
 	return all;
@@ -529,6 +562,7 @@ static int core_init(void *state, const struct hm_core_ctx *ctx, struct hm_error
 		.active_ns = conf->options.active_ns,
 		.inactive_ns = conf->options.inactive_ns,
 		.key = conf->options.key,
+		.overload = conf->options.overload,
 		.socket = ctx->socket,
 		.out = hand_over,
 		.out_arg = lane,

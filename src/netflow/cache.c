@@ -3,15 +3,15 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <nmmintrin.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TCP_FIN   0x01
-#define TCP_SYN   0x02
-#define TCP_RST   0x04
-#define TCP_ACK   0x10
-#define TCP_FLAGS 13 // offset in the TCP header
+#include "netflow/key.h"
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
 
 #define BOTH_FINS 3
 
@@ -19,44 +19,20 @@
 #define WHEEL_SHIFT 27 // slots of 134 ms, a turn of 137 s
 #define EXPIRE_MAX  32 // entries looked at together
 
-/* The packets of the batch at hand, by their number in it. */
-struct lanes {
-	union hm_flow_key key[HM_BATCH_MAX];
-	union hm_flow_first first[HM_BATCH_MAX]; // 0 unless the key has something of it
-	uint32_t hash[HM_BATCH_MAX];
-	uint32_t candidate[HM_BATCH_MAX];
-	uint8_t sender[HM_BATCH_MAX]; // endpoint
-	uint8_t flags[HM_BATCH_MAX];  // TCP's, 0 otherwise
-};
-
 struct hm_cache {
 	struct hm_table table;
 	struct hm_wheel wheel;
 	uint64_t active_ns, inactive_ns;
-	// what is compared of the key's last word, and of the first packet
-	uint64_t last_mask, first_mask;
-	bool wide_key; // something besides addresses, ports and protocol
+	struct hm_key_masks masks;
+	enum hm_overload overload;
 	hm_cache_out out;
 	void *out_arg;
 	unsigned n_pending;
 	struct hm_cache_counts counts;
-	struct lanes lanes;
+	struct hm_keys keys;                         // of the batch at hand
+	uint32_t candidate[HM_BATCH_MAX];            // the entry that is probably a packet's
 	struct hm_flow_record pending[HM_CACHE_OUT]; // finished, not yet handed out
 };
-
-static uint16_t load16(const uint8_t *p)
-{
-	uint16_t v;
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static uint32_t load32(const uint8_t *p)
-{
-	uint32_t v;
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static uint64_t min64(uint64_t a, uint64_t b)
 {
@@ -68,127 +44,17 @@ static uint64_t max64(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-static struct hm_flow_record *record_at(const struct hm_cache *c, uint32_t index)
+static struct hm_entry *entry_at(const struct hm_cache *c, uint32_t index)
 {
-	return (struct hm_flow_record *)c->table.records + index;
+	return (struct hm_entry *)c->table.records + index;
 }
 
-static void prefetch_record(const struct hm_cache *c, uint32_t index)
+static void prefetch_entry(const struct hm_cache *c, uint32_t index)
 {
-	const struct hm_flow_record *r = record_at(c, index);
+	const struct hm_entry *e = entry_at(c, index);
 
-	__builtin_prefetch(r);
-	__builtin_prefetch(r->first_ns);
-}
-
-/* --- stage 1: keys. The hash is made of the key alone, so that equal keys always meet. --- */
-
-static const uint8_t no_ports[4];
-
-/* Where the four bytes "source port, destination port" of a packet are, as the key has them. */
-static const uint8_t *ports_of(const struct hm_batch *b, uint64_t has_ports, unsigned i)
-{
-	return has_ports >> i & 1 ? b->data[i] + b->l4[i] : no_ports;
-}
-
-static uint64_t last_word(uint64_t port0, uint64_t port1, uint8_t proto, uint64_t version)
-{
-	return port0 | port1 << 16 | (uint64_t)proto << 32 | version << 40;
-}
-
-static void key_ipv4(struct lanes *l, const struct hm_batch *b, uint64_t mask, uint64_t has_ports)
-{
-	hm_mask_foreach (i, mask) {
-		const uint8_t *ip = b->data[i] + b->l3[i];
-		uint32_t ports = load32(ports_of(b, has_ports, i));
-		uint64_t from = (uint64_t)load32(ip + 12) << 16 | (ports & 0xffff);
-		uint64_t to = (uint64_t)load32(ip + 16) << 16 | ports >> 16;
-		uint64_t low = min64(from, to), high = max64(from, to);
-		uint64_t last = last_word(low & 0xffff, high & 0xffff, b->proto[i], 4);
-
-		l->key[i] = (union hm_flow_key){.word = {low >> 16, 0, high >> 16, 0, last}};
-		l->sender[i] = from > to;
-		l->hash[i] = (uint32_t)_mm_crc32_u64(
-			_mm_crc32_u64(0, low >> 16 | (high >> 16) << 32), last);
-	}
-}
-
-static void key_ipv6(struct lanes *l, const struct hm_batch *b, uint64_t mask, uint64_t has_ports)
-{
-	hm_mask_foreach (i, mask) {
-		const uint8_t *ip = b->data[i] + b->l3[i], *ports = ports_of(b, has_ports, i);
-		int order = memcmp(ip + 8, ip + 24, 16);
-		unsigned high; // the sender is the second endpoint
-		union hm_flow_key *k = &l->key[i];
-		uint64_t hash = 0;
-
-		if (order == 0)
-			order = load16(ports) < load16(ports + 2)
-					? -1
-					: load16(ports) > load16(ports + 2);
-		high = order > 0;
-		memcpy(k->addr[high], ip + 8, 16);
-		memcpy(k->addr[high ^ 1], ip + 24, 16);
-		k->word[4] = last_word(load16(ports + 2 * high), load16(ports + 2 * (high ^ 1)),
-				       b->proto[i], 6);
-		for (unsigned w = 0; w < 5; w++)
-			hash = _mm_crc32_u64(hash, k->word[w]);
-		l->sender[i] = (uint8_t)high;
-		l->hash[i] = (uint32_t)hash;
-	}
-}
-
-/* ICMP has no ports: type and code take the place of the destination's, as collectors expect. */
-static void add_icmp_type(struct lanes *l, const struct hm_batch *b, uint64_t mask)
-{
-	hm_mask_foreach (i, mask) {
-		l->key[i].port_be[l->sender[i] ^ 1] = load16(b->data[i] + b->l4[i]);
-		l->hash[i] = (uint32_t)_mm_crc32_u64(l->hash[i], l->key[i].word[4]);
-	}
-}
-
-static uint8_t tos_of(const struct hm_batch *b, unsigned i)
-{
-	const uint8_t *ip = b->data[i] + b->l3[i];
-
-	return b->ipv4 >> i & 1 ? ip[1] : (uint8_t)(ip[0] << 4 | ip[1] >> 4);
-}
-
-/* The fields of a packet that are kept of a record's first one; without TCP flags. */
-static union hm_flow_first first_of(const struct hm_batch *b, unsigned i)
-{
-	const uint8_t *ip = b->data[i] + b->l3[i];
-	uint32_t label = b->ipv4 >> i & 1 ? 0 : __builtin_bswap32(load32(ip)) & 0xfffff;
-
-	return (union hm_flow_first){.label = label, .tos = tos_of(b, i), .ifindex = b->ifindex[i]};
-}
-
-static void widen_keys(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
-{
-	struct lanes *l = &c->lanes;
-
-	hm_mask_foreach (i, in) {
-		l->key[i].vlan = b->vlan_tci[i] & 0xfff;
-		l->first[i] = first_of(b, i);
-		l->hash[i] = (uint32_t)_mm_crc32_u64(
-			_mm_crc32_u64(l->hash[i], l->key[i].word[4] & c->last_mask),
-			l->first[i].word & c->first_mask);
-	}
-}
-
-static void make_keys(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
-{
-	uint64_t has_ports = (b->tcp | b->udp | b->sctp) & b->l4_ok & in;
-	struct lanes *l = &c->lanes;
-
-	key_ipv4(l, b, in & b->ipv4, has_ports);
-	key_ipv6(l, b, in & b->ipv6, has_ports);
-	add_icmp_type(l, b, in & (b->icmp | b->icmp6) & b->l4_ok);
-	if (c->wide_key)
-		widen_keys(c, b, in);
-	memset(l->flags, 0, sizeof(l->flags));
-	hm_mask_foreach (i, in & b->tcp & b->l4_ok)
-		l->flags[i] = b->data[i][b->l4[i] + TCP_FLAGS];
+	__builtin_prefetch(e);
+	__builtin_prefetch(&e->rest);
 }
 
 /* --- finished records --- */
@@ -200,67 +66,83 @@ static void flush(struct hm_cache *c)
 	c->n_pending = 0;
 }
 
-static void emit(struct hm_cache *c, const struct hm_flow_record *r, enum hm_end_reason reason)
+static void emit(struct hm_cache *c, const struct hm_entry *e, enum hm_end_reason reason)
 {
-	unsigned directions = hm_flow_directions(r);
-	struct hm_flow_record *out;
+	struct hm_flow_record *out = &c->pending[c->n_pending];
+	unsigned directions;
 
+	hm_entry_record(e, out);
+	out->end_reason = (uint8_t)reason;
+	directions = hm_flow_directions(out);
 	if (directions == 0) // went on after the active timeout, and then nothing came
 		return;
-	out = &c->pending[c->n_pending++];
-	*out = *r;
-	out->end_reason = (uint8_t)reason;
-	for (unsigned d = 0; d < 2; d++)
-		if (r->packets[d] == 0)
-			out->first_ns[d] = out->last_ns[d] = 0;
 	c->counts.biflows++;
 	c->counts.records += directions;
 	c->counts.ended[reason]++;
-	if (c->n_pending == HM_CACHE_OUT)
+	if (++c->n_pending == HM_CACHE_OUT)
 		flush(c);
 }
 
-static uint64_t idle_at(const struct hm_cache *c, const struct hm_flow_record *r)
+static uint64_t idle_at(const struct hm_cache *c, const struct hm_entry *e)
 {
-	return max64(r->last_ns[0], r->last_ns[1]) + c->inactive_ns;
+	return max64(e->last_ns[0], e->last_ns[1]) + c->inactive_ns;
 }
 
-static uint64_t deadline(const struct hm_cache *c, const struct hm_flow_record *r)
+static uint64_t deadline(const struct hm_cache *c, const struct hm_entry *e)
 {
-	return min64(idle_at(c, r), r->start_ns + c->active_ns);
+	return min64(idle_at(c, e), e->start_ns + c->active_ns);
 }
 
 /* Why a record that is past its deadline ended. */
-static enum hm_end_reason timeout_reason(const struct hm_cache *c, const struct hm_flow_record *r)
+static enum hm_end_reason timeout_reason(const struct hm_cache *c, const struct hm_entry *e)
 {
-	if (r->start_ns + c->active_ns <= idle_at(c, r))
+	if (e->start_ns + c->active_ns <= idle_at(c, e))
 		return HM_END_ACTIVE;
-	return r->fins == BOTH_FINS ? HM_END_DETECTED : HM_END_IDLE;
+	return e->name.fins == BOTH_FINS ? HM_END_DETECTED : HM_END_IDLE;
 }
 
 /* An entry without packets, at the start and after the active timeout. */
-static void clear_counters(struct hm_flow_record *r)
+static void clear_counters(struct hm_entry *e)
 {
-	r->start_ns = HM_FLOW_NO_TIME;
+	e->start_ns = HM_FLOW_NO_TIME;
 	for (unsigned d = 0; d < 2; d++) {
-		r->first_ns[d] = HM_FLOW_NO_TIME;
-		r->packets[d] = r->bytes[d] = 0;
-		r->first.tcp_flags[d] = r->tos[d] = 0;
+		e->packets[d] = e->packets_high[d] = 0;
+		e->bytes[d] = 0;
+		e->name.tcp_flags[d] = e->tos[d] = 0;
 	}
 }
 
-static void begin(struct hm_flow_record *r, const struct hm_batch *b, unsigned i, unsigned sender,
+/* An entry for the flow of packet i; its name is set. */
+static void begin(struct hm_entry *e, const struct hm_batch *b, unsigned i, unsigned sender,
 		  uint64_t ts)
 {
-	r->key.vlan = b->vlan_tci[i] & 0xfff;
-	r->first = first_of(b, i);
-	r->initiator = (uint8_t)sender;
-	r->fins = 0;
-	clear_counters(r);
-	r->last_ns[0] = r->last_ns[1] = ts;
+	e->name.initiator = sender & 1;
+	e->name.fins = 0;
+	e->first = hm_key_first(b, i);
+	e->vlan = hm_key_vlan(b, i);
+	clear_counters(e);
+	e->last_ns[0] = e->last_ns[1] = ts;
 }
 
 /* --- stage 3, seldom: new, over, full --- */
+
+static void __attribute__((noinline))
+count_unmetered(struct hm_unmetered *u, const struct hm_batch *b, uint64_t packets)
+{
+	u->packets += hm_mask_count(packets);
+	hm_mask_foreach (i, packets) {
+		uint64_t ts = b->ts_ns[i];
+		u->octets += b->wirelen[i];
+		if (u->first_ns == 0 || ts < u->first_ns)
+			u->first_ns = ts;
+		u->last_ns = max64(u->last_ns, ts);
+	}
+}
+
+static void remove_entry(struct hm_cache *c, uint32_t index)
+{
+	hm_table_remove(&c->table, index, entry_at(c, index)->hash);
+}
 
 static void __attribute__((noinline)) evict(struct hm_cache *c, uint32_t hash)
 {
@@ -268,65 +150,95 @@ static void __attribute__((noinline)) evict(struct hm_cache *c, uint32_t hash)
 	unsigned n = hm_table_rivals(&c->table, hash, rivals);
 
 	for (unsigned k = 0; k < n; k++)
-		__builtin_prefetch(record_at(c, rivals[k])->first_ns);
+		__builtin_prefetch(entry_at(c, rivals[k]));
 	oldest = rivals[0];
 	for (unsigned k = 1; k < n; k++)
-		if (idle_at(c, record_at(c, rivals[k])) < idle_at(c, record_at(c, oldest)))
+		if (idle_at(c, entry_at(c, rivals[k])) < idle_at(c, entry_at(c, oldest)))
 			oldest = rivals[k];
-	emit(c, record_at(c, oldest), HM_END_RESOURCES);
+	emit(c, entry_at(c, oldest), HM_END_RESOURCES);
 	hm_wheel_remove(&c->wheel, oldest);
-	hm_table_remove(&c->table, oldest, record_at(c, oldest)->hash);
+	remove_entry(c, oldest);
+}
+
+/* The flow's chance to be let in falls from 1 to 0 while the last quarter of the cache fills. */
+static bool is_sampled(const struct hm_cache *c, uint32_t hash)
+{
+	uint64_t capacity = hm_table_capacity(&c->table), chance;
+
+	chance = (capacity - hm_table_used(&c->table)) * 4; // of `capacity`
+	return chance >= capacity || (hash * UINT32_C(0xc2b2ae35)) * capacity >> 32 < chance;
+}
+
+/* A place for a new entry, 0: there is none, or it may not have one. */
+static uint32_t place_entry(struct hm_cache *c, uint32_t hash)
+{
+	uint32_t index;
+
+	if (c->overload == HM_OVERLOAD_SAMPLE && !is_sampled(c, hash))
+		return 0;
+	index = hm_table_insert(&c->table, hash);
+	if (index == 0 && c->overload == HM_OVERLOAD_EVICT) {
+		evict(c, hash);
+		index = hm_table_insert(&c->table, hash);
+	}
+	return index;
 }
 
 static uint32_t __attribute__((noinline))
 create_entry(struct hm_cache *c, const struct hm_batch *b, unsigned i, uint64_t ts)
 {
-	uint32_t hash = c->lanes.hash[i], index = hm_table_insert(&c->table, hash);
-	struct hm_flow_record *r;
+	const struct hm_keys *k = &c->keys;
+	uint32_t index = place_entry(c, k->hash[i]);
+	struct hm_entry *e;
 
-	if (index == 0) {
-		evict(c, hash);
-		index = hm_table_insert(&c->table, hash);
-	}
-	r = record_at(c, index);
-	r->key = c->lanes.key[i];
-	r->hash = hash;
-	begin(r, b, i, c->lanes.sender[i], ts);
+	if (index == 0)
+		return 0;
+	e = entry_at(c, index);
+	e->name = k->name[i];
+	e->rest = b->ipv6 >> i & 1 ? k->rest[i] : (union hm_entry_rest){.word = {0}};
+	e->hash = k->hash[i];
+	begin(e, b, i, k->sender[i], ts);
 	hm_wheel_add(&c->wheel, index, ts + min64(c->inactive_ns, c->active_ns));
 	c->counts.created++;
 	return index;
 }
 
-static void remove_entry(struct hm_cache *c, uint32_t index)
-{
-	hm_table_remove(&c->table, index, record_at(c, index)->hash);
-}
-
 /* The packet is behind the record's deadline: hands the record out; the entry stays, for the same
  * biflow after the active timeout, else for a new one. Its timer is still somewhere before. */
-static void __attribute__((noinline)) renew(struct hm_cache *c, struct hm_flow_record *r,
-					    const struct hm_batch *b, unsigned i, uint64_t ts)
+static void __attribute__((noinline))
+renew(struct hm_cache *c, struct hm_entry *e, const struct hm_batch *b, unsigned i, uint64_t ts)
 {
-	emit(c, r, timeout_reason(c, r));
-	if (ts >= idle_at(c, r))
-		begin(r, b, i, c->lanes.sender[i], ts);
+	emit(c, e, timeout_reason(c, e));
+	if (ts >= idle_at(c, e))
+		begin(e, b, i, c->keys.sender[i], ts);
 	else
-		clear_counters(r);
+		clear_counters(e);
 }
 
-static void count_packet(struct hm_flow_record *r, const struct hm_batch *b, unsigned i,
-			 unsigned sender, uint8_t flags, uint64_t ts)
+/* A packet that is more than a change of the entry's first line: the first of its direction, one
+ * that came out of order, one after 2^32 others. */
+static void __attribute__((noinline)) count_unusual(struct hm_entry *e, const struct hm_batch *b,
+						    unsigned i, unsigned sender, uint64_t ts)
 {
-	if (__builtin_expect(r->packets[sender] == 0, 0)) {
-		r->tos[sender] = tos_of(b, i);
-		r->start_ns = min64(r->start_ns, ts);
+	if (hm_entry_packets(e, sender) == 0) {
+		e->tos[sender] = hm_key_tos(b, i);
+		e->start_ns = min64(e->start_ns, ts);
+		e->first_ns[sender] = ts;
 	}
-	r->first_ns[sender] = min64(r->first_ns[sender], ts);
-	r->last_ns[sender] = max64(r->last_ns[sender], ts);
-	r->packets[sender]++;
-	r->bytes[sender] += b->ip_len[i];
-	r->first.tcp_flags[sender] |= flags;
-	r->fins |= (uint8_t)((flags & TCP_FIN) << sender);
+	e->first_ns[sender] = min64(e->first_ns[sender], ts);
+	e->packets_high[sender] += e->packets[sender] == UINT32_MAX;
+}
+
+static void count_packet(struct hm_entry *e, const struct hm_batch *b, unsigned i, unsigned sender,
+			 uint8_t flags, uint64_t ts)
+{
+	if (__builtin_expect(e->packets[sender] + 1 <= 1 || ts < e->last_ns[sender], 0))
+		count_unusual(e, b, i, sender, ts);
+	e->last_ns[sender] = max64(e->last_ns[sender], ts);
+	e->packets[sender]++;
+	e->bytes[sender] += b->ip_len[i];
+	e->name.tcp_flags[sender] |= flags;
+	e->name.fins |= (flags & TCP_FIN) << sender & BOTH_FINS;
 }
 
 /* A RST, or a packet behind the FINs of both sides. The last acknowledgement still belongs to the
@@ -334,115 +246,141 @@ static void count_packet(struct hm_flow_record *r, const struct hm_batch *b, uns
 static void __attribute__((noinline))
 end_tcp(struct hm_cache *c, uint32_t index, const struct hm_batch *b, unsigned i, uint64_t ts)
 {
-	struct hm_flow_record *r = record_at(c, index);
-	unsigned sender = c->lanes.sender[i];
-	uint8_t flags = c->lanes.flags[i];
+	struct hm_entry *e = entry_at(c, index);
+	unsigned sender = c->keys.sender[i];
+	uint8_t flags = c->keys.flags[i];
 
 	if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN) {
-		emit(c, r, HM_END_DETECTED);
-		begin(r, b, i, sender, ts);
-		count_packet(r, b, i, sender, flags, ts);
+		emit(c, e, HM_END_DETECTED);
+		begin(e, b, i, sender, ts);
+		count_packet(e, b, i, sender, flags, ts);
 		return;
 	}
-	count_packet(r, b, i, sender, flags, ts);
+	count_packet(e, b, i, sender, flags, ts);
 	if ((flags & (TCP_FIN | TCP_RST)) == TCP_FIN) // a FIN again
 		return;
-	emit(c, r, HM_END_DETECTED);
+	emit(c, e, HM_END_DETECTED);
 	hm_wheel_remove(&c->wheel, index);
 	remove_entry(c, index);
 }
 
-static bool same_key(const struct hm_cache *c, const struct hm_flow_record *r,
-		     const union hm_flow_key *key, const union hm_flow_first *first)
+/* What only some packets have in their key. */
+static bool __attribute__((noinline))
+same_rest(const struct hm_cache *c, const struct hm_entry *e, const struct hm_batch *b, unsigned i)
 {
-	uint64_t differs = ((r->key.word[4] ^ key->word[4]) & c->last_mask) |
-			   ((r->first.word ^ first->word) & c->first_mask);
+	const struct hm_keys *k = &c->keys;
+	uint64_t differs = 0;
 
-	for (unsigned w = 0; w < 4; w++)
-		differs |= r->key.word[w] ^ key->word[w];
+	if (b->ipv6 >> i & 1)
+		for (unsigned w = 0; w < 3; w++)
+			differs |= e->rest.word[w] ^ k->rest[i].word[w];
+	if (c->masks.wide)
+		differs |= ((e->first.word ^ k->first[i].word) & c->masks.first.word) |
+			   ((e->vlan ^ k->vlan[i]) & c->masks.vlan);
 	return differs == 0;
 }
 
-static uint32_t find_in(const struct hm_cache *c, const struct hm_table_bucket *b, unsigned i)
+/* The packets that same_rest() is for. */
+static uint64_t long_keys(const struct hm_cache *c, const struct hm_batch *b)
 {
-	const struct lanes *l = &c->lanes;
+	return c->masks.wide ? b->all : b->ipv6;
+}
 
-	for (uint32_t ways = hm_table_ways(b, l->hash[i]); ways; ways &= ways - 1) {
-		uint32_t index = b->index[__builtin_ctz(ways)];
-		if (index != 0 && same_key(c, record_at(c, index), &l->key[i], &l->first[i]))
+static bool same_key(const struct hm_cache *c, const struct hm_entry *e, const struct hm_batch *b,
+		     unsigned i)
+{
+	const union hm_entry_name *name = &c->keys.name[i];
+	uint64_t differs = (e->name.word[0] ^ name->word[0]) |
+			   ((e->name.word[1] ^ name->word[1]) & HM_ENTRY_KEY_MASK);
+
+	return differs == 0 && (!(long_keys(c, b) >> i & 1) || same_rest(c, e, b, i));
+}
+
+static uint32_t find_in(const struct hm_cache *c, const struct hm_table_bucket *bucket,
+			const struct hm_batch *b, unsigned i)
+{
+	for (uint32_t ways = hm_table_ways(bucket, c->keys.hash[i]); ways; ways &= ways - 1) {
+		uint32_t index = bucket->index[__builtin_ctz(ways)];
+		if (index != 0 && same_key(c, entry_at(c, index), b, i))
 			return index;
 	}
 	return 0;
 }
 
 /* As hm_table_find(), under the masks. */
-static uint32_t __attribute__((noinline)) find_entry(const struct hm_cache *c, unsigned i)
+static uint32_t __attribute__((noinline))
+find_entry(const struct hm_cache *c, const struct hm_batch *b, unsigned i)
 {
 	const struct hm_table *t = &c->table;
-	uint32_t hash = c->lanes.hash[i];
-	const struct hm_table_bucket *b = &t->buckets[hm_table_first_bucket(t, hash)];
-	uint32_t index = find_in(c, b, i);
+	uint32_t hash = c->keys.hash[i];
+	const struct hm_table_bucket *bucket = &t->buckets[hm_table_first_bucket(t, hash)];
+	uint32_t index = find_in(c, bucket, b, i);
 
-	if (index == 0 && b->overflow != 0)
-		index = find_in(c, &t->buckets[hm_table_second_bucket(t, hash)], i);
+	if (index == 0 && bucket->overflow != 0)
+		index = find_in(c, &t->buckets[hm_table_second_bucket(t, hash)], b, i);
 	return index;
 }
 
-static void meter(struct hm_cache *c, const struct hm_batch *b, unsigned i)
+/* False: it is of a new flow, and there is no place. */
+static bool meter(struct hm_cache *c, const struct hm_batch *b, unsigned i)
 {
-	const struct lanes *l = &c->lanes;
+	const struct hm_keys *k = &c->keys;
 	uint64_t ts = min64(b->ts_ns[i], HM_FLOW_NO_TIME - 1);
-	uint32_t index = l->candidate[i];
-	struct hm_flow_record *r = record_at(c, index);
+	uint32_t index = c->candidate[i];
+	struct hm_entry *e = entry_at(c, index);
 
-	if (__builtin_expect(!same_key(c, r, &l->key[i], &l->first[i]), 0)) {
-		index = find_entry(c, i);
+	if (__builtin_expect(!same_key(c, e, b, i), 0)) {
+		index = find_entry(c, b, i);
 		if (index == 0)
 			index = create_entry(c, b, i, ts);
-		r = record_at(c, index);
+		if (index == 0)
+			return false;
+		e = entry_at(c, index);
 	}
-	if (__builtin_expect(ts >= deadline(c, r), 0))
-		renew(c, r, b, i, ts);
-	if (__builtin_expect((l->flags[i] & TCP_RST) != 0 || r->fins == BOTH_FINS, 0))
+	if (__builtin_expect(ts >= deadline(c, e), 0))
+		renew(c, e, b, i, ts);
+	if (__builtin_expect((k->flags[i] & TCP_RST) != 0 || e->name.fins == BOTH_FINS, 0))
 		end_tcp(c, index, b, i, ts);
 	else
-		count_packet(r, b, i, l->sender[i], l->flags[i], ts);
+		count_packet(e, b, i, k->sender[i], k->flags[i], ts);
+	return true;
 }
 
-static void __attribute__((noinline))
-count_not_ip(struct hm_cache_counts *c, const struct hm_batch *b, uint64_t others)
+/* Finds out which entries the packets probably have, while the memory of the others comes. */
+static void look_up(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
 {
-	c->not_ip += hm_mask_count(others);
-	hm_mask_foreach (i, others) {
-		uint64_t ts = b->ts_ns[i];
-		c->not_ip_octets += b->wirelen[i];
-		if (c->not_ip_first_ns == 0 || ts < c->not_ip_first_ns)
-			c->not_ip_first_ns = ts;
-		c->not_ip_last_ns = max64(c->not_ip_last_ns, ts);
+	const struct hm_keys *k = &c->keys;
+	uint64_t second_lines = in & long_keys(c, b);
+
+	hm_mask_foreach (i, in)
+		hm_table_prefetch(&c->table, k->hash[i]);
+	hm_mask_foreach (i, in) {
+		c->candidate[i] = hm_table_candidate(&c->table, k->hash[i]);
+		__builtin_prefetch(entry_at(c, c->candidate[i]), 1);
 	}
+	hm_mask_foreach (i, second_lines)
+		__builtin_prefetch(&entry_at(c, c->candidate[i])->rest);
 }
 
 void hm_cache_add(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
 {
-	uint64_t ip = in & (b->ipv4 | b->ipv6), bytes = 0;
-	struct lanes *l = &c->lanes;
+	uint64_t ip = in & (b->ipv4 | b->ipv6), metered = ip, bytes = 0;
 
 	if (__builtin_expect((in & ~ip) != 0, 0))
-		count_not_ip(&c->counts, b, in & ~ip);
+		count_unmetered(&c->counts.not_ip, b, in & ~ip);
 	if (ip == 0)
 		return;
-	make_keys(c, b, ip);
-	hm_mask_foreach (i, ip)
-		hm_table_prefetch(&c->table, l->hash[i]);
+	hm_keys_make(&c->keys, &c->masks, b, ip);
+	look_up(c, b, ip);
 	hm_mask_foreach (i, ip) {
-		l->candidate[i] = hm_table_candidate(&c->table, l->hash[i]);
-		prefetch_record(c, l->candidate[i]);
+		if (__builtin_expect(meter(c, b, i), 1))
+			bytes += b->ip_len[i];
+		else
+			metered &= ~(UINT64_C(1) << i);
 	}
-	hm_mask_foreach (i, ip) {
-		meter(c, b, i);
-		bytes += b->ip_len[i];
-	}
-	c->counts.packets += hm_mask_count(ip);
+	if (__builtin_expect(metered != ip, 0))
+		count_unmetered(&c->counts.refused, b, ip & ~metered);
+	c->counts.packets += hm_mask_count(metered);
 	c->counts.bytes += bytes;
 	hm_cache_expire(c, b->ts_ns[63 - __builtin_clzll(ip)], 16 + b->n / 2);
 }
@@ -453,20 +391,20 @@ void hm_cache_add(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
 static void expire_some(struct hm_cache *c, const uint32_t *index, unsigned n, uint64_t now_ns)
 {
 	for (unsigned k = 0; k < n; k++)
-		prefetch_record(c, index[k]);
+		prefetch_entry(c, index[k]);
 	for (unsigned k = 0; k < n; k++)
-		hm_table_prefetch(&c->table, record_at(c, index[k])->hash);
+		hm_table_prefetch(&c->table, entry_at(c, index[k])->hash);
 	for (unsigned k = 0; k < n; k++) {
-		struct hm_flow_record *r = record_at(c, index[k]);
-		if (deadline(c, r) <= now_ns) {
-			emit(c, r, timeout_reason(c, r));
-			if (idle_at(c, r) <= now_ns) {
+		struct hm_entry *e = entry_at(c, index[k]);
+		if (deadline(c, e) <= now_ns) {
+			emit(c, e, timeout_reason(c, e));
+			if (idle_at(c, e) <= now_ns) {
 				remove_entry(c, index[k]);
 				continue;
 			}
-			clear_counters(r);
+			clear_counters(e);
 		}
-		hm_wheel_add(&c->wheel, index[k], deadline(c, r));
+		hm_wheel_add(&c->wheel, index[k], deadline(c, e));
 	}
 }
 
@@ -493,7 +431,7 @@ bool hm_cache_drain(struct hm_cache *c, unsigned max)
 	while (max > 0 && hm_table_used(&c->table) > 0) {
 		unsigned n = hm_wheel_take(&c->wheel, index, max < EXPIRE_MAX ? max : EXPIRE_MAX);
 		for (unsigned k = 0; k < n; k++) {
-			emit(c, record_at(c, index[k]), HM_END_FORCED);
+			emit(c, entry_at(c, index[k]), HM_END_FORCED);
 			remove_entry(c, index[k]);
 		}
 		max -= n;
@@ -506,40 +444,34 @@ uint32_t hm_cache_walk(const struct hm_cache *c, uint32_t from, unsigned n,
 		       void (*see)(void *arg, const struct hm_flow_record *r), void *arg)
 {
 	uint32_t end = c->table.header->fresh, i = from > 0 ? from : 1;
+	struct hm_flow_record r;
 
 	for (; i < end && n > 0; i++, n--) {
-		const struct hm_flow_record *r = record_at(c, i);
-		if (r->key.version != 0 && hm_flow_directions(r) > 0)
-			see(arg, r);
+		if (entry_at(c, i)->name.version == 0)
+			continue;
+		hm_entry_record(entry_at(c, i), &r);
+		if (hm_flow_directions(&r) > 0)
+			see(arg, &r);
 	}
 	return i < end ? i : 0;
 }
 
 /* --- cold --- */
 
-size_t hm_cache_bytes(uint32_t entries)
+/* Fewer for a small cache, whose memory they would be. */
+static uint32_t wheel_slots(uint32_t entries)
 {
-	return hm_table_bytes(entries, sizeof(struct hm_flow_record)) +
-	       hm_wheel_bytes(entries, WHEEL_SLOTS);
+	uint32_t slots = WHEEL_SLOTS;
+
+	while (slots > HM_CACHE_ENTRIES_MIN / 2 && slots > entries / 32)
+		slots /= 2;
+	return slots;
 }
 
-static void set_masks(struct hm_cache *c, uint32_t key)
+size_t hm_cache_bytes(uint32_t entries)
 {
-	union hm_flow_key last = {.word[4] = UINT64_MAX};
-	union hm_flow_first first = {.word = 0};
-
-	last.vlan = key & HM_FLOW_KEY_VLAN ? UINT16_MAX : 0;
-	if (key & HM_FLOW_KEY_LABEL)
-		first.label = 0xffffff;
-	if (key & HM_FLOW_KEY_DSCP)
-		first.tos = 0xfc;
-	if (key & HM_FLOW_KEY_TOS)
-		first.tos = 0xff;
-	if (key & HM_FLOW_KEY_INTERFACE)
-		first.ifindex = UINT16_MAX;
-	c->last_mask = last.word[4];
-	c->first_mask = first.word;
-	c->wide_key = key != 0;
+	return hm_table_bytes(entries, sizeof(struct hm_entry)) +
+	       hm_wheel_bytes(entries, wheel_slots(entries));
 }
 
 struct hm_cache *hm_cache_create(const struct hm_cache_conf *conf)
@@ -557,15 +489,17 @@ struct hm_cache *hm_cache_create(const struct hm_cache_conf *conf)
 	if (!c)
 		return NULL;
 	memset(c, 0, sizeof(*c));
-	r = hm_table_init(&c->table, conf->entries, sizeof(struct hm_flow_record), conf->socket);
+	r = hm_table_init(&c->table, conf->entries, sizeof(struct hm_entry), conf->socket);
 	if (r == 0)
-		r = hm_wheel_init(&c->wheel, conf->entries, WHEEL_SLOTS, WHEEL_SHIFT, conf->socket);
+		r = hm_wheel_init(&c->wheel, conf->entries, wheel_slots(conf->entries), WHEEL_SHIFT,
+				  conf->socket);
 	if (r < 0) {
 		hm_cache_destroy(c);
 		errno = -r;
 		return NULL;
 	}
-	set_masks(c, conf->key);
+	hm_key_masks(&c->masks, conf->key);
+	c->overload = conf->overload;
 	c->active_ns = conf->active_ns;
 	c->inactive_ns = conf->inactive_ns;
 	c->out = conf->out;

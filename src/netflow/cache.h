@@ -22,6 +22,15 @@
 #define HM_CACHE_ENTRIES_MIN 64
 #define HM_CACHE_ENTRIES_MAX (UINT32_C(1) << 28)
 
+/* What a packet of a new flow meets when all places are taken. */
+enum hm_overload {
+	HM_OVERLOAD_EVICT, // the record longest without a packet, of those in the way, makes room
+	HM_OVERLOAD_STOP,  // it is not metered
+	HM_OVERLOAD_SAMPLE, // nor is it; and while the last quarter of the cache fills, fewer and fewer
+			    // new flows are let in, chosen by their hash
+};
+#define HM_OVERLOAD_NAMES "evict|stop|sample"
+
 /* Takes over `n` records; they are valid during the call only. */
 typedef void (*hm_cache_out)(void *arg, const struct hm_flow_record *records, unsigned n);
 
@@ -29,21 +38,27 @@ struct hm_cache_conf {
 	uint32_t entries;
 	uint64_t active_ns, inactive_ns;
 	uint32_t key; // set of HM_FLOW_KEY_, besides addresses, ports and protocol
-	int socket;   // NUMA node, < 0: any
+	enum hm_overload overload;
+	int socket; // NUMA node, < 0: any
 	hm_cache_out out;
 	void *out_arg;
 };
 
+/* Packets that are in no flow record. */
+struct hm_unmetered {
+	uint64_t packets, octets;   // on the wire
+	uint64_t first_ns, last_ns; // 0: there was none
+};
+
 /* One writer, the worker; the control core reads fields with relaxed loads. */
 struct hm_cache_counts {
-	uint64_t packets, bytes;                  // metered
-	uint64_t not_ip;                          // packets that no flow record can hold
-	uint64_t not_ip_octets;                   // of them, on the wire
-	uint64_t not_ip_first_ns, not_ip_last_ns; // times of them, 0: there was none
-	uint64_t created;                         // entries
-	uint64_t biflows;                         // records handed out
-	uint64_t records;                         // directions of them: what a collector counts
-	uint64_t ended[HM_END_REASONS];           // biflows by reason; [0] unused
+	uint64_t packets, bytes;        // metered
+	struct hm_unmetered not_ip;     // packets that no flow record can hold
+	struct hm_unmetered refused;    // of new flows that found no place
+	uint64_t created;               // entries
+	uint64_t biflows;               // records handed out
+	uint64_t records;               // directions of them: what a collector counts
+	uint64_t ended[HM_END_REASONS]; // biflows by reason; [0] unused
 };
 
 struct hm_cache;

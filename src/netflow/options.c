@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "core/config.h"
-#include "netflow/cache.h"
 #include "netflow/ie.h"
 #include "netflow/mapi_names.h"
 
@@ -214,6 +213,23 @@ static int set_time_unit(struct hm_exporter_conf *x, const json_t *v, const char
 				    "%s.time_unit must be one of s, ms, us, ns, not \"%s\"", path,
 				    text);
 	x->layout.time_unit = (enum hm_time_unit)(HM_TIME_S + unit);
+	return 0;
+}
+
+static int set_overload(struct hm_report_options *o, const json_t *v, const char *path,
+			struct hm_error *err)
+{
+	const char *text = NULL;
+	int which, r = get_string(&text, 16, v, path, "overload", err);
+
+	if (r < 0)
+		return r;
+	which = choice(HM_OVERLOAD_NAMES, text);
+	if (which < 0)
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				    "%s.overload must be one of %s, not \"%s\"", path,
+				    HM_OVERLOAD_NAMES, text);
+	o->overload = (enum hm_overload)which;
 	return 0;
 }
 
@@ -527,10 +543,12 @@ int hm_report_parse(struct hm_report_options *o, const json_t *object, const cha
 			r = parse_exporters(o, v, path, err);
 		else if (strcmp(name, "flow_key") == 0)
 			r = get_set(&o->key, HM_FLOW_KEY_NAMES, v, path, name, err);
+		else if (strcmp(name, "overload") == 0)
+			r = set_overload(o, v, path, err);
 		else if (strcmp(name, "routes") != 0)
 			r = unknown_key(path, name,
 					"active_timeout_s, inactive_timeout_s, cache_entries, "
-					"flow_key, routes, exporters",
+					"flow_key, routes, overload, exporters",
 					err);
 		if (r < 0)
 			return r;

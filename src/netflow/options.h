@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/error.h"
+#include "netflow/cache.h"
 #include "netflow/exporter.h"
 
 #define HM_EXPORTERS_MAX 8
@@ -18,8 +19,9 @@ struct hm_flow_report_config;
 
 struct hm_report_options {
 	uint64_t active_ns, inactive_ns;
-	uint32_t cache_entries;   // of all workers together
-	uint32_t key;             // set of HM_FLOW_KEY_
+	uint32_t cache_entries; // of all workers together
+	uint32_t key;           // set of HM_FLOW_KEY_
+	enum hm_overload overload;
 	uint32_t domain;          // of exporters that do not say otherwise
 	char routes[HM_FILE_MAX]; // file of prefixes (netflow/prefixes.h), "": none
 	unsigned n_exporters;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* record: a biflow, in the cache and on its way to the control core; always "flow record", never
- * just "flow".
+/* record: a biflow that has ended, on its way to the control core; always "flow record", never
+ * just "flow". The cache has it in another order, netflow/entry.h.
  *
  * The two endpoints are kept in one canonical order, so that both directions have one key; what is
  * counted per direction is indexed by the endpoint that sent it. Forward (RFC 5103) is what the
- * initiator sent, the endpoint of the first packet. Two cache lines: the first is the key and what
- * seldom changes, the second what every packet changes.
+ * initiator sent, the endpoint of the first packet.
  *
  * Fields of the first packet that may be wanted in the key (VLAN, interface, ToS, flow label) are
  * where they are in any case; the cache compares those that are wanted, under a mask.
@@ -65,23 +64,17 @@ struct hm_flow_record {
 	union hm_flow_first first;
 	uint8_t tos[2];    // of the first packet of each direction
 	uint8_t initiator; // endpoint that sent the first packet, 0 or 1
-	union {
-		uint8_t end_reason; // of a finished record
-		uint8_t fins;       // in the cache; bit d: endpoint d has sent a FIN, in this
-				    // record or one before it
-	};
-	uint32_t hash;
-	uint64_t start_ns; // earliest packet of the record; HM_FLOW_NO_TIME while it has none
+	uint8_t end_reason;
+	uint32_t reserved;
+	uint64_t start_ns; // first packet of the record
 
-	uint64_t first_ns[2], last_ns[2]; // in a finished record only of directions with packets
+	uint64_t first_ns[2], last_ns[2]; // 0 for a direction without packets
 	uint64_t packets[2];
 	uint64_t bytes[2]; // IP datagrams, as long as they were on the wire
 };
 
 static_assert(sizeof(union hm_flow_key) == 40, "");
 static_assert(sizeof(union hm_flow_first) == 8, "");
-static_assert(offsetof(struct hm_flow_record, first_ns) == 64,
-	      "what every packet changes is one line");
 static_assert(sizeof(struct hm_flow_record) == 128, "two cache lines; rings copy it by value");
 
 /* Data records that this biflow becomes where each direction is one of its own. */

@@ -12,6 +12,7 @@
 
 #include "core/parse.h"
 #include "netflow/cache.h"
+#include "netflow/entry.h"
 
 #define S    UINT64_C(1000000000)
 #define T0   (1700000000 * S)
@@ -103,11 +104,13 @@ static void take(void *arg, const struct hm_flow_record *r, unsigned n)
 static struct sink sink;
 static struct hm_cache *cache;
 
-static void open_cache(uint32_t entries, uint64_t active_s, uint64_t inactive_s)
+static void open_overloaded(enum hm_overload overload, uint32_t entries, uint64_t active_s,
+			    uint64_t inactive_s)
 {
 	const struct hm_cache_conf conf = {.entries = entries,
 					   .active_ns = active_s * S,
 					   .inactive_ns = inactive_s * S,
+					   .overload = overload,
 					   .socket = 0,
 					   .out = take,
 					   .out_arg = &sink};
@@ -115,6 +118,11 @@ static void open_cache(uint32_t entries, uint64_t active_s, uint64_t inactive_s)
 	sink.n = 0;
 	cache = hm_cache_create(&conf);
 	assert_non_null(cache);
+}
+
+static void open_cache(uint32_t entries, uint64_t active_s, uint64_t inactive_s)
+{
+	open_overloaded(HM_OVERLOAD_EVICT, entries, active_s, inactive_s);
 }
 
 static int close_cache(void **state)
@@ -397,6 +405,161 @@ static void test_cache_full_cache_evicts_the_oldest_in_the_way(void **state)
 	assert_int_equal(packets, MANY);
 }
 
+/* Packets in all records that came out. */
+static uint64_t recorded(void)
+{
+	uint64_t packets = 0;
+
+	for (unsigned i = 0; i < sink.n; i++)
+		packets += sink.records[i].packets[0] + sink.records[i].packets[1];
+	return packets;
+}
+
+static void test_cache_full_cache_that_stops_keeps_what_it_has(void **state)
+{
+	static struct spec s[MANY];
+	const struct hm_cache_counts *c;
+
+	(void)state;
+	open_overloaded(HM_OVERLOAD_STOP, 1000, 300, 30);
+	c = hm_cache_counts(cache);
+	for (unsigned i = 0; i < MANY; i++) // every flow comes twice, new ones all the time
+		s[i] = (struct spec){T0 + i, 1 + i % (MANY / 2), 0x0a000001, 1, 2, 40, 17};
+	feed(s, MANY, 64);
+	assert_int_equal(hm_cache_used(cache), 1000);
+	assert_int_equal(sink.n, 0);
+	assert_int_equal(c->refused.packets, MANY - 2 * 1000);
+	assert_int_equal(c->refused.octets, 40 * (MANY - 2 * 1000));
+	assert_int_equal(c->refused.last_ns, T0 + MANY - 1);
+	assert_int_equal(c->packets + c->refused.packets, MANY);
+	FEED({T0 + 31 * S, 1, 0x0a000001, 1, 2, 40, 17}); // the old ones are over: room again
+	hm_cache_expire(cache, T0 + 31 * S, MANY);
+	feed(s + 2000, 1, 64);
+	drain_all();
+	assert_int_equal(c->ended[HM_END_RESOURCES], 0);
+	assert_int_equal(recorded(), c->packets);
+}
+
+static void test_cache_that_samples_lets_in_fewer_and_fewer(void **state)
+{
+	static struct spec s[MANY];
+	const struct hm_cache_counts *c;
+	uint64_t refused[2];
+
+	(void)state;
+	open_overloaded(HM_OVERLOAD_SAMPLE, 4000, 300, 30);
+	c = hm_cache_counts(cache);
+	for (unsigned i = 0; i < MANY; i++)
+		s[i] = (struct spec){T0 + i, 1 + i, 0x0a000001, 1, 2, 40, 17};
+	feed(s, 3000, 64);
+	assert_in_range(c->refused.packets, 0, 30); // three quarters are for everybody
+	feed(s + 3000, 1000, 64);
+	refused[0] = c->refused.packets;
+	feed(s + 4000, 1000, 64);
+	refused[1] = c->refused.packets - refused[0];
+	assert_in_range(refused[0], 200, 700);
+	assert_true(refused[1] > refused[0]);
+	feed(s + 5000, MANY - 5000, 64);
+	assert_in_range(hm_cache_used(cache), 3900, 4000);
+	assert_int_equal(sink.n, 0);
+	drain_all();
+	assert_int_equal(recorded(), c->packets);
+	assert_int_equal(c->packets + c->refused.packets, MANY);
+}
+
+/* As many new flows as fit into the packets, among them some that live. */
+static void flood(enum hm_overload overload)
+{
+	static struct spec s[MANY];
+	uint64_t fed = 0;
+	const struct hm_cache_counts *c;
+
+	open_overloaded(overload, 4096, 300, 30);
+	c = hm_cache_counts(cache);
+	for (unsigned round = 0; round < 50; round++) {
+		for (unsigned i = 0; i < MANY; i++, fed++) {
+			s[i] = (struct spec){T0 + fed * 200,
+					     0x20000000 + (uint32_t)fed,
+					     0x0a000001,
+					     7,
+					     80,
+					     40,
+					     6,
+					     SYN};
+			if (i % 100 == 0)
+				s[i] = (struct spec){T0 + fed * 200,
+						     1 + i / 100 % 50,
+						     0x0a000001,
+						     7,
+						     80,
+						     40,
+						     6,
+						     ACK};
+		}
+		feed(s, MANY, 64);
+		assert_true(hm_cache_used(cache) <= 4096);
+	}
+	drain_all();
+	assert_int_equal(recorded(), c->packets);
+	assert_int_equal(c->packets + c->refused.packets, fed);
+	assert_int_equal(c->biflows, sink.n);
+	for (unsigned i = 0, living = 0; i < sink.n; i++) {
+		living += sink.records[i].packets[1] > 1;
+		assert_true(i + 1 < sink.n || living >= 50 || overload != HM_OVERLOAD_EVICT);
+	}
+}
+
+static void test_cache_syn_flood_balances_whatever_the_policy(void **state)
+{
+	(void)state;
+	flood(HM_OVERLOAD_EVICT);
+	for (enum hm_overload o = HM_OVERLOAD_STOP; o <= HM_OVERLOAD_SAMPLE; o++) {
+		close_cache(state);
+		flood(o);
+	}
+}
+
+/* The clock that packets are stamped with is set back by an hour, and then by a day ahead. */
+static void test_cache_clock_steps_lose_nothing(void **state)
+{
+	static struct spec s[MANY];
+	const int64_t step[] = {0, -3600, 86400, -86400};
+	uint64_t fed = 0;
+
+	(void)state;
+	open_cache(4096, 300, 30);
+	for (unsigned k = 0; k < 4; k++) {
+		for (unsigned i = 0; i < MANY; i++, fed++)
+			s[i] = (struct spec){T0 + (uint64_t)step[k] * S + fed * 10000,
+					     1 + i % 1000,
+					     0x0a000001,
+					     1,
+					     2,
+					     40,
+					     17};
+		feed(s, MANY, 64);
+		assert_true(hm_cache_used(cache) <= 1000);
+		hm_cache_expire(cache, s[MANY - 1].ts + 400 * S, 100000);
+	}
+	drain_all();
+	assert_int_equal(recorded(), fed);
+	for (unsigned i = 0; i < sink.n; i++)
+		for (unsigned d = 0; d < 2; d++)
+			assert_true(sink.records[i].first_ns[d] <= sink.records[i].last_ns[d]);
+}
+
+/* Counters of the hot line have 32 bits; the record has 64. */
+static void test_cache_entry_carries_packets_beyond_32_bits(void **state)
+{
+	struct hm_entry e = {.name.version = 4, .packets = {UINT32_MAX, 5}, .packets_high = {3, 0}};
+	struct hm_flow_record r;
+
+	(void)state;
+	hm_entry_record(&e, &r);
+	assert_true(r.packets[0] == (UINT64_C(4) << 32) - 1);
+	assert_int_equal(r.packets[1], 5);
+}
+
 static void test_cache_wild_times_lose_nothing(void **state)
 {
 	static struct spec s[MANY];
@@ -531,8 +694,9 @@ static void test_cache_packets_cut_at_every_byte_are_counted(void **state)
 			free(copy);
 		}
 	}
-	assert_int_equal(hm_cache_counts(cache)->packets + hm_cache_counts(cache)->not_ip, fed);
-	assert_true(hm_cache_counts(cache)->not_ip >= 5 * 20);
+	assert_int_equal(hm_cache_counts(cache)->packets + hm_cache_counts(cache)->not_ip.packets,
+			 fed);
+	assert_true(hm_cache_counts(cache)->not_ip.packets >= 5 * 20);
 }
 
 static void test_cache_senseless_configuration_is_refused(void **state)
@@ -567,6 +731,11 @@ int main(void)
 		CASE(test_cache_icmp_has_type_and_code_as_destination_port),
 		CASE(test_cache_ipv6_is_a_flow_of_its_own),
 		CASE(test_cache_full_cache_evicts_the_oldest_in_the_way),
+		CASE(test_cache_full_cache_that_stops_keeps_what_it_has),
+		CASE(test_cache_that_samples_lets_in_fewer_and_fewer),
+		CASE(test_cache_syn_flood_balances_whatever_the_policy),
+		CASE(test_cache_clock_steps_lose_nothing),
+		CASE(test_cache_entry_carries_packets_beyond_32_bits),
 		CASE(test_cache_wild_times_lose_nothing),
 		CASE(test_cache_any_batch_size_gives_the_same_records),
 		CASE(test_cache_packets_cut_at_every_byte_are_counted),

@@ -79,6 +79,8 @@ static const struct refused {
 	{"[{\"flow_key\": \"vlan\"}]", 7000, "options.flow_key must be an array, not a string"},
 	{"[{\"flow_key\": [\"vlan\", \"mac\"]}]", 7000,
 	 "options.flow_key[1] must be one of vlan|tos"},
+	{"[{\"overload\": \"wait\"}]", 7000, "options.overload must be one of evict|stop|sample"},
+	{"[{\"overload\": 1}]", 7000, "options.overload must be a string, not an integer"},
 	{"[{\"exporters\": []}]", 7000, "options.exporters must be an array of 1 to"},
 	{"[{\"exporters\": {}}]", 7000, "options.exporters must be an array"},
 	{"[{\"exporters\": [7]}]", 7000, "options.exporters[0] must be an object, not an integer"},
@@ -172,7 +174,7 @@ static void test_flow_report_options_are_taken(void **state)
 {
 	const char *text =
 		"{\"active_timeout_s\": 60, \"inactive_timeout_s\": 5, \"cache_entries\": 1024,"
-		" \"flow_key\": [\"flow_label\", \"vlan\"],"
+		" \"flow_key\": [\"flow_label\", \"vlan\"], \"overload\": \"sample\","
 		" \"exporters\": [{\"host\": \"192.0.2.1\", \"port\": 2055, \"mtu\": 1500,"
 		" \"source\": \"0.0.0.0\", \"observation_domain\": 4294967295,"
 		" \"template_interval_s\": 5, \"template_packets\": 9,"
@@ -194,6 +196,7 @@ static void test_flow_report_options_are_taken(void **state)
 	assert_int_equal(o.inactive_ns, 5000000000);
 	assert_int_equal(o.cache_entries, 1024);
 	assert_int_equal(o.key, HM_FLOW_KEY_VLAN | HM_FLOW_KEY_LABEL);
+	assert_int_equal(o.overload, HM_OVERLOAD_SAMPLE);
 	assert_int_equal(o.n_exporters, 2);
 	assert_string_equal(o.exporter[0].to.host, "192.0.2.1");
 	assert_int_equal(o.exporter[0].to.port, 2055);

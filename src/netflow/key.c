@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "netflow/key.h"
+
+#include <nmmintrin.h>
+#include <string.h>
+
+#define TCP_FLAGS 13 // offset in the TCP header
+
+static uint16_t load16(const uint8_t *p)
+{
+	uint16_t v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static uint32_t load32(const uint8_t *p)
+{
+	uint32_t v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static const uint8_t no_ports[4];
+
+/* Where the four bytes "source port, destination port" of a packet are, as the key has them. */
+static const uint8_t *ports_of(const struct hm_batch *b, uint64_t has_ports, unsigned i)
+{
+	return has_ports >> i & 1 ? b->data[i] + b->l4[i] : no_ports;
+}
+
+/* The second word of the name, without what is not of the key. */
+static uint64_t second_word(uint64_t port0, uint64_t port1, uint8_t proto, uint64_t version)
+{
+	return port0 | port1 << 16 | (uint64_t)proto << 32 | version << 40;
+}
+
+static void key_ipv4(struct hm_keys *k, const struct hm_batch *b, uint64_t mask, uint64_t has_ports)
+{
+	hm_mask_foreach (i, mask) {
+		const uint8_t *ip = b->data[i] + b->l3[i];
+		uint32_t ports = load32(ports_of(b, has_ports, i));
+		uint64_t from = (uint64_t)load32(ip + 12) << 16 | (ports & 0xffff);
+		uint64_t to = (uint64_t)load32(ip + 16) << 16 | ports >> 16;
+		uint64_t low = from < to ? from : to, high = from < to ? to : from;
+		uint64_t hosts = low >> 16 | (high >> 16) << 32;
+		uint64_t last = second_word(low & 0xffff, high & 0xffff, b->proto[i], 4);
+
+		k->name[i] = (union hm_entry_name){.word = {hosts, last}};
+		k->sender[i] = from > to;
+		k->hash[i] = (uint32_t)_mm_crc32_u64(_mm_crc32_u64(0, hosts), last);
+	}
+}
+
+static void key_ipv6(struct hm_keys *k, const struct hm_batch *b, uint64_t mask, uint64_t has_ports)
+{
+	hm_mask_foreach (i, mask) {
+		const uint8_t *ip = b->data[i] + b->l3[i], *ports = ports_of(b, has_ports, i);
+		const uint8_t *address[2] = {ip + 8, ip + 24};
+		int order = memcmp(address[0], address[1], 16);
+		unsigned high; // the sender is the second endpoint
+		uint64_t hash = 0;
+
+		if (order == 0)
+			order = load16(ports) < load16(ports + 2)
+					? -1
+					: load16(ports) > load16(ports + 2);
+		high = order > 0;
+		k->name[i].word[1] = second_word(load16(ports + 2 * high),
+						 load16(ports + 2 * (high ^ 1)), b->proto[i], 6);
+		for (unsigned d = 0; d < 2; d++) {
+			memcpy(k->rest[i].addr[d], address[d ^ high], 12);
+			memcpy(k->name[i].addr[d], address[d ^ high] + 12, 4);
+		}
+		for (unsigned w = 0; w < 3; w++)
+			hash = _mm_crc32_u64(hash, k->rest[i].word[w]);
+		for (unsigned w = 0; w < 2; w++)
+			hash = _mm_crc32_u64(hash, k->name[i].word[w]);
+		k->sender[i] = (uint8_t)high;
+		k->hash[i] = (uint32_t)hash;
+	}
+}
+
+/* ICMP has no ports: type and code take the place of the destination's, as collectors expect. */
+static void add_icmp_type(struct hm_keys *k, const struct hm_batch *b, uint64_t mask)
+{
+	hm_mask_foreach (i, mask) {
+		k->name[i].port_be[k->sender[i] ^ 1] = load16(b->data[i] + b->l4[i]);
+		k->hash[i] = (uint32_t)_mm_crc32_u64(k->hash[i], k->name[i].word[1]);
+	}
+}
+
+uint8_t hm_key_tos(const struct hm_batch *b, unsigned i)
+{
+	const uint8_t *ip = b->data[i] + b->l3[i];
+
+	return b->ipv4 >> i & 1 ? ip[1] : (uint8_t)(ip[0] << 4 | ip[1] >> 4);
+}
+
+uint16_t hm_key_vlan(const struct hm_batch *b, unsigned i)
+{
+	return b->vlan_tci[i] & 0xfff;
+}
+
+union hm_flow_first hm_key_first(const struct hm_batch *b, unsigned i)
+{
+	const uint8_t *ip = b->data[i] + b->l3[i];
+	uint32_t label = b->ipv4 >> i & 1 ? 0 : __builtin_bswap32(load32(ip)) & 0xfffff;
+
+	return (union hm_flow_first){
+		.label = label, .tos = hm_key_tos(b, i), .ifindex = b->ifindex[i]};
+}
+
+static void widen(struct hm_keys *k, const struct hm_key_masks *m, const struct hm_batch *b,
+		  uint64_t in)
+{
+	hm_mask_foreach (i, in) {
+		uint32_t hash = k->hash[i];
+		k->vlan[i] = hm_key_vlan(b, i);
+		k->first[i] = hm_key_first(b, i);
+		hash = _mm_crc32_u16(hash, k->vlan[i] & m->vlan);
+		k->hash[i] = (uint32_t)_mm_crc32_u64(hash, k->first[i].word & m->first.word);
+	}
+}
+
+void hm_key_masks(struct hm_key_masks *m, uint32_t key)
+{
+	*m = (struct hm_key_masks){.wide = key != 0};
+	if (key & HM_FLOW_KEY_VLAN)
+		m->vlan = UINT16_MAX;
+	if (key & HM_FLOW_KEY_LABEL)
+		m->first.label = 0xffffff;
+	if (key & HM_FLOW_KEY_DSCP)
+		m->first.tos = 0xfc;
+	if (key & HM_FLOW_KEY_TOS)
+		m->first.tos = 0xff;
+	if (key & HM_FLOW_KEY_INTERFACE)
+		m->first.ifindex = UINT16_MAX;
+}
+
+void hm_keys_make(struct hm_keys *k, const struct hm_key_masks *m, const struct hm_batch *b,
+		  uint64_t in)
+{
+	uint64_t has_ports = (b->tcp | b->udp | b->sctp) & b->l4_ok & in;
+
+	key_ipv4(k, b, in & b->ipv4, has_ports);
+	key_ipv6(k, b, in & b->ipv6, has_ports);
+	add_icmp_type(k, b, in & (b->icmp | b->icmp6) & b->l4_ok);
+	if (m->wide)
+		widen(k, m, b, in);
+	memset(k->flags, 0, sizeof(k->flags));
+	hm_mask_foreach (i, in & b->tcp & b->l4_ok)
+		k->flags[i] = b->data[i][b->l4[i] + TCP_FLAGS];
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* key: what tells the flows of a batch's packets apart, for all packets at once. Endpoints are put in
+ * one canonical order, so that both directions have one key; the hash is made of the key alone, so
+ * that equal keys always meet (the parser's leaves out the ports of fragments).
+ */
+#pragma once
+
+#include "core/batch.h"
+#include "netflow/entry.h"
+
+/* By number in the batch; undefined for packets that are not in the mask. */
+struct hm_keys {
+	union hm_entry_name name[HM_BATCH_MAX];
+	union hm_entry_rest rest[HM_BATCH_MAX];  // of IPv6
+	union hm_flow_first first[HM_BATCH_MAX]; // if the key has something of it
+	uint16_t vlan[HM_BATCH_MAX];             // the same
+	uint32_t hash[HM_BATCH_MAX];
+	uint8_t sender[HM_BATCH_MAX]; // endpoint
+	uint8_t flags[HM_BATCH_MAX];  // TCP's, 0 otherwise
+};
+
+/* What of a packet's further fields is compared. */
+struct hm_key_masks {
+	bool wide; // something is
+	union hm_flow_first first;
+	uint16_t vlan;
+};
+
+void hm_key_masks(struct hm_key_masks *m, uint32_t key); // set of HM_FLOW_KEY_
+/* Of the packets of `in`, all of them IPv4 or IPv6. */
+void hm_keys_make(struct hm_keys *k, const struct hm_key_masks *m, const struct hm_batch *b,
+		  uint64_t in);
+
+/* The fields of a packet that are kept of a record's first one. */
+union hm_flow_first hm_key_first(const struct hm_batch *b, unsigned i);
+uint16_t hm_key_vlan(const struct hm_batch *b, unsigned i);
+uint8_t hm_key_tos(const struct hm_batch *b, unsigned i);
