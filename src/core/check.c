@@ -154,6 +154,7 @@ static void check_function(struct check *c, const struct hm_flow_config *f, size
 					 .n_before = *n_before,
 					 .other = find_other,
 					 .place = c};
+	struct hm_applied applied = {.fn = fn, .unit = HM_UNIT_NONE};
 	struct hm_instance *in;
 	struct hm_error err;
 	json_t *args;
@@ -163,13 +164,16 @@ static void check_function(struct check *c, const struct hm_flow_config *f, size
 	args = json_copy((json_t *)(uintptr_t)call);
 	json_array_remove(args, 0);
 	in = hm_instance_create(fn, (uint32_t)i + 1, args, &ctx, &err);
-	if (!in)
+	if (in) {
+		applied.unit = in->unit;
+		applied.selector = in->selector;
+		hm_instance_destroy(in);
+	} else {
 		tell(c, "%s.functions[%zu] (%s): %s", f->path, i, name, err.text);
+	}
 	json_decref(args);
 	if (*n_before < HM_FLOW_FUNCTIONS_MAX)
-		before[(*n_before)++] = (struct hm_applied){fn, in ? in->unit : HM_UNIT_NONE};
-	if (in)
-		hm_instance_destroy(in);
+		before[(*n_before)++] = applied;
 }
 
 unsigned hm_engine_check(const struct hm_config *config, hm_mistake_cb mistake, void *arg)

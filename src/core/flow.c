@@ -100,7 +100,8 @@ struct hm_apply_ctx hm_flow_apply_ctx(const struct hm_flow *f, struct hm_applied
 				      uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
-		before[i] = (struct hm_applied){f->instances[i]->fn, f->instances[i]->unit};
+		before[i] = (struct hm_applied){f->instances[i]->fn, f->instances[i]->unit,
+						f->instances[i]->selector};
 	return (struct hm_apply_ctx){.link = f->device->link,
 				     .snaplen = f->device->config->snaplen,
 				     .lossless = f->device->lossless,

@@ -29,6 +29,7 @@
 #include "core/answer.h"
 #include "core/batch.h"
 #include "core/error.h"
+#include "core/selector.h"
 #include "core/timespan.h"
 
 struct hm_reads;
@@ -172,6 +173,7 @@ enum hm_unit { HM_UNIT_NONE, HM_UNIT_NS, HM_UNIT_PACKETS, HM_UNIT_BYTES };
 struct hm_applied {
 	const struct hm_function *fn;
 	enum hm_unit unit; // of its values
+	struct hm_selector selector;
 };
 
 /* Another flow, and its functions so far. */
@@ -264,6 +266,9 @@ struct hm_function {
 	 * match go on, and the program asks for all filters and patterns at once. */
 	struct hm_filter *(*filter)(const void *conf);
 	const struct hm_pattern *(*pattern)(const void *conf);
+	/* How it selects packets: all of *s but the name. NULL: by what the packets are, if it lets only some go
+	 * on. */
+	void (*selector)(const void *conf, struct hm_selector *s);
 	struct hm_pktring *(*pktring)(const void *conf); // the packet ring it fills, if it does
 	/* What it hands out once, from connect on, and one of these records as flow.read has it. */
 	struct hm_outbox *(*outbox)(const void *conf);

@@ -135,6 +135,7 @@ struct hm_instance *hm_instance_create(const struct hm_function *fn, uint32_t nu
 	if (fn->values)
 		in->unit = fn->values->unit_of ? fn->values->unit_of(in->conf) : fn->values->unit;
 	in->args = args ? json_deep_copy(args) : json_array();
+	in->selector = hm_selector_of(fn, in->conf, in->args);
 	in->handed = hm_handed_get(ctx->handed);
 	return in;
 }

@@ -25,8 +25,9 @@ struct hm_wire {
 
 struct hm_instance {
 	const struct hm_function *fn;
-	uint32_t number;          // in its flow, from 1
-	enum hm_unit unit;        // of its values
+	uint32_t number;   // in its flow, from 1
+	enum hm_unit unit; // of its values
+	struct hm_selector selector;
 	void *conf;               // from connect on the node's
 	json_t *args;             // as given, for flow.info
 	struct hm_handed *handed; // what the client passed for it, or NULL

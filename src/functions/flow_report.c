@@ -17,6 +17,7 @@
 #include "netflow/cache.h"
 #include "netflow/exporter.h"
 #include "netflow/options.h"
+#include "netflow/selection.h"
 #include "netflow/survey.h"
 
 #define RING_RECORDS 65536
@@ -524,6 +525,11 @@ static int conf_init(void *state, const union hm_value *args, const struct hm_ap
 		c->layout.key = conf->options.key;
 		c->device = conf->report->device;
 		c->routes = conf->report->routes;
+		r = hm_selection_note(c, ctx->before, ctx->n_before, err);
+		if (r < 0) {
+			conf_fini(conf);
+			return r;
+		}
 		c->shortfalls = shortfalls;
 		c->shortfalls_arg = conf->report;
 		x = hm_exporter_create(c);

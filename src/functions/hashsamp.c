@@ -177,6 +177,14 @@ static int hashsamp_core_init(void *core, const struct hm_core_ctx *ctx, struct 
 	return 0;
 }
 
+static void hashsamp_selector(const void *conf, struct hm_selector *s)
+{
+	s->algorithm = HM_SELECT_HASH;
+	s->hashes = HASHES;
+	s->selected = ((const struct hashsamp_conf *)conf)->range;
+	s->initial = SEED;
+}
+
 static const struct hm_arg hashsamp_args[] = {
 	{.name = "range",
 	 .type = HM_ARG_INT,
@@ -238,6 +246,7 @@ static const struct hm_function hashsamp = {
 	.connect = hashsamp_connect,
 	.conf_fini = hashsamp_conf_fini,
 	.core_init = hashsamp_core_init,
+	.selector = hashsamp_selector,
 	.process = hashsamp_process,
 	.outbox = hashsamp_outbox,
 	.record = hashsamp_record,

@@ -99,6 +99,18 @@ static int sample_core_init(void *core, const struct hm_core_ctx *ctx, struct hm
 	return 0;
 }
 
+static void sample_selector(const void *conf, struct hm_selector *s)
+{
+	const struct sample_conf *c = conf;
+
+	if (c->value == (c->mode == PERIODIC ? 1 : 100))
+		return; // all packets
+	s->algorithm = c->mode == PERIODIC ? HM_SELECT_COUNT : HM_SELECT_CHANCE;
+	s->interval = 1;
+	s->space = (uint32_t)c->value - 1;
+	s->probability = (double)c->value / 100;
+}
+
 static const struct hm_arg sample_args[] = {
 	{.name = "value",
 	 .type = HM_ARG_INT,
@@ -120,6 +132,7 @@ static const struct hm_function sample = {
 	.core_size = sizeof(struct sample_core),
 	.conf_init = sample_conf_init,
 	.core_init = sample_core_init,
+	.selector = sample_selector,
 	.process = sample_process,
 };
 

@@ -12,8 +12,10 @@
 #define SCOPE_SYSTEM   1 // NetFlow 9's scopes, RFC 3954 section 6.1
 #define SCOPE_PORT     2
 #define SCOPE_BYTES    4
-#define APPLICATION_ID 95
-#define EACH_OF_N      1 // selectorAlgorithm: systematic, by count
+#define APPLICATION_ID 95 // elements
+#define SELECTOR_ID    302
+#define SEQUENCE_ID    1 // all flow records come from one selection sequence
+#define POINT_ID       1 // and one observation point, the device
 
 enum kind {
 	EXPORTED,
@@ -22,7 +24,11 @@ enum kind {
 	KEYS,
 	INTERFACES,
 	TYPES,
-	SELECTOR,
+	BY_COUNT,
+	BY_CHANCE,
+	BY_MATCH,
+	BY_HASH,
+	SEQUENCE,
 	SAMPLER,
 	APPLICATIONS,
 	APPLICATIONS_9,
@@ -42,7 +48,12 @@ static const struct {
 	[KEYS] = {HM_TELL_KEYS, 0, 1, 2, {145, 173}},
 	[INTERFACES] = {HM_TELL_INTERFACES, SCOPE_PORT, 1, 2, {10, 82}},
 	[TYPES] = {HM_TELL_TYPES, 0, 2, 6, {346, 303, 339, 344, 345, 341}},
-	[SELECTOR] = {HM_TELL_SAMPLING, 0, 1, 4, {302, 304, 305, 306}},
+	// of selectors: RFC 5476 section 6.5.2, and 6.5.1
+	[BY_COUNT] = {HM_TELL_SAMPLING, 0, 1, 4, {302, 304, 305, 306}},
+	[BY_CHANCE] = {HM_TELL_SAMPLING, 0, 1, 3, {302, 304, 311}},
+	[BY_MATCH] = {HM_TELL_SAMPLING, 0, 1, 3, {302, 304, 335}},
+	[BY_HASH] = {HM_TELL_SAMPLING, 0, 1, 7, {302, 304, 329, 330, 331, 332, 334}},
+	[SEQUENCE] = {HM_TELL_SAMPLING, 0, 1, 2, {301, 138}}, // and each selector's id
 	// without an algorithm: nfdump 1.7 passes over a record that names one, like the one before
 	[SAMPLER] = {HM_TELL_SAMPLING, SCOPE_SYSTEM, 1, 2, {149, 34}},
 	[APPLICATIONS] = {HM_TELL_APPLICATIONS, 0, 1, 2, {95, 96}},
@@ -67,14 +78,42 @@ static bool has_element(const struct hm_layout *l, uint16_t id)
 	return false;
 }
 
+static enum kind kind_of(const struct hm_selector *s)
+{
+	switch (s->algorithm) {
+	case HM_SELECT_COUNT:
+		return BY_COUNT;
+	case HM_SELECT_CHANCE:
+		return BY_CHANCE;
+	case HM_SELECT_HASH:
+		return BY_HASH;
+	case HM_SELECT_ALL:
+	case HM_SELECT_MATCH:
+		break;
+	}
+	return BY_MATCH;
+}
+
+static bool has_selector(const struct hm_facts *facts, enum kind k)
+{
+	for (unsigned i = 0; i < facts->n_selectors; i++)
+		if (kind_of(&facts->selectors[i]) == k)
+			return true;
+	return false;
+}
+
 static bool is_told(const struct hm_facts *facts, enum kind k)
 {
 	if (!(facts->tell & kinds[k].tell))
 		return false;
 	if (facts->format->system_scopes && kinds[k].system_scope == 0)
 		return false;
-	if (kinds[k].tell == HM_TELL_SAMPLING)
+	if (k == SAMPLER)
 		return facts->sampling_interval > 1;
+	if (k == SEQUENCE)
+		return facts->n_selectors > 0;
+	if (kinds[k].tell == HM_TELL_SAMPLING)
+		return has_selector(facts, k);
 	if (kinds[k].tell == HM_TELL_APPLICATIONS)
 		return has_element(facts->layout, APPLICATION_ID) &&
 		       (k == APPLICATIONS_9) == facts->format->system_scopes;
@@ -87,8 +126,11 @@ static void make_template(struct hm_template *t, const struct hm_facts *facts, e
 	t->id = (uint16_t)(HM_OPTIONS_FIRST + k);
 	t->scopes = kinds[k].scopes;
 	t->n = kinds[k].n;
+	if (k == SEQUENCE)
+		t->n += (uint16_t)facts->n_selectors;
 	for (unsigned i = 0; i < t->n; i++) {
-		const struct hm_ie *e = hm_ie_by_id(kinds[k].element[i]);
+		const struct hm_ie *e =
+			hm_ie_by_id(i < kinds[k].n ? kinds[k].element[i] : SELECTOR_ID);
 		struct hm_template_field *f = &t->field[i];
 		f->id = e->id;
 		f->length = hm_ie_length((enum hm_ie_type)e->type);
@@ -195,6 +237,54 @@ static void add_types(struct hm_announcement *a, const struct hm_template *t,
 	}
 }
 
+/* As IEEE 754 has it. */
+static uint64_t bits_of(double value)
+{
+	uint64_t bits;
+
+	static_assert(sizeof(bits) == sizeof(value), "a float64");
+	memcpy(&bits, &value, sizeof(bits));
+	return bits;
+}
+
+static void add_selectors(struct hm_announcement *a, const struct hm_template *t,
+			  const struct hm_facts *facts, enum kind k)
+{
+	for (unsigned i = 0; i < facts->n_selectors; i++) {
+		const struct hm_selector *s = &facts->selectors[i];
+		struct hm_option_value *v = kind_of(s) == k ? add_record(a, t) : NULL;
+		if (!v)
+			continue;
+		v[0].number = i + 1;
+		v[1].number = s->algorithm;
+		if (k == BY_COUNT) {
+			v[2].number = s->interval;
+			v[3].number = s->space;
+		} else if (k == BY_CHANCE) {
+			v[2].number = bits_of(s->probability);
+		} else if (k == BY_MATCH) {
+			v[2].text = s->name;
+		} else {
+			v[3].number = s->hashes - 1;
+			v[5].number = s->selected - 1;
+			v[6].number = s->initial;
+		}
+	}
+}
+
+static void add_sequence(struct hm_announcement *a, const struct hm_template *t,
+			 const struct hm_facts *facts)
+{
+	struct hm_option_value *v = add_record(a, t);
+
+	if (!v)
+		return;
+	v[0].number = SEQUENCE_ID;
+	v[1].number = POINT_ID;
+	for (unsigned i = 0; i < facts->n_selectors; i++)
+		v[2 + i].number = i + 1;
+}
+
 static void add_applications(struct hm_announcement *a, const struct hm_template *t,
 			     const struct hm_facts *facts)
 {
@@ -236,8 +326,14 @@ static void add_records(struct hm_announcement *a, const struct hm_template *t,
 	case TYPES:
 		add_types(a, t, facts->layout);
 		break;
-	case SELECTOR:
-		add_numbers(a, t, (const uint64_t[]){1, EACH_OF_N, 1, interval - 1});
+	case BY_COUNT:
+	case BY_CHANCE:
+	case BY_MATCH:
+	case BY_HASH:
+		add_selectors(a, t, facts, k);
+		break;
+	case SEQUENCE:
+		add_sequence(a, t, facts);
 		break;
 	case SAMPLER:
 		add_numbers(a, t, (const uint64_t[]){domain, interval});

@@ -4,13 +4,15 @@
  * records, interfaces, enterprise elements (RFC 5610), sampling (RFC 5477) and applications (RFC 6759). */
 #pragma once
 
+#include "core/selector.h"
 #include "netflow/application.h"
 #include "netflow/layout.h"
 #include "netflow/message.h"
 
 #define HM_OPTIONS_FIRST  264 // ids of options templates
 #define HM_ANNOUNCE_ITEMS 512
-#define HM_OPTION_FIELDS  6
+#define HM_OPTION_FIELDS  (2 + HM_SELECTORS_MAX)
+#define HM_SELECTORS_MAX  16 // that are told
 #define HM_INTERFACES_MAX 64 // that are named
 #define HM_INTERFACE_NAME 32 // bytes of a name, and of the field that NetFlow 9 has for it
 
@@ -37,6 +39,9 @@ struct hm_facts {
 	const char *device;
 	uint32_t tell; // set of HM_TELL_
 	uint32_t domain, sampling_interval;
+	const struct hm_selector
+		*selectors;   // that packets went through before they were metered, in order
+	unsigned n_selectors; // up to HM_SELECTORS_MAX
 	uint64_t messages, octets, flows;           // sent
 	const struct hm_applications *applications; // that were seen
 	uint64_t interfaces;                 // set of those below HM_INTERFACES_MAX that were seen
@@ -54,7 +59,7 @@ struct hm_announce_item {
 struct hm_announcement {
 	unsigned n, next;
 	struct hm_announce_item item[HM_ANNOUNCE_ITEMS];
-	struct hm_template options[10];                      // by kind
+	struct hm_template options[16];                      // by kind
 	char name[HM_ANNOUNCE_ITEMS][HM_INTERFACE_NAME * 2]; // texts of items
 };
 

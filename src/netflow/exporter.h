@@ -40,6 +40,8 @@ struct hm_exporter_conf {
 	uint32_t queue_messages;
 	const char *device;            // where interfaces are; must outlive the exporter
 	struct hm_routes_file *routes; // AS numbers ...; must outlive the exporter. NULL: none
+	struct hm_selector selectors[HM_SELECTORS_MAX]; // that packets went through, in order
+	unsigned n_selectors;
 	/* What happened before records came here; NULL: nothing is known. */
 	void (*shortfalls)(const void *arg, struct hm_shortfall *ignored,
 			   struct hm_shortfall *unsent);

@@ -126,6 +126,8 @@ static void begin_announcement(struct hm_exporter *x)
 		.tell = c->tell,
 		.domain = c->origin.domain,
 		.sampling_interval = c->origin.sampling_interval,
+		.selectors = c->selectors,
+		.n_selectors = c->n_selectors,
 		.messages = x->counts.messages,
 		.octets = x->counts.bytes,
 		.flows = x->counts.data_records,

@@ -17,7 +17,7 @@ struct hm_message;
 /* What headers tell about the exporter. */
 struct hm_origin {
 	uint32_t domain;            // observation domain, source id, engine
-	uint32_t sampling_interval; // one of so many packets is metered; 1: each
+	uint32_t sampling_interval; // one of about so many packets is metered; 1: each
 };
 
 struct hm_format {
@@ -31,6 +31,7 @@ struct hm_format {
 	uint16_t options_set;  // id of options templates
 	uint16_t records_max;  // in a message
 	uint32_t domain_max;   // largest observation domain
+	uint32_t sampling_max; // largest sampling interval
 	bool system_scopes;    // NetFlow 9's own scopes of options, and its ICMP_TYPE
 	bool open_elements;    // elements of enterprises and of variable length may be sent
 	bool uptime;           // the header's clock is an uptime of 32 bits

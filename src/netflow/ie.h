@@ -14,6 +14,7 @@ enum hm_ie_type {
 	HM_IE_U16 = 2,
 	HM_IE_U32 = 3,
 	HM_IE_U64 = 4,
+	HM_IE_F64 = 10, // float64
 	HM_IE_MAC = 12,
 	HM_IE_STRING = 13,
 	HM_IE_SECONDS = 14,

@@ -38,6 +38,7 @@ const struct hm_format hm_ipfix = {
 	.options_set = 3,
 	.records_max = UINT16_MAX,
 	.domain_max = UINT32_MAX,
+	.sampling_max = UINT32_MAX,
 	.open_elements = true,
 	.streams = true,
 	.open_header = open_header,

@@ -68,6 +68,7 @@ const struct hm_format hm_netflow5 = {
 	.set_align = 1,
 	.records_max = 30,
 	.domain_max = UINT16_MAX,
+	.sampling_max = 16383,
 	.uptime = true,
 	.narrow = true,
 	.ipv4_only = true,

@@ -55,6 +55,7 @@ const struct hm_format hm_netflow9 = {
 	.options_set = 1,
 	.records_max = UINT16_MAX,
 	.domain_max = UINT32_MAX,
+	.sampling_max = UINT32_MAX,
 	.system_scopes = true,
 	.uptime = true,
 	.sequence_of_messages = true,

@@ -3,32 +3,18 @@
 """AS numbers, prefix lengths and next hops from a file of prefixes: what nfdump reads is what Python's longest
 match says of each address, in every format; a file that changes is read again, and a wrong one changes nothing."""
 import ipaddress
-import json
-import os
 import pathlib
 import random
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 import unittest
 
 import homard
 from homard import Homard
+from nfcapd import Nfcapd, free_port
 
 HOP = {4: "198.51.100.7", 6: "2001:db8:ffff::7"}
-
-
-def foreign_env():
-    """For nfcapd: memory as it comes. meson has malloc() fill what it gives, and nfcapd then loses records."""
-    return {k: v for k, v in os.environ.items() if k != "MALLOC_PERTURB_"}
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Table:
@@ -58,23 +44,6 @@ def around(addresses, seed):
             net = ipaddress.ip_network((address, rng.randrange(8, address.max_prefixlen + 1)), strict=False)
             prefixes[net] = rng.choice((rng.randrange(1, 65535), rng.randrange(65536, 1 << 32)))
     return Table(prefixes)
-
-
-class Nfcapd:
-    def __init__(self, folder):
-        self.folder, self.port = folder, free_port()
-        self.process = homard.popen(["nfcapd", "-w", str(folder), "-b", "127.0.0.1", "-p", str(self.port), "-B",
-                                     "4000000", "-t", "3600"], env=foreign_env(),
-                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        homard.until(lambda: f":{self.port:04X} " in pathlib.Path("/proc/net/udp").read_text())
-
-    def records(self):
-        time.sleep(0.5)
-        self.process.terminate()
-        self.process.wait(timeout=30)
-        text = subprocess.run(["nfdump", "-R", str(self.folder), "-o", "json"], env=foreign_env(), check=True,
-                              stdout=subprocess.PIPE).stdout
-        return json.loads(text)
 
 
 class Routes(unittest.TestCase):

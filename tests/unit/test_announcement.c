@@ -162,12 +162,17 @@ static uint64_t told(uint16_t element, unsigned nth)
 	return number(s, at);
 }
 
+static const struct hm_selector each_hundredth = {
+	.algorithm = HM_SELECT_COUNT, .interval = 1, .space = 99, .name = "SAMPLE 100,2"};
+
 static struct hm_facts facts_of(const struct hm_format *format, bool biflow)
 {
 	const struct hm_layout_conf conf = {.biflow = biflow};
 
 	assert_int_equal(hm_layout_build(&layout, &conf, format, NULL), 0);
 	return (struct hm_facts){
+		.selectors = &each_hundredth,
+		.n_selectors = 1,
 		.format = format,
 		.layout = &layout,
 		.device = "dag0",
@@ -309,8 +314,9 @@ static void test_announcement_tells_only_what_is_wanted(void **state)
 	assert_int_equal(got.records, 0);
 	facts.tell = HM_TELL_SAMPLING;
 	tell(&facts, true, 1352);
-	assert_int_equal(got.records, 2);
-	facts.sampling_interval = 1; // each packet: there is nothing to tell
+	assert_int_equal(got.records, 3); // selector, sequence, interval
+	facts.sampling_interval = 1;      // each packet: there is nothing to tell
+	facts.n_selectors = 0;
 	tell(&facts, true, 1352);
 	assert_int_equal(got.records, 0);
 	assert_int_equal(got.options_templates, 0);
@@ -345,6 +351,59 @@ static void test_announcement_any_size_of_message_will_do(void **state)
 			assert_int_equal(got.templates, layout.n);
 		}
 	}
+}
+
+/* RFC 5476: each selector by its algorithm, and their order. */
+static void test_announcement_selectors(void **state)
+{
+	const struct hm_selector selectors[] = {
+		{.algorithm = HM_SELECT_MATCH, .name = "BPF_FILTER \"tcp\""},
+		{.algorithm = HM_SELECT_COUNT, .interval = 1, .space = 9, .name = "SAMPLE 10,2"},
+		{.algorithm = HM_SELECT_CHANCE, .probability = 0.25, .name = "SAMPLE 25,3"},
+		{.algorithm = HM_SELECT_HASH,
+		 .hashes = 1024,
+		 .selected = 64,
+		 .initial = 6564987,
+		 .name = "HASHSAMP 64"},
+		{.algorithm = HM_SELECT_MATCH, .name = "STR_SEARCH \"a\""},
+	};
+	struct hm_facts facts = facts_of(&hm_ipfix, false);
+	const struct seen *s;
+	unsigned at = 0;
+
+	(void)state;
+	facts.selectors = selectors;
+	facts.n_selectors = 5;
+	facts.tell = HM_TELL_SAMPLING;
+	facts.sampling_interval = 640;
+	tell(&facts, true, 464); // the smallest message that there is
+	s = find(335, 0, &at);
+	assert_int_equal(number(s, 0), 1);
+	assert_int_equal(number(s, 1), 5);
+	assert_memory_equal(s->value[at].at, "BPF_FILTER \"tcp\"", 16);
+	s = find(335, 1, &at);
+	assert_int_equal(number(s, 0), 5);
+	s = find(306, 0, &at);
+	assert_int_equal(number(s, 0), 2);
+	assert_int_equal(number(s, at), 9);
+	s = find(311, 0, &at);
+	assert_int_equal(number(s, 0), 3);
+	assert_int_equal(number(s, 1), 4);
+	assert_int_equal(number(s, at), UINT64_C(0x3fd0000000000000)); // 0.25
+	s = find(332, 0, &at);
+	assert_int_equal(number(s, 0), 4);
+	assert_int_equal(number(s, 1), 6);
+	assert_int_equal(told(330, 0), 1023);
+	assert_int_equal(told(331, 0), 0);
+	assert_int_equal(number(s, at), 63);
+	assert_int_equal(told(334, 0), 6564987);
+	s = find(138, 0, &at); // selection sequence: observation point, then selectors
+	assert_int_equal(got.template[s->id].n, 2 + 5);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(got.template[s->id].field[2 + i].id, 302);
+		assert_int_equal(number(s, 2 + i), i + 1);
+	}
+	assert_int_equal(told(34, 0), 640);
 }
 
 static uint32_t application(uint8_t proto, uint16_t from, uint16_t to)
@@ -469,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_announcement_tells_only_what_is_wanted),
 		cmocka_unit_test(test_announcement_without_templates_has_the_same_records),
 		cmocka_unit_test(test_announcement_any_size_of_message_will_do),
+		cmocka_unit_test(test_announcement_selectors),
 		cmocka_unit_test(test_application_is_a_port_with_a_name),
 		cmocka_unit_test(test_announcement_applications),
 		cmocka_unit_test(test_message_long_text_takes_three_bytes),
