@@ -270,9 +270,11 @@ struct hm_function {
 	 * on. */
 	void (*selector)(const void *conf, struct hm_selector *s);
 	struct hm_pktring *(*pktring)(const void *conf); // the packet ring it fills, if it does
-	/* What it hands out once, from connect on, and one of these records as flow.read has it. */
+	/* What it hands out once, from connect on; one of these records, that is being taken out, as flow.read has it; and
+	 * when a flow.read has taken all that it wants, before stats: NULL, or what that changes in the result. */
 	struct hm_outbox *(*outbox)(const void *conf);
-	json_t *(*record)(const void *conf, const void *record);
+	json_t *(*record)(void *conf, const void *record);
+	void (*taken)(void *conf, void *const *cores, unsigned n);
 	const struct hm_field *records; // what that has, all HM_MERGE_TOLD; ends with {0}
 	const struct hm_values *values; // what it says of each packet; NULL: nothing
 

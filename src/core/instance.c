@@ -345,6 +345,16 @@ static void add_outbox(json_t *result, const struct hm_outbox *o)
 	json_object_set_new(result, "queued", json_integer((json_int_t)c.queued));
 }
 
+/* On all workers; how many. */
+static unsigned states_of(const struct hm_instance *in, void **states)
+{
+	unsigned n = hm_nodes_lanes(in->node->nodes);
+
+	for (unsigned lane = 0; lane < n; lane++)
+		states[lane] = hm_node_state(in->node, lane);
+	return n;
+}
+
 json_t *hm_instance_result(const struct hm_instance *in)
 {
 	const struct hm_field *f = in->fn->results;
@@ -355,11 +365,9 @@ json_t *hm_instance_result(const struct hm_instance *in)
 	if (!f && !in->fn->stats && !has_outbox(in))
 		return NULL;
 	if (in->fn->stats) {
-		unsigned n = hm_nodes_lanes(in->node->nodes);
 		void *states[HM_WORKERS_MAX];
+		unsigned n = states_of(in, states);
 
-		for (unsigned lane = 0; lane < n; lane++)
-			states[lane] = hm_node_state(in->node, lane);
 		result = in->fn->stats(in->conf, states, n);
 	} else {
 		result = json_object();
@@ -403,6 +411,12 @@ json_t *hm_instance_take(const struct hm_instance *in, uint32_t max)
 		if (!record)
 			break;
 		json_array_append_new(records, in->fn->record(in->conf, record));
+	}
+	if (records && in->fn->taken) {
+		void *states[HM_WORKERS_MAX];
+		unsigned n = states_of(in, states);
+
+		in->fn->taken(in->conf, states, n);
 	}
 	return records;
 }

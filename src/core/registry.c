@@ -65,8 +65,8 @@ static void check(const struct hm_function *f)
 		refuse(f, "process and transform are set: it takes one");
 	if (f->core_size > 0 && !f->process && !f->transform)
 		refuse(f, "it has a core state and nothing that runs");
-	if (!f->outbox != !f->record)
-		refuse(f, "outbox and record go together");
+	if (!f->outbox != !f->record || (f->taken && !f->outbox))
+		refuse(f, "outbox and record go together, and taken with them");
 	check_shared(f);
 	for (const struct hm_arg *a = f->args; a && a->name; a++) {
 		if (++n > HM_ARGS_MAX)

@@ -111,7 +111,7 @@ static int mapi_flags(uint8_t flags)
 	       (flags & 0x08) << 1;
 }
 
-static json_t *hashsamp_record(const void *conf, const void *record)
+static json_t *hashsamp_record(void *conf, const void *record)
 {
 	const struct sample *s = record;
 	const uint8_t *ports = (const uint8_t *)&s->ports;

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define X_MAX 1000 // TOPX_MAX_X
+#define X_MAX  1000 // TOPX_MAX_X
+#define NS_A_S UINT64_C(1000000000)
 
 enum { X, PROTOCOL, FIELD, SORT, RESET, OPTIONS };
 enum protocol { TOPX_IP = 1, TOPX_TCP, TOPX_UDP };
@@ -194,7 +195,7 @@ static void top_tick(void *core, uint64_t now_ns)
 
 /* --- control core --- */
 
-static json_t *entry_json(const struct hm_toplist_record *r)
+static json_t *entry_json(const struct hm_toplist_record *r, uint64_t reset_ns)
 {
 	char text[INET6_ADDRSTRLEN];
 	json_t *value =
@@ -203,10 +204,10 @@ static json_t *entry_json(const struct hm_toplist_record *r)
 			: json_string(inet_ntop(r->kind == HM_TOPLIST_IP4 ? AF_INET : AF_INET6,
 						r->word, text, sizeof(text)));
 
-	return json_pack("{s:o, s:I, s:I, s:I, s:I}",
-			 r->kind == HM_TOPLIST_NUMBER ? "value" : "address", value, "count",
+	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "value", value, "count",
 			 (json_int_t)r->packets, "bytecount", (json_int_t)r->bytes, "error",
-			 (json_int_t)r->error_packets, "error_bytes", (json_int_t)r->error_bytes);
+			 (json_int_t)r->error_packets, "error_bytes", (json_int_t)r->error_bytes,
+			 "last_rst_secs", (json_int_t)(reset_ns / NS_A_S));
 }
 
 static json_t *top_stats(const void *conf, void *const *cores, unsigned n)
@@ -221,13 +222,13 @@ static json_t *top_stats(const void *conf, void *const *cores, unsigned n)
 	if (hm_toplist_read(lists, n, c->x, &r) < 0) // no memory for a moment: the next read has it
 		r = (struct hm_toplist_result){0};
 	for (uint32_t i = 0; i < r.n; i++)
-		json_array_append_new(top, entry_json(&r.top[i]));
+		json_array_append_new(top, entry_json(&r.top[i], r.start_ns));
 	free(r.top);
-	return json_pack("{s:b, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o}", "exact", r.exact,
-			 "values", (json_int_t)r.values, "packets", (json_int_t)r.packets, "bytes",
-			 (json_int_t)r.bytes, "last_reset_ns", hm_json_u64(r.start_ns), "late",
-			 (json_int_t)r.late, "absent", (json_int_t)r.absent_packets, "absent_bytes",
-			 (json_int_t)r.absent_bytes, "top", top);
+	return json_pack("{s:I, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:I}", "n", (json_int_t)r.n,
+			 "top", top, "exact", r.exact, "values", (json_int_t)r.values, "packets",
+			 (json_int_t)r.packets, "bytes", (json_int_t)r.bytes, "absent",
+			 (json_int_t)r.absent_packets, "absent_bytes", (json_int_t)r.absent_bytes,
+			 "last_reset_ns", hm_json_u64(r.start_ns), "late", (json_int_t)r.late);
 }
 
 static const struct hm_option top_options[] = {
@@ -320,10 +321,62 @@ static const struct hm_arg top_args[] = {
 	{0},
 };
 
+#define COUNT(field, c_type, text)                                                        \
+	{                                                                                 \
+		.name = field, .type = HM_FIELD_U64, .c = c_type, .merge = HM_MERGE_TOLD, \
+		.help = text                                                              \
+	}
+
+/* In C a value has three places: struct topx_result. */
+static const struct hm_field top_entry[] = {
+	{.name = "value",
+	 .type = HM_FIELD_U64,
+	 .c = HM_C_IP_OR_UINT,
+	 .merge = HM_MERGE_TOLD,
+	 .help = "a number, or an address as text"},
+	{.name = "value", .type = HM_FIELD_TEXT, .c = HM_C_IP6_ADDR, .merge = HM_MERGE_TOLD},
+	{.name = "value", .type = HM_FIELD_TEXT, .c = HM_C_FAMILY, .merge = HM_MERGE_TOLD},
+	COUNT("count", HM_C_UINT, "packets, with the error"),
+	COUNT("bytecount", HM_C_ULONG_LONG, "behind the link header, with the error"),
+	COUNT("last_rst_secs", HM_C_UINT, "when counting began anew, s since 1970; 0: never"),
+	COUNT("error", HM_C_NONE, "that many packets may be of other values"),
+	COUNT("error_bytes", HM_C_NONE, "that many bytes may be of other values"),
+	{0},
+};
+
+static const struct hm_field top_results[] = {
+	COUNT("n", HM_C_UINT, "values in top"),
+	{.name = "top",
+	 .type = HM_FIELD_ARRAY,
+	 .of = top_entry,
+	 .c = HM_C_PACKED,
+	 .merge = HM_MERGE_TOLD,
+	 .help = "the most frequent values, the first most"},
+	{.name = "exact",
+	 .type = HM_FIELD_U64,
+	 .c = HM_C_NONE,
+	 .merge = HM_MERGE_TOLD,
+	 .help = "whether all values had a place, so that nothing has an error"},
+	COUNT("values", HM_C_NONE, "different values that have a place"),
+	COUNT("packets", HM_C_NONE, "that have the field"),
+	COUNT("bytes", HM_C_NONE, "of them, behind the link header"),
+	COUNT("absent", HM_C_NONE, "packets at most of a value without a place"),
+	COUNT("absent_bytes", HM_C_NONE, "bytes at most of a value without a place"),
+	{.name = "last_reset_ns",
+	 .type = HM_FIELD_TIME_NS,
+	 .c = HM_C_NONE,
+	 .merge = HM_MERGE_TOLD,
+	 .unit = "ns",
+	 .help = "when counting began anew; 0: never"},
+	COUNT("late", HM_C_NONE, "packets of an interval that was over, not counted"),
+	{0},
+};
+
 static const struct hm_function top = {
 	.name = "TOP",
 	.summary = "tells which values of a header field occur most often",
 	.args = top_args,
+	.results = top_results,
 	.conf_size = sizeof(struct top_conf),
 	.core_size = sizeof(struct top_core),
 	.conf_init = top_conf_init,

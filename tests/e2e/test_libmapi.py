@@ -3,6 +3,7 @@
 """libmapi's calls against a real daemon: flows, functions, results, errors."""
 import pathlib
 import shutil
+import socket
 import struct
 import tempfile
 import threading
@@ -181,6 +182,44 @@ class Flows(unittest.TestCase):
         self.assertEqual(categories, [tuple(c[key] for key in ("bytes", "packets", "bursts", "gap_bytes", "gaps"))
                                       for c in value[burst]["categories"]])
         self.refused(6146, m.read_results, fd, tcp)
+        m.close_flow(fd)
+
+    def test_lists_are_laid_out_as_in_c(self):
+        m, h = self.mapi, self.daemon
+        fd, (expired, hosts, ports) = m.flow("trace", ("EXPIRED_FLOWS", 5000, 0, 2), ("TOP", 7, 1, 8, 2, 0),
+                                             ("TOP", 5, 2, 11))
+        number = h.call("flow.list")[-1]["flow"]
+        h.call("device.start", device="trace")
+        h.wait_finished(number)
+        # unsigned n, and right behind it struct topx_result[n]
+        for fid, address in ((hosts, True), (ports, False)):
+            told, raw = h.read(number, fid)["top"], m.raw(fd, fid)
+            self.assertEqual(struct.unpack_from("I", raw), (len(told),))
+            self.assertEqual(len(raw), 4 + 48 * len(told))
+            for entry, row in zip(told, struct.iter_unpack("4s16sHxxIQI4x", raw[4:])):
+                value, addr6, family, count, bytecount, reset = row
+                if address and ":" in entry["value"]:
+                    self.assertEqual((family, addr6), (socket.AF_INET6, socket.inet_pton(family, entry["value"])))
+                elif address:
+                    self.assertEqual((family, value), (socket.AF_INET, socket.inet_aton(entry["value"])))
+                else:
+                    self.assertEqual((family, value), (0, struct.pack("I", entry["value"])))
+                self.assertEqual((count, bytecount, reset), (entry["count"], entry["bytecount"], 0))
+        # flows_stat, and behind it sent times flow_data
+        flows = []
+        while not flows or sent:
+            raw = m.raw(fd, expired)
+            sent, received, over, ignored, lost, *packets = struct.unpack_from("10I", raw)
+            self.assertEqual(len(raw), 40 + 40 * sent)
+            rows = list(struct.iter_unpack("3Q4s4s2H2B2x", raw[40:]))
+            self.assertEqual(packets[0], sum(row[1] for row in rows))
+            if not flows:
+                self.assertEqual((received, lost, packets[1]), (over, 0, h.call("flow.info", flow=number)[
+                    "functions"][0]["out"]))
+                expected = over - ignored
+            flows += rows
+        self.assertEqual(len(flows), expected)
+        self.assertTrue(all(row[1] >= 2 and row[-1] > 0 for row in flows))
         m.close_flow(fd)
 
     def test_packets_come_out_of_the_ring_and_end_with_the_trace(self):

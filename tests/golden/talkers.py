@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""talkers: what TOP must say, counted in Python over the fields that tshark finds."""
+"""talkers: what TOP and EXPIRED_FLOWS must say, counted in Python over the fields that tshark finds."""
 
 # TOPX_ fields: (tshark's of IPv4 or the transport header, of IPv6, what IPv6 has more)
 FIELDS = {
@@ -25,21 +25,22 @@ def network_header(frame):
 
 
 def value(row, field):
-    """(key in the result, value) of a packet; None if it has none."""
+    """The value of a packet as the result has it; None if it has none."""
     text = row[FIELDS[field][0]] if row["ip.src"] else row.get(FIELDS[field][1])
     if text in ("", None):
         # whole datagrams of IPv6 have the identification 0
-        return ("value", 0) if field == "TOPX_IP_ID" and row["ipv6.src"] else None
+        return 0 if field == "TOPX_IP_ID" and row["ipv6.src"] else None
     if field.endswith(("SRCIP", "DSTIP")):
-        return "address", text
+        return text
     number = int(text, 0)
     if field == "TOPX_IP_LENGTH" and row["ipv6.src"]:
         number += 40
-    return "value", number & 0xFF if field == "TOPX_TCP_FLAGS" else number
+    return number & 0xFF if field == "TOPX_TCP_FLAGS" else number
 
 
 def top(packets, rows, x, _protocol, field, sort=1, reset=0):
     """TOP's result, exact; `rows` is what tshark says of each packet."""
+    begin = 0
     if reset and packets:
         begin = packets[-1][2] // (reset * 10**9) * reset * 10**9
         rows = [row for packet, row in zip(packets, rows) if packet[2] >= begin]
@@ -48,11 +49,55 @@ def top(packets, rows, x, _protocol, field, sort=1, reset=0):
     for (frame, wirelen, _), row in zip(packets, rows):
         key = value(row, field)
         if key is not None:
-            entry = counts.setdefault(key, {key[0]: key[1], "count": 0, "bytecount": 0, "error": 0,
-                                            "error_bytes": 0})
+            entry = counts.setdefault(key, {"value": key, "count": 0, "bytecount": 0, "error": 0,
+                                            "error_bytes": 0, "last_rst_secs": begin // 10**9})
             entry["count"] += 1
             entry["bytecount"] += wirelen - network_header(frame)
     order = sorted(counts.values(), key=lambda e: -e["bytecount" if sort == 2 else "count"])
-    return {"exact": True, "values": len(counts), "top": order[:max(x, 1)], "absent": 0, "absent_bytes": 0,
+    return {"n": len(order[:max(x, 1)]), "exact": True, "last_reset_ns": str(begin), "values": len(counts), "top": order[:max(x, 1)], "absent": 0, "absent_bytes": 0,
             "late": 0, "packets": sum(e["count"] for e in order),
             "bytes": sum(e["bytecount"] for e in order)}
+
+
+def order_of_records(record):
+    return [record[key] for key in ("ts_ns", "saddr", "daddr", "sport", "dport", "ptcl")]
+
+
+def flow_of(row):
+    """(addresses, ports, protocol) of a packet, TTL; None without IP."""
+    v4 = row["ip.src"]
+    if not v4 and not row["ipv6.src"]:
+        return None
+    protocol = int(row["ip.proto"] if v4 else row["ipv6.nxt"])
+    transport = {6: "tcp", 17: "udp"}.get(protocol)
+    ports = [int(row["%s.%s" % (transport, end)] or 0) if transport else 0 for end in ("srcport", "dstport")]
+    addresses = (row["ip.src"], row["ip.dst"]) if v4 else (row["ipv6.src"], row["ipv6.dst"])
+    return (*addresses, *ports, protocol), int(row["ip.ttl"] if v4 else row["ipv6.hlim"])
+
+
+def expired_flows(packets, rows, _table, _backlog, least, options=None):
+    """(packets that pass, what one read after the end of the trace says)"""
+    idle = (options or {}).get("idle_s", 30) * 10**9
+    passed, open_flows, over = [], {}, []
+    for packet, row in zip(packets, rows):
+        flow = flow_of(row)
+        if flow is None:
+            continue
+        passed.append(packet)
+        key, ttl = flow
+        record = open_flows.get(key)
+        if not record or packet[2] - int(record["last_ns"]) > idle:
+            record = open_flows[key] = {
+                "ts_ns": str(packet[2]), "packets_count": 0, "bytes_count": 0, "saddr": key[0], "daddr": key[1],
+                "sport": key[2], "dport": key[3], "ptcl": key[4], "ttl_pkt1": ttl}
+            over.append(record)
+        record["packets_count"] += 1
+        record["bytes_count"] += packet[1]
+        record["last_ns"] = str(packet[2])
+    sent = [record for record in over if record["packets_count"] >= least]
+
+    def tallies(count):
+        return {"received": count(over), "expired": count(over), "ignored": count(over) - count(sent),
+                "lost": 0, "sent": count(sent)}
+    return passed, {**tallies(len), "packets": tallies(lambda flows: sum(f["packets_count"] for f in flows)),
+                    "records": sorted(sent, key=order_of_records), "open": 0, "early": 0, "end": True}

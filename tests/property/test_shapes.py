@@ -21,9 +21,10 @@ FLOWS = [
     ("samples", [["HASHSAMP", 300, 1, {"samples": 65536}], ["PKT_COUNTER"], ["BYTE_COUNTER"]]),
     ("top", [["TOP", 50, "TOPX_IP", "TOPX_IP_SRCIP"], ["TOP", 1000, "TOPX_TCP", "TOPX_TCP_SEQ", 2],
              ["TOP", 20, "TOPX_UDP", "TOPX_UDP_DSTPORT", 1, 1]]),
+    ("expired", [["EXPIRED_FLOWS", 65536, 0, 3, {"idle_s": 1}], ["PKT_COUNTER"]]),
     ("early", [["BYTE_COUNTER"], ["STR_SEARCH", PLANT, 40, 200], ["PKT_COUNTER"]]),
 ]
-HAND_OUT = {"HASHSAMP"}
+HAND_OUT = {"HASHSAMP", "EXPIRED_FLOWS"}
 SEED = 20060515
 
 
@@ -35,8 +36,9 @@ def handed_out(h, flow, function):
         assert value["records"] or value["end"], value
         records += value["records"]
     assert value["delivered"] == len(records) and value["dropped"] == 0, value
-    times = [int(r["ts_ns"]) for r in records]
-    assert times == sorted(times), "records come in the order of time"
+    if all("last_ns" not in r for r in records):
+        times = [int(r["ts_ns"]) for r in records]
+        assert times == sorted(times), "samples come in the order of time"
     return sorted(json.dumps(r, sort_keys=True) for r in records)
 
 
@@ -87,6 +89,7 @@ class Shapes(unittest.TestCase):
         self.assertGreater(self.truth["planted"], 0)
         self.assertEqual(len(self.expected["samples", 1]), self.expected["samples", 2])
         self.assertGreater(self.expected["samples", 2], 1000)
+        self.assertGreater(len(self.expected["expired", 1]), 1000)
         self.assertTrue(all(self.expected["top", n]["exact"] for n in (1, 2, 3)))
         self.assertEqual(len(self.expected["top", 2]["top"]), 1000)
         self.assertLess(self.expected["top", 3]["packets"], 2000)

@@ -8,8 +8,7 @@
 #include <sys/socket.h>
 
 struct topx_result {
-	unsigned int
-		value; /* of an IPv4 packet; ports, lengths and offsets in host order, others as sent */
+	unsigned int value;    /* in host order; an IPv4 address as it was sent */
 	struct in6_addr addr6; /* of an IPv6 packet, if it is an address */
 	sa_family_t family;    /* of an address, else 0 */
 	unsigned int count;    /* packets */
