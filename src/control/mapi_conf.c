@@ -65,7 +65,8 @@ static void leave_out(const struct conversion *c, const struct hm_mapi_section *
 		      const struct hm_mapi_entry *e)
 {
 	for (size_t i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++) {
-		if (strcmp(left_out[i].section, s->name) || strcmp(left_out[i].key, e->key))
+		if (strcmp(left_out[i].section, s->name) != 0 ||
+		    strcmp(left_out[i].key, e->key) != 0)
 			continue;
 		if (left_out[i].note && *e->value)
 			note(c, e->line, "%s: has no equivalent: %s", e->key, left_out[i].note);
@@ -97,7 +98,8 @@ static void convert_library(const struct conversion *c, unsigned line, const cha
 		length -= 5;
 	}
 	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
-		if (strlen(libraries[i].name) != length || strncmp(libraries[i].name, stem, length))
+		if (strlen(libraries[i].name) != length ||
+		    strncmp(libraries[i].name, stem, length) != 0)
 			continue;
 		if (!c->conf->has_function || !c->conf->has_function(libraries[i].function))
 			note(c, line, "libs: %.*s: homard does not have its functions", (int)n,

@@ -14,8 +14,11 @@ static const struct hm_field pkt_counter_results[] = {
 
 static const struct hm_values pkt_counter_values = {.unit = HM_UNIT_PACKETS, .running = true};
 
+static const char *const pkt_counter_aliases[] = {"PKT_COUNT", NULL}; // in one of MAPI's examples
+
 static const struct hm_function pkt_counter = {
 	.name = "PKT_COUNTER",
+	.aliases = pkt_counter_aliases,
 	.summary = "counts packets",
 	.flags = HM_FN_SHARED_COUNTER,
 	.results = pkt_counter_results,
