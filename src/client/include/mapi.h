@@ -19,6 +19,7 @@
 #ifndef MAPI_H
 #define MAPI_H
 
+#include <mapi/binop.h> /* the tutorial's programs look for it nowhere else */
 #include <sys/ipc.h>
 #include <sys/types.h>
 #include <syslog.h>

@@ -168,8 +168,16 @@ static json_t *text_value(char letter, const char *text)
 	return letter == 'S' ? references(text) : json_string(text);
 }
 
-/* The next argument as the letter says; NULL: it cannot be said in JSON. */
-static json_t *next_value(struct source *from, unsigned i, char letter)
+/* A time may be a number, 0 too; of other texts 0 is NULL. */
+static json_t *number_for_text(const json_t *argument, int number)
+{
+	const char *type = json_string_value(json_object_get(argument, "type"));
+
+	return number || (type && !strcmp(type, "time")) ? json_integer(number) : json_null();
+}
+
+/* The next argument as its letter says; NULL: it cannot be said in JSON. */
+static json_t *next_value(struct source *from, unsigned i, char letter, const json_t *argument)
 {
 	if (from->texts) {
 		const char *text = from->texts[i];
@@ -188,11 +196,8 @@ static json_t *next_value(struct source *from, unsigned i, char letter)
 		return is_narrow(from, i) ? json_integer(va_arg(from->ap, int))
 					  : u64_value(va_arg(from->ap, unsigned long long));
 	default:
-		// 0 for NULL, and an int where a time string may be a number
-		if (is_narrow(from, i)) {
-			int number = va_arg(from->ap, int);
-			return number ? json_integer(number) : json_null();
-		}
+		if (is_narrow(from, i))
+			return number_for_text(argument, va_arg(from->ap, int));
 		return text_value(letter, va_arg(from->ap, char *));
 	}
 }
@@ -241,7 +246,7 @@ static int collect(struct request *r, const json_t *description, struct source *
 			continue;
 		if (from->counted && i == from->n)
 			break;
-		value = next_value(from, i, *letter);
+		value = next_value(from, i, *letter, argument);
 		if (!value)
 			return invalid(i, function, name, "is no UTF-8 text");
 		json_array_append_new(r->args, value);
@@ -250,6 +255,53 @@ static int collect(struct request *r, const json_t *description, struct source *
 		i++;
 	}
 	return 0;
+}
+
+/* --- BINOP in the tutorial's order --- */
+
+#define BINOP_ARGS 5
+
+struct binop {
+	char text[BINOP_ARGS][12], *texts[BINOP_ARGS];
+};
+
+static bool is_function(int fd, int fid)
+{
+	struct flow *f = fd > 0 ? table_find(fd) : NULL;
+	bool is = f && flow_function(f, fid);
+
+	if (f)
+		flow_release(f);
+	return is;
+}
+
+/* Type, flow, function, flow, function: whether they can be that. */
+static bool is_binop(int type, const int *v)
+{
+	return (type == 0 || type == 1) && is_function(v[0], v[1]) && is_function(v[2], v[3]);
+}
+
+/* One page of MAPI's tutorial has the type last, where all others have it first. If that is the only way to
+ * understand the five, `from` is given them in the usual order. */
+static void order_binop(struct source *from, struct binop *b)
+{
+	int v[BINOP_ARGS];
+	va_list ap;
+
+	if (from->texts || (from->counted && from->n != BINOP_ARGS))
+		return;
+	va_copy(ap, from->ap);
+	for (int i = 0; i < BINOP_ARGS; i++)
+		v[i] = va_arg(ap, int);
+	va_end(ap);
+	if (is_binop(v[0], v + 1) || !is_binop(v[BINOP_ARGS - 1], v))
+		return;
+	for (int i = 0; i < BINOP_ARGS; i++) {
+		snprintf(b->text[i], sizeof(b->text[i]), "%d",
+			 v[(i + BINOP_ARGS - 1) % BINOP_ARGS]);
+		b->texts[i] = b->text[i];
+	}
+	from->texts = b->texts;
 }
 
 /* --- applying --- */
@@ -310,7 +362,8 @@ static int send_request(struct flow *f, const json_t *description, struct reques
 static int apply(int fd, const char *funct, struct source *from)
 {
 	struct request r = {.file = -1};
-	const json_t *description;
+	const json_t *description = NULL;
+	struct binop binop;
 	struct flow *f;
 	int fid = -1;
 
@@ -326,9 +379,14 @@ static int apply(int fd, const char *funct, struct source *from)
 	if (atomic_load(&f->connected))
 		mapi_fail(MFUNCT_COULD_NOT_APPLY,
 			  "flow %d is connected: functions are applied before that", fd);
-	else if ((description = find_function(f->session, funct)) &&
-		 collect(&r, description, from) == 0)
-		fid = send_request(f, description, &r);
+	else
+		description = find_function(f->session, funct);
+	if (description) {
+		if (!strcasecmp(json_string_value(json_object_get(description, "name")), "BINOP"))
+			order_binop(from, &binop);
+		if (collect(&r, description, from) == 0)
+			fid = send_request(f, description, &r);
+	}
 	drop_request(&r);
 	flow_release(f);
 	return fid;
