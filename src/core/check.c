@@ -127,7 +127,9 @@ static int find_other(const struct hm_apply_ctx *ctx, const struct hm_flow_name 
 		if (!fn)
 			break; // told by the loader
 		found->functions[found->n] =
-			(struct hm_applied){fn, fn->values ? fn->values->unit : HM_UNIT_NONE};
+			(struct hm_applied){.fn = fn,
+					    .unit = fn->values ? fn->values->unit : HM_UNIT_NONE,
+					    .workers = 1};
 	}
 	return 0;
 }
@@ -154,7 +156,7 @@ static void check_function(struct check *c, const struct hm_flow_config *f, size
 					 .n_before = *n_before,
 					 .other = find_other,
 					 .place = c};
-	struct hm_applied applied = {.fn = fn, .unit = HM_UNIT_NONE};
+	struct hm_applied applied = {.fn = fn, .unit = HM_UNIT_NONE, .workers = 1};
 	struct hm_instance *in;
 	struct hm_error err;
 	json_t *args;

@@ -42,6 +42,7 @@ struct hm_device {
 	struct hm_ordered *ordered; // NULL until a flow needs order across queues
 	struct hm_nodes *nodes;     // of all its flows
 	// publish.c
+	uint32_t n_waiting;               // flows in the programs up to where they wait for others
 	uint32_t n_connecting;            // flows that wait for their first packets
 	uint32_t fresh_max;               // of them that the next generation takes at most, 0: all
 	bool dirty;                       // flows came or went since the last generation

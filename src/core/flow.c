@@ -96,12 +96,22 @@ static unsigned count_transforms(const struct hm_flow *f)
 	return n;
 }
 
+static void read_losses(const void *device, struct hm_losses *losses)
+{
+	struct rte_eth_stats s = {0};
+
+	rte_eth_stats_get(((const struct hm_device *)device)->port, &s);
+	*losses = (struct hm_losses){.missed = s.imissed, .errors = s.ierrors};
+}
+
 struct hm_apply_ctx hm_flow_apply_ctx(const struct hm_flow *f, struct hm_applied *before,
 				      uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
-		before[i] = (struct hm_applied){f->instances[i]->fn, f->instances[i]->unit,
-						f->instances[i]->selector};
+		before[i] = (struct hm_applied){.fn = f->instances[i]->fn,
+						.unit = f->instances[i]->unit,
+						.selector = f->instances[i]->selector,
+						.workers = 1};
 	return (struct hm_apply_ctx){.link = f->device->link,
 				     .snaplen = f->device->config->snaplen,
 				     .lossless = f->device->lossless,
@@ -112,6 +122,7 @@ struct hm_apply_ctx hm_flow_apply_ctx(const struct hm_flow *f, struct hm_applied
 				     .flow_id = f->id,
 				     .capture_dir = f->engine->config->capture.dir,
 				     .flow_report = &f->engine->config->flow_report,
+				     .losses = {read_losses, f->device},
 				     .before = before,
 				     .n_before = n,
 				     .other = hm_flow_other,
@@ -251,6 +262,13 @@ static int connect_instances(struct hm_flow *f, struct hm_error *err)
 	return 0;
 }
 
+/* Nobody waits for it any more. */
+static void fail(struct hm_flow *f)
+{
+	f->state = HM_FLOW_FAILED;
+	f->device->dirty |= f->device->n_waiting > 0;
+}
+
 void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg)
 {
 	struct hm_error err;
@@ -266,7 +284,7 @@ void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg)
 	if (connect_instances(f, &err) < 0 || hm_admit(f, &err) < 0 ||
 	    hm_flow_feeds_connect(f, &err) < 0) {
 		destroy_instances(f);
-		f->state = HM_FLOW_FAILED;
+		fail(f);
 		done(arg, &err);
 		return;
 	}
@@ -293,7 +311,7 @@ void hm_flow_connected(struct hm_flow *f)
 void hm_flow_refuse(struct hm_flow *f, const struct hm_error *err)
 {
 	f->device->n_connecting--;
-	f->state = HM_FLOW_FAILED;
+	fail(f);
 	hm_flow_answer(f, err);
 }
 
@@ -308,7 +326,7 @@ void hm_flow_close(struct hm_flow *f)
 	hm_flow_order_stop(f);
 	f->device->n_connecting -= f->state == HM_FLOW_CONNECTING;
 	f->device->patterns_changed |= f->searches;
-	f->device->dirty |= seen;
+	f->device->dirty |= seen || f->device->n_waiting > 0;
 	if (read &&
 	    !f->generation) // readers may look at it until the generation after the last one
 		f->generation = f->device->last_generation;
@@ -407,7 +425,8 @@ json_t *hm_flow_read(struct hm_flow *f, const json_t *which, uint32_t take, stru
 		json_object_set_new(value, "end",
 				    json_boolean(finished && json_integer_value(queued) == 0));
 	}
-	return json_pack("{s:o, s:o}", "ts_ns", hm_json_ns(hm_clock_now_ns()), "value", value);
+	return json_pack("{s:o, s:o, s:s*}", "ts_ns", hm_json_ns(hm_clock_now_ns()), "value", value,
+			 "unit", in->fn->values ? hm_unit_name(in->unit) : NULL);
 }
 
 int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err)
@@ -458,6 +477,8 @@ static json_t *function_info(const struct hm_instance *in)
 			 in->fn->name, "args", in->args, "result", in->fn->results || in->fn->stats,
 			 "in", (json_int_t)c.in, "out", (json_int_t)c.out, "dropped",
 			 (json_int_t)c.dropped);
+	if (in->waits)
+		json_object_set_new(info, "waits", json_true());
 	if (in->fn->values)
 		json_object_set_new(info, "unit", json_string(hm_unit_name(in->unit)));
 	if (in->fn->filter)

@@ -48,7 +48,9 @@ int hm_flow_other(const struct hm_apply_ctx *ctx, const struct hm_flow_name *whi
 	found->n = f->n;
 	for (uint32_t i = 0; i < f->n; i++)
 		found->functions[i] =
-			(struct hm_applied){f->instances[i]->fn, f->instances[i]->unit};
+			(struct hm_applied){.fn = f->instances[i]->fn,
+					    .unit = f->instances[i]->unit,
+					    .workers = i < f->split ? f->device->n_lanes : 1};
 	return 0;
 }
 

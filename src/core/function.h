@@ -48,6 +48,7 @@ enum hm_arg_type {
 	HM_ARG_FLOW = 'r',     // of the same device, by number or name; 0: the function's own
 	HM_ARG_FUNCTION = 'f', // number of a function in the flow of the argument before
 	// not in MAPI's descriptors
+	HM_ARG_FLOWS = 'R',   // a list of flows, each as HM_ARG_FLOW: a string
 	HM_ARG_TIME = 't',    // MAPI's time strings, "1.5s" or a plain number; an integer, too
 	HM_ARG_OPTIONS = 'o', // one JSON object anywhere among the arguments
 };
@@ -174,6 +175,7 @@ struct hm_applied {
 	const struct hm_function *fn;
 	enum hm_unit unit; // of its values
 	struct hm_selector selector;
+	unsigned workers; // of another flow: that run it
 };
 
 /* Another flow, and its functions so far. */
@@ -181,6 +183,17 @@ struct hm_other {
 	uint32_t flow;
 	struct hm_applied functions[HM_FLOW_FUNCTIONS_MAX];
 	uint32_t n;
+};
+
+/* Packets that a device has lost, by cause, as its ledger says. */
+struct hm_losses {
+	uint64_t missed, errors;
+};
+
+/* Reads them; on the control core. */
+struct hm_losses_of {
+	void (*read)(const void *place, struct hm_losses *losses); // NULL: there is no device yet
+	const void *place;
 };
 
 /* What conf_init may want to know about the flow. */
@@ -199,6 +212,7 @@ struct hm_apply_ctx {
 	const char *capture_dir;
 	const struct hm_flow_report_config
 		*flow_report;            // NULL: as if the configuration said nothing
+	struct hm_losses_of losses;      // of the device
 	const struct hm_applied *before; // the functions applied so far
 	uint32_t n_before;
 	/* A flow of the same device that this one's owner may read. 0, or negative errno with err, which tells
@@ -269,6 +283,9 @@ struct hm_function {
 	/* How it selects packets: all of *s but the name. NULL: by what the packets are, if it lets only some go
 	 * on. */
 	void (*selector)(const void *conf, struct hm_selector *s);
+	/* Flows that must be in the programs before any packet goes on; until then it is in none itself, nor is what is
+	 * behind it, and so nothing passes. NULL: it waits for none. */
+	const uint32_t *(*awaits)(const void *conf, uint32_t *n);
 	struct hm_pktring *(*pktring)(const void *conf); // the packet ring it fills, if it does
 	/* What it hands out once, from connect on; one of these records, that is being taken out, as flow.read has it; and
 	 * when a flow.read has taken all that it wants, before stats: NULL, or what that changes in the result. */

@@ -31,6 +31,7 @@ static char *canonical_args(const struct hm_function *fn, const union hm_value *
 	for (unsigned i = 0; fn->args && fn->args[i].name; i++)
 		switch (fn->args[i].type) {
 		case HM_ARG_STRING:
+		case HM_ARG_FLOWS:
 		case HM_ARG_OUTPUT:
 			json_array_append_new(list, values[i].s ? json_string_nocheck(values[i].s)
 								: json_null());

@@ -40,7 +40,9 @@ struct hm_instance {
 	struct hm_feed *feeds; // one a wire; workers look at them
 	uint64_t late;         // of readers: their place among all, as they were applied; else 0
 	struct hm_node *leave, *back; // the detour before a reader, or NULL
-	bool counting;                // base is known: what the node counts is the flow's, too
+	bool waits;    // for other flows (function.h, awaits), since the last programs
+	bool passed;   // it has waited, and never will again
+	bool counting; // base is known: what the node counts is the flow's, too
 	struct hm_counts base;
 	uint64_t field_base[]; // taken off each field of the result that is a sum
 };

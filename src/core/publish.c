@@ -83,6 +83,50 @@ static void use_instance(struct hm_device *d, const struct hm_instance *in,
 	}
 }
 
+/* Whether it waits for flows that are neither in this generation nor closed, nor failed. */
+static bool waits(const struct hm_flow *f, const struct hm_instance *in)
+{
+	uint32_t n = 0;
+	const uint32_t *ids = in->passed || !in->fn->awaits ? NULL : in->fn->awaits(in->conf, &n);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct hm_flow *other = hm_flow_by_id(f->engine, ids[i]);
+
+		if (other && other->state < HM_FLOW_FAILED &&
+		    other->generation != f->device->last_generation)
+			return true;
+	}
+	return false;
+}
+
+/* The flow's nodes up to where it waits for others: what is not in a program passes nothing. */
+static void use_flow(struct hm_flow *f, const struct hm_sample *timed)
+{
+	struct hm_device *d = f->device;
+	uint32_t i = 0;
+
+	d->uses.flows++;
+	while (i < f->n && !(f->instances[i]->waits = waits(f, f->instances[i])))
+		use_instance(d, f->instances[i++], timed);
+	d->n_waiting += i < f->n;
+	if (f->order_ref && i >= f->split) {
+		use_node(d, f->mark, timed);
+		use_node(d, f->pick, timed);
+	}
+}
+
+/* It is published: who has waited is through. */
+static void pass(struct hm_device *d)
+{
+	struct hm_flow *f;
+
+	TAILQ_FOREACH (f, &d->engine->flows, next)
+		for (uint32_t i = 0; f->device == d && f->generation == d->last_generation &&
+				     i < f->n && !f->instances[i]->waits;
+		     i++)
+			f->instances[i]->passed = true;
+}
+
 static void use_wire(struct hm_device *d, struct hm_node *n, void *timed)
 {
 	use_node(d, n, timed);
@@ -110,14 +154,11 @@ static struct hm_generation *take_snapshot(struct hm_device *d)
 		f->generation = g->number;
 		if (f->state == HM_FLOW_CONNECTING)
 			g->fresh[g->n_fresh++] = f;
-		for (uint32_t i = 0; i < f->n; i++)
-			use_instance(d, f->instances[i], &timed);
-		d->uses.flows++;
-		if (f->order_ref) {
-			use_node(d, f->mark, &timed);
-			use_node(d, f->pick, &timed);
-		}
 	}
+	d->n_waiting = 0;
+	TAILQ_FOREACH (f, &d->engine->flows, next)
+		if (f->device == d && f->generation == g->number)
+			use_flow(f, &timed);
 	hm_flow_feeds_use(d, use_wire, &timed);
 	hm_admission_place_gates(d);
 	return g;
@@ -301,6 +342,7 @@ static void begin_generation(struct hm_device *d)
 						     memory_order_acq_rel); // worker: poll_lane
 	g->token = rte_rcu_qsbr_start(d->engine->qsbr);
 	d->generation = g;
+	pass(d);
 }
 
 /* --- the end --- */

@@ -100,6 +100,10 @@ int hm_reference_find(struct hm_reference *r, const struct hm_flow_name *flow, i
 		return find_here(r, number, ctx, err);
 	if (find_number(r, other.functions, other.n, number, err) < 0)
 		return -EINVAL;
+	if (!r->values->running && other.functions[number - 1].workers > 1)
+		return hm_error_set(
+			err, -EINVAL, 0, "%s has values of its own on each of %u workers there",
+			other.functions[number - 1].fn->name, other.functions[number - 1].workers);
 	transform = find_transform(other.functions, r->number);
 	if (!transform)
 		transform = find_transform(ctx->before, ctx->n_before);

@@ -129,6 +129,8 @@ static const char *arg_type_name(enum hm_arg_type type)
 		return "uint64";
 	case HM_ARG_FLOW:
 		return "flow";
+	case HM_ARG_FLOWS:
+		return "flows";
 	case HM_ARG_FUNCTION:
 		return "function";
 	case HM_ARG_TIME:

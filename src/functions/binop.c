@@ -98,6 +98,7 @@ static const struct hm_field binop_results[] = {
 	{.name = "value",
 	 .type = HM_FIELD_BIG_U64,
 	 .merge = HM_MERGE_MAX, // it is ordered, so there is one core
+	 .unit = "value",
 	 .offset = offsetof(struct binop_core, value),
 	 .help = "of the last packet, modulo 2^64; 0 until there is one"},
 	{0},

@@ -71,7 +71,7 @@ static const struct hm_field pktinfo_results[] = {
 	{.name = "value",
 	 .type = HM_FIELD_BIG_U64,
 	 .merge = HM_MERGE_MAX, // it is ordered, so there is one core
-	 .unit = "ns or bytes",
+	 .unit = "value",
 	 .offset = offsetof(struct pktinfo_core, value),
 	 .help = "time or length of the last packet; 0 until there is one"},
 	{0},

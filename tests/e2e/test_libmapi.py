@@ -133,6 +133,39 @@ class Flows(unittest.TestCase):
         self.refused(6145, m.read_results, fd, 1)
         self.assertGreater(m.create_flow("localhost:trace"), fd)  # never used again
 
+    def test_functions_read_those_of_other_flows(self):
+        """The tutorial's order of connecting, and its units: times are 2^-32 s, also of differences."""
+        m = self.mapi
+        one, two = m.create_flow("trace"), m.create_flow("trace")
+        m.apply(two, "BPF_FILTER", "udp")
+        when = m.apply(one, "PKT_INFO", 0)
+        udp = m.apply(two, "PKTINFO", 0)
+        later = m.apply(one, "BINOP", 1, one, when, two, udp)
+        sooner = m.apply(one, "BINOP", 1, two, udp, one, when)
+        sync = m.apply(one, "SYNC", "%d, %d" % (one, two))
+        count = m.apply(one, "PKT_COUNTER")
+        loss = m.apply(one, "PKTLOSS")
+        self.refused(7002, m.apply, one, "BINOP", 1, one + 1000, when, two, udp)
+        self.refused(7004, m.apply, one, "BINOP", 1, two, udp, one, 99)
+        self.refused(7001, m.apply, one, "BINOP", 2, two, udp, one, when)
+        self.refused(7005, m.apply, one, "BINOP", 1, two, udp, one)
+        self.refused(7002, m.apply, one, "SYNC", "%d" % (one + 1000))
+        self.refused(7001, m.apply, one, "SYNC", None)
+        m.connect(one)
+        m.connect(two)
+        flow = self.daemon.call("flow.list")[-2]["flow"]
+        self.daemon.call("device.start", device="trace")
+        self.daemon.wait_finished(flow)
+        ticks = lambda ns: ((int(ns) << 32) + 500000000) // 1000000000
+        apart = self.daemon.read(flow, later)
+        self.assertGreater(int(apart), 0)
+        self.assertEqual(m.result(one, later), ticks(apart))
+        self.assertEqual(m.result(one, sooner, libmapi.ctypes.c_longlong), -ticks(apart))
+        self.assertEqual(m.result(one, when), ticks(self.daemon.read(flow, when)))
+        self.assertEqual(m.result(one, count), self.truth["packets"])
+        self.assertEqual(m.result(one, loss), 0)
+        self.refused(6146, m.read_results, one, sync)
+
     def test_results_are_those_of_the_trace(self):
         m = self.mapi
         fd = m.create_flow("trace")

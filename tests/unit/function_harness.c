@@ -15,7 +15,8 @@
 static int apply(struct harness *h, const json_t *args, struct hm_error *err)
 {
 	const struct hm_applied before = {
-		h->before, h->before && h->before->values ? h->before->values->unit : HM_UNIT_NONE};
+		.fn = h->before,
+		.unit = h->before && h->before->values ? h->before->values->unit : HM_UNIT_NONE};
 	struct hm_reads reads = {0};
 	const struct hm_apply_ctx ctx = {.link = HM_LINK_ETHERNET,
 					 .snaplen = 9216,

@@ -150,6 +150,36 @@ static json_t *references(const char *text)
 	return value;
 }
 
+/* "fd,fd": a list of flows, in the same way. NULL: out of memory. */
+static json_t *flow_list(const char *text)
+{
+	char *out = NULL;
+	size_t size;
+	FILE *to = open_memstream(&out, &size);
+	json_t *value = NULL;
+
+	if (!to)
+		return NULL;
+	while (*text) {
+		size_t n = strcspn(text, ",");
+		char *end;
+
+		errno = 0;
+		long fd = strtol(text, &end, 10);
+		size_t digits = (size_t)(end - text);
+		if (digits == 0 || digits > n || errno || fd < INT_MIN || fd > INT_MAX)
+			digits = 0;
+		else
+			fprintf(to, "%lld", (long long)flow_number((int)fd));
+		fwrite(text + digits, 1, n - digits + (text[n] == ','), to);
+		text += n + (text[n] == ',');
+	}
+	if (fclose(to) == 0)
+		value = json_string(out);
+	free(out);
+	return value;
+}
+
 /* Above 2^63 as decimal text. */
 static json_t *u64_value(unsigned long long value)
 {
@@ -165,6 +195,8 @@ static json_t *text_value(char letter, const char *text)
 {
 	if (!text)
 		return json_null();
+	if (letter == 'R')
+		return flow_list(text);
 	return letter == 'S' ? references(text) : json_string(text);
 }
 

@@ -16,8 +16,8 @@
 struct image {
 	mapi_results_t *to;
 	size_t *room;
-	const json_t *whole; // the result, for its key "unit"
-	bool failed;         // no memory
+	const char *unit; // of values, NULL: none
+	bool failed;      // no memory
 };
 
 /* --- layout --- */
@@ -93,9 +93,11 @@ static size_t padded(size_t n, size_t align)
 
 /* --- values --- */
 
-/* Exact, rounded to nearest. */
+/* Exact, rounded to nearest. What would be after the year 2262 is a difference below 0. */
 static unsigned long long mapi_time(unsigned long long ns)
 {
+	if (ns > INT64_MAX)
+		return -mapi_time(-ns);
 	return ns / NS_PER_S << 32 | ((ns % NS_PER_S << 32) + NS_PER_S / 2) / NS_PER_S;
 }
 
@@ -103,8 +105,7 @@ static unsigned long long mapi_time(unsigned long long ns)
 static int time_power(const struct image *im, const json_t *field)
 {
 	const char *unit = json_string_value(json_object_get(field, "unit"));
-	const char *values = json_string_value(json_object_get(im->whole, "unit"));
-	bool times = values && !strcmp(values, "ns");
+	bool times = im->unit && !strcmp(im->unit, "ns");
 
 	if (!unit)
 		return 0;
@@ -299,10 +300,13 @@ static void write_fields(struct image *im, const json_t *fields, const json_t *v
 	align_to(im, begin, align_of(fields));
 }
 
-int image_write(mapi_results_t *results, size_t *room, const json_t *fields, const json_t *value)
+int image_write(mapi_results_t *results, size_t *room, const json_t *fields, const json_t *value,
+		const char *unit)
 {
-	struct image im = {.to = results, .room = room, .whole = value};
+	struct image im = {.to = results, .room = room, .unit = unit};
 
+	if (!unit)
+		im.unit = json_string_value(json_object_get(value, "unit"));
 	results->size = 0;
 	if (extend(&im, 0)) // so that there is memory even for nothing
 		write_fields(&im, fields, value);
@@ -316,7 +320,7 @@ int image_size(const json_t *fields)
 	size_t room = 0;
 	int size = 0;
 
-	if (image_write(&results, &room, fields, nothing) == 0)
+	if (image_write(&results, &room, fields, nothing, NULL) == 0)
 		size = results.size;
 	free(results.res);
 	json_decref(nothing);

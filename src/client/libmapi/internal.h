@@ -135,9 +135,9 @@ int wait_for_news(struct flow *f, struct applied *a, bool *end);
 
 /* --- image.c --- */
 
-/* Writes a result, as flow.read gives it, into `results` as its C structure; *room is what results->res holds. 0, or
- * -1 after mapi_fail(). */
+/* Writes a result, as flow.read gives it, into `results` as its C structure; *room is what results->res holds. `unit` is
+ * that of the function's values, NULL: its key "unit" says it. 0, or -1 after mapi_fail(). */
 int image_write(mapi_results_t *results, size_t *room, const json_t *description,
-		const json_t *value);
+		const json_t *value, const char *unit);
 /* Bytes of a result with empty arrays; 0: the function has none. */
 int image_size(const json_t *description);

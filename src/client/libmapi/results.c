@@ -64,7 +64,8 @@ static int read_latest(struct flow *f, struct applied *a)
 	if (!answer)
 		return -1;
 	pthread_mutex_lock(&a->lock);
-	done = image_write(&a->results, &a->room, fields_of(a), json_object_get(answer, "value"));
+	done = image_write(&a->results, &a->room, fields_of(a), json_object_get(answer, "value"),
+			   json_string_value(json_object_get(answer, "unit")));
 	a->results.ts = time_of(answer);
 	pthread_mutex_unlock(&a->lock);
 	json_decref(answer);
@@ -111,8 +112,9 @@ static int take(struct flow *f, struct applied *a, bool *end)
 	if (fetch(f, a, end) == 0) {
 		json_t *record = json_array_get(a->records, 0);
 		got = record != NULL;
-		if (record && image_write(&a->results, &a->room,
-					  json_object_get(a->description, "records"), record) < 0)
+		if (record &&
+		    image_write(&a->results, &a->room, json_object_get(a->description, "records"),
+				record, NULL) < 0)
 			got = -1;
 		json_array_remove(a->records, 0);
 	}
