@@ -18,7 +18,12 @@
 #include "core/error.h"
 #include "core/link.h"
 
-enum hm_trace_format { HM_TRACE_PCAP, HM_TRACE_PCAPNG, HM_TRACE_ERF };
+enum hm_trace_format {
+	HM_TRACE_PCAP, // read: of any time unit; written: ns
+	HM_TRACE_PCAPNG,
+	HM_TRACE_ERF,
+	HM_TRACE_PCAP_US, // written only
+};
 
 #define HM_TRACE_CAPLEN_MAX 262144 // libpcap's MAXIMUM_SNAPLEN: a longer record is a corrupt one
 
@@ -65,10 +70,10 @@ void hm_trace_close(struct hm_trace_reader *r);
 struct hm_trace_writer;
 
 struct hm_trace_writer_conf {
-	enum hm_trace_format format; // pcap is written with nanoseconds
-	enum hm_link link;           // ERF knows Ethernet, raw IP, PPP and HDLC only
-	uint32_t snaplen;            // longer packets are cut; 0: 262144
-	const char *application;     // pcapng user application, may be NULL
+	enum hm_trace_format format;
+	enum hm_link link;       // ERF knows Ethernet, raw IP, PPP and HDLC only
+	uint32_t snaplen;        // longer packets are cut; 0: 262144
+	const char *application; // pcapng user application, may be NULL
 };
 
 /* Takes over fd on success. Buffers; hm_trace_writer_flush() writes out, e.g. for a live pipe: 0,
