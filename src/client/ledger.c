@@ -171,6 +171,16 @@ static void add_order(struct sum *s, const json_t *o)
 	end(s);
 }
 
+static void add_file(struct sum *s, const json_t *f)
+{
+	char text[LABEL];
+	begin(s, label(text, f, "to be written"), number(f, "offered"));
+	add(s, "written", number(f, "written"));
+	add(s, "queued", number(f, "queued"));
+	add_causes(s, "dropped", json_object_get(f, "dropped"));
+	end(s);
+}
+
 static void add_all(struct sum *s, const json_t *list, void (*line)(struct sum *, const json_t *))
 {
 	json_t *e;
@@ -198,6 +208,7 @@ int hm_ctl_ledger(struct hm_ctl *ctl, int argc, char **argv)
 		add_all(&s, json_object_get(ledger, "readers"), add_reader);
 		add_all(&s, json_object_get(ledger, "netflow"), add_netflow);
 		add_all(&s, json_object_get(ledger, "order"), add_order);
+		add_all(&s, json_object_get(ledger, "files"), add_file);
 		hm_table_print(&table);
 		printf("\n%s%s\n", balanced ? "balanced" : "NOT BALANCED",
 		       !balanced && !believed ? " (says the daemon)" : "");

@@ -12,8 +12,8 @@
 
 #define MFUNCT_INVALID_ARGUMENT   7000
 #define MFUNCT_INVALID_ARGUMENT_5 7005
-#define MAPI_ERROR_FILE           6155
 #define MFUNCT_INVALID_ARGUMENT_6 7011 // there is none for later arguments
+#define MAPI_ERROR_FILE           6155
 
 struct place {
 	const struct hm_function *f;
@@ -34,6 +34,8 @@ static int mapi_errno_of(unsigned position)
 /* Whatever is wrong with a file has one number, whichever argument it is. */
 static int number_of(const struct place *p)
 {
+	if (p->arg->mapi_errno)
+		return p->arg->mapi_errno;
 	return p->arg->type == HM_ARG_OUTPUT ? MAPI_ERROR_FILE : mapi_errno_of(p->position);
 }
 

@@ -60,6 +60,7 @@ struct hm_arg {
 	int64_t min, max; // of HM_ARG_INT; both 0: any int
 	int64_t value_default;
 	const char *help; // one line, with the unit
+	int mapi_errno;   // of whatever is wrong with it; 0: 7000 + its position, as MAPI has it
 	/* Of HM_ARG_INT: what may be given for min, min + 1 ... max, letters in any case. Ends with NULL. */
 	const char *const *names;
 };
@@ -144,6 +145,7 @@ enum hm_function_flags {
 	HM_FN_STATELESS = 1 << 1, // same arguments, same answer: flows may share one node
 	HM_FN_ORDERED = 1 << 2,   // result depends on the order of packets
 	HM_FN_EXPORTS = 1 << 4,   // makes flow records: its stats have a line for the ledger
+	HM_FN_WRITES = 1 << 5,    // writes files: its stats have a line for the ledger, too
 	HM_FN_SHARED_COUNTER =
 		1 << 3, // all results are HM_FIELD_U64 sums: flows may share one node, each less
 			// what it found there. No poll, closing, stats, ready or drain

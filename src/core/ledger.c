@@ -135,28 +135,45 @@ static json_t *reader_line(const struct hm_flow *f, const struct hm_instance *in
 			 (json_int_t)c.queued, "balanced", balanced);
 }
 
-/* Functions that make flow records say so themselves, in the "ledger" of their result. */
-static json_t *records_line(const struct hm_flow *f, const struct hm_instance *in,
-			    bool *all_balanced)
+static json_int_t term(const json_t *line, const char *key)
 {
-	json_t *result = hm_instance_result(in), *line = json_object_get(result, "ledger");
+	return json_integer_value(json_object_get(line, key));
+}
 
+/* At rest a function that writes files has been offered all that reached it. */
+static bool has_all(const struct hm_flow *f, const struct hm_instance *in, const json_t *line)
+{
+	struct hm_counts c;
+
+	if (f->state >= HM_FLOW_CLOSING || f->device->state != HM_DEVICE_FINISHED)
+		return true;
+	hm_instance_counts(in, &c);
+	return (json_int_t)(c.in - c.skipped) == term(line, "offered") + term(line, "ignored");
+}
+
+/* Functions that make flow records or write files say so themselves, under `key` of their result. */
+static void add_own_line(const struct hm_flow *f, const struct hm_instance *in, const char *key,
+			 json_t *lines, bool *all_balanced)
+{
+	json_t *result = hm_instance_result(in), *line = json_object_get(result, key);
+
+	if (line && in->fn->flags & HM_FN_WRITES && !has_all(f, in, line))
+		json_object_set_new(line, "balanced", json_false());
 	if (line) {
-		json_incref(line);
 		json_object_set_new(line, "flow", json_integer(f->id));
 		if (f->name)
 			json_object_set_new(line, "name", json_string(f->name));
 		json_object_set_new(line, "function", json_integer(in->number));
 		*all_balanced &= json_is_true(json_object_get(line, "balanced"));
+		json_array_append(lines, line);
 	}
 	json_decref(result);
-	return line;
 }
 
 json_t *hm_ledger(struct hm_engine *e)
 {
 	json_t *devices = json_array(), *entries = json_array(), *readers = json_array(),
-	       *netflow = json_array(), *order = json_array();
+	       *netflow = json_array(), *order = json_array(), *files = json_array();
 	bool balanced = true;
 	struct hm_flow *f;
 
@@ -168,7 +185,6 @@ json_t *hm_ledger(struct hm_engine *e)
 	TAILQ_FOREACH (f, &e->flows, next)
 		for (uint32_t i = 0; i < f->n; i++) {
 			const struct hm_instance *in = f->instances[i];
-			json_t *records;
 
 			if (!in->node)
 				continue;
@@ -176,15 +192,15 @@ json_t *hm_ledger(struct hm_engine *e)
 				json_array_append_new(entries, entry_line(f, in, &balanced));
 			if (has_reader(in))
 				json_array_append_new(readers, reader_line(f, in, &balanced));
-			records = in->fn->flags & HM_FN_EXPORTS ? records_line(f, in, &balanced)
-								: NULL;
-			if (records)
-				json_array_append_new(netflow, records);
+			if (in->fn->flags & HM_FN_EXPORTS)
+				add_own_line(f, in, "ledger", netflow, &balanced);
+			if (in->fn->flags & HM_FN_WRITES)
+				add_own_line(f, in, "file", files, &balanced);
 		}
-	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "ts_ns",
+	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "ts_ns",
 			 hm_json_ns(hm_clock_now_ns()), "balanced", balanced, "devices", devices,
-			 "entries", entries, "readers", readers, "netflow", netflow, "order",
-			 order);
+			 "entries", entries, "readers", readers, "netflow", netflow, "order", order,
+			 "files", files);
 }
 
 json_t *hm_netflow_stats(struct hm_engine *e)

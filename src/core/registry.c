@@ -248,7 +248,7 @@ static json_t *describe_flags(const struct hm_function *f)
 	} flag_names[] = {
 		{HM_FN_FILTERS, "filters"}, {HM_FN_STATELESS, "stateless"},
 		{HM_FN_ORDERED, "ordered"}, {HM_FN_SHARED_COUNTER, "shared counter"},
-		{HM_FN_EXPORTS, "exports"},
+		{HM_FN_EXPORTS, "exports"}, {HM_FN_WRITES, "writes"},
 	};
 	json_t *flags = json_array();
 

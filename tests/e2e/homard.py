@@ -95,13 +95,16 @@ class Client:
         self.fds = []
         self.socket.close()
 
-    def send(self, method, params=None):
-        """Sends a request and returns its id; receive() gets the answers."""
+    def send(self, method, params=None, files=()):
+        """Sends a request, with descriptors; returns its id; receive() gets the answers."""
         self.last_id += 1
         request = {"jsonrpc": "2.0", "id": self.last_id, "method": method}
         if params:
             request["params"] = params
-        self.socket.sendall(json.dumps(request).encode() + b"\n")
+        line = json.dumps(request).encode() + b"\n"
+        if files:
+            line = line[socket.send_fds(self.socket, [line], files):]
+        self.socket.sendall(line)
         return self.last_id
 
     def receive(self):
@@ -119,8 +122,8 @@ class Client:
         line, self.buffer = self.buffer.split(b"\n", 1)
         return json.loads(line)
 
-    def call(self, method, **params):
-        wanted = self.send(method, params)
+    def call(self, method, files=(), **params):
+        wanted = self.send(method, params, files)
         while True:
             answer = self.receive()
             if answer.get("id") == wanted:
@@ -359,6 +362,9 @@ def imbalances(ledger):
         equal(line, line["made"],
               line["exported"] + line.get("spooled", 0) + line["queued"] + total(line["lost"]),
               "made = exported + spooled + queued + lost")
+    for line in ledger["files"]:
+        equal(line, line["offered"], line["written"] + line["queued"] + total(line["dropped"]),
+              "offered = written + queued + dropped")
     for line in ledger["order"]:
         equal(line, line["offered"], line["run"] + line["queued"] + total(line["dropped"]),
               "offered = run + queued + dropped")

@@ -113,6 +113,7 @@ class Commands(unittest.TestCase):
         self.assertRegex(out, r"device dag0: received +1000 +"
                               r"= parsed 990 \+ rejected:l3_short 10 \+ in_flight 0 +balanced")
         self.assertRegex(out, r"= run 60 \+ queued 7 \+ dropped:no_room 3 +balanced")
+        self.assertRegex(out, r"= written 80 \+ queued 8 \+ dropped:disk_full 2 +balanced")
         self.assertTrue(out.endswith("\nbalanced\n"))
         self.assertEqual(self.json("ledger")["balanced"], True)
 

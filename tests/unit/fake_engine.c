@@ -548,14 +548,17 @@ json_t *hm_ledger(struct hm_engine *e)
 						400, "filtered", 600, "dropped"));
 	return json_pack("{s:s, s:b, s:o, s:o, s:[{s:i,s:i,s:i,s:i,s:i,s:i,s:i}], "
 			 "s:[{s:i,s:i,s:i,s:i,s:i,s:i,s:{s:i},s:b}], "
-			 "s:[{s:i,s:i,s:i,s:i,s:i,s:i,s:{s:i},s:i,s:b}]}",
+			 "s:[{s:i,s:i,s:i,s:i,s:i,s:i,s:{s:i},s:i,s:b}], "
+			 "s:[{s:i,s:i,s:i,s:i,s:i,s:{s:i},s:b}]}",
 			 "ts_ns", "1700000000000000000", "balanced", lost == 0, "devices", devices,
 			 "entries", entries, "readers", "flow", 1, "function", 2, "offered", 100,
 			 "delivered", 80, "overwritten", 0, "dropped", 15, "queued", 5, "netflow",
 			 "flow", 1, "function", 3, "made", 50, "exported", 45, "spooled", 0,
 			 "queued", 4, "lost", "send_failed", 1, "balanced", 1, "order", "flow", 1,
 			 "function", 2, "offered", 70, "handed_over", 67, "run", 60, "queued", 7,
-			 "dropped", "no_room", 3, "late", 0, "balanced", 1);
+			 "dropped", "no_room", 3, "late", 0, "balanced", 1, "files", "flow", 1,
+			 "function", 4, "offered", 90, "written", 80, "queued", 8, "dropped",
+			 "disk_full", 2, "balanced", 1);
 }
 
 json_t *hm_search_stats(const struct hm_engine *e)

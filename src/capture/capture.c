@@ -1,0 +1,782 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* capture: see capture.h. All but the fields under "shared" is the thread's own.
+ *
+ * Positions of the stream: `whole` <= `read` <= `known.position`. Up to `read` it is written or under way: whole
+ * blocks where the file is open past the page cache (`direct`), several at a time; else pieces that end with a record
+ * where possible, one at a time. Once a second what is behind `read` is written, too, through the page cache, so that
+ * the file has it: up to `flushed`. A direct file's block is written again when it is complete.
+ */
+#include "capture/capture.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "core/log.h"
+
+#define NS_PER_S   UINT64_C(1000000000)
+#define NS_PER_MS  UINT64_C(1000000)
+#define NAP_NS     NS_PER_MS
+#define RETRY_NS   (100 * NS_PER_MS)
+#define FLUSH_NS   NS_PER_S
+#define TIDY_NS    (10 * NS_PER_S)
+#define GRACE_NS   (2 * NS_PER_S)
+#define HANGING_NS (30 * NS_PER_S)
+#define NO_END     UINT64_MAX
+
+HM_LOG_TYPE(capture)
+
+/* A block that is under way, past the page cache. */
+struct block {
+	uint64_t at; // position
+	bool done;
+};
+
+/* What is written through the page cache, until all of it is. */
+struct piece {
+	const uint8_t *data;
+	size_t n, done;
+	off_t offset;
+	uint64_t to; // position in the stream that it brings the file to
+};
+
+struct file {
+	int fd, direct; // -1: none
+	uint64_t begin, end;
+	uint64_t packets; // before it in the stream
+	off_t size;       // compressed: bytes so far
+	off_t whole;      // length up to the last whole record, or whole frame of compressed ones
+	struct stat st;
+	char made[HM_OUTPUT_NAME_MAX];
+};
+
+struct hm_capture {
+	struct hm_output *output;
+	struct hm_stream *stream;
+	struct hm_capture_conf conf;
+	struct hm_hook *hook;
+	ZSTD_CCtx *zstd;
+	uint8_t *packed; // a compressed piece
+	size_t packed_room;
+	const struct hm_disk_ops *disk;
+	void *disk_state;
+
+	struct file file;
+	struct hm_stream_mark known;   // the last one taken
+	struct hm_stream_mark *wholes; // by block: the last end of a record in it
+	uint64_t n_blocks;
+	uint64_t read, flushed;
+	uint64_t whole_packets; // before the last whole record that is in a file
+	struct block blocks[HM_DISK_DEPTH];
+	unsigned first, n;  // under way
+	struct piece piece; // n > 0: is being written
+	uint64_t flush_ns, tidy_ns, retry_ns, close_ns;
+	bool last, gives_up;
+
+	// shared
+	pthread_t thread;
+	pthread_mutex_t lock; // of `opened` and `err`
+	pthread_cond_t started;
+	bool opened; // the first file is open, or is opened later, or cannot be
+	struct hm_error err;
+	int open_code;
+	_Atomic unsigned refs; // owner and thread
+	_Atomic int trouble;   // enum hm_capture_cause
+	_Atomic bool closing, abandoned, wants_file, done, is_direct;
+	_Atomic uint64_t moved_ns; // when the disk took something last
+	_Atomic uint64_t written, lost[HM_CAPTURE_CAUSES], bytes, files, deleted;
+};
+
+const char *hm_capture_cause_name(enum hm_capture_cause c)
+{
+	static const char *const names[HM_CAPTURE_CAUSES] = {
+		"fine", "no_room", "disk_full", "no_folder", "io_error", "removed", "no_format"};
+
+	return names[c];
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t wall_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static void add(_Atomic uint64_t *counter, uint64_t n)
+{
+	// release: whoever sees the packets here sees them in the producer's counts, too
+	atomic_fetch_add_explicit(counter, n, memory_order_release);
+}
+
+/* --- trouble --- */
+
+static enum hm_capture_cause cause_of(int error)
+{
+	return error == ENOSPC || error == EDQUOT || error == EFBIG ? HM_CAPTURE_DISK_FULL
+								    : HM_CAPTURE_IO_ERROR;
+}
+
+static void get_in_trouble(struct hm_capture *c, enum hm_capture_cause cause, const char *words)
+{
+	if (atomic_exchange_explicit(&c->trouble, cause, memory_order_relaxed) != (int)cause)
+		HM_LOG(ERR, "capture in trouble, packets will be dropped file=\"%s\" cause=%s: %s",
+		       hm_output_name(c->output), hm_capture_cause_name(cause), words);
+	c->retry_ns = now_ns() + RETRY_NS;
+}
+
+static void get_well(struct hm_capture *c)
+{
+	if (atomic_exchange_explicit(&c->trouble, HM_CAPTURE_FINE, memory_order_relaxed))
+		HM_LOG(NOTICE, "capture goes on file=\"%s\"", hm_output_name(c->output));
+}
+
+/* --- how far the files have come --- */
+
+/* The last end of a record at or before the position, as far as it is known. */
+static const struct hm_stream_mark *whole_before(const struct hm_capture *c, uint64_t position)
+{
+	const uint64_t block = hm_stream_block(c->stream);
+
+	for (uint64_t end = position; end > c->file.begin;) {
+		const uint64_t i = (end - 1) / block;
+		const struct hm_stream_mark *const m = &c->wholes[i % c->n_blocks];
+
+		if (m->position > i * block && m->position <= position)
+			return m;
+		if (i == 0 || i * block <= c->file.begin)
+			break;
+		end = i * block;
+		if (position - end > c->n_blocks * block)
+			break;
+	}
+	return NULL;
+}
+
+/* The file has the stream up to here. */
+static void reached(struct hm_capture *c, uint64_t position, off_t length)
+{
+	const struct hm_stream_mark *const m = whole_before(c, position);
+
+	atomic_store_explicit(&c->moved_ns, now_ns(), memory_order_relaxed);
+	if (c->conf.zstd_level)
+		c->file.whole = length;
+	if (!m || m->packets < c->whole_packets)
+		return; // written once more, behind trouble
+	add(&c->written, m->packets - c->whole_packets);
+	c->whole_packets = m->packets;
+	if (!c->conf.zstd_level)
+		c->file.whole = (off_t)(m->position - c->file.begin);
+}
+
+/* --- pieces, through the page cache --- */
+
+/* Goes on writing the piece. True: all of it is written. */
+static bool push(struct hm_capture *c)
+{
+	struct piece *const p = &c->piece;
+
+	while (p->done < p->n) {
+		const ssize_t n = c->disk->write(c->disk_state, c->file.fd, p->data + p->done,
+						 p->n - p->done, p->offset + (off_t)p->done);
+		if (n <= 0) {
+			get_in_trouble(c, cause_of(n ? (int)-n : ENOSPC),
+				       strerror(n ? (int)-n : ENOSPC));
+			return false;
+		}
+		p->done += (size_t)n;
+		add(&c->bytes, (uint64_t)n);
+	}
+	get_well(c);
+	return true;
+}
+
+/* The piece is in the file. */
+static void piece_done(struct hm_capture *c)
+{
+	struct piece *const p = &c->piece;
+
+	c->flushed = p->to;
+	if (c->file.direct < 0)
+		c->read = p->to;
+	if (c->conf.zstd_level)
+		c->file.size = p->offset + (off_t)p->n;
+	reached(c, p->to, p->offset + (off_t)p->n);
+	if (c->file.direct < 0 && c->n == 0)
+		hm_stream_free(c->stream, c->read);
+	p->n = 0;
+}
+
+static void compress_piece(struct hm_capture *c)
+{
+	struct piece *const p = &c->piece;
+
+	p->n = ZSTD_compress2(c->zstd, c->packed, c->packed_room, p->data, p->n); // has room
+	p->data = c->packed;
+	p->offset = c->file.size;
+}
+
+/* Writes the stream up to `to`, or as much as lies in one piece. */
+static bool write_piece(struct hm_capture *c, uint64_t to)
+{
+	const uint64_t from = c->flushed > c->read ? c->flushed : c->read;
+	const uint64_t block = hm_stream_block(c->stream), room = c->n_blocks * block;
+	const uint64_t wrap = from - from % room + room;
+	const uint64_t most = c->conf.zstd_level ? from + block : wrap;
+
+	if (to > wrap)
+		to = wrap;
+	if (to > most) {
+		const struct hm_stream_mark *const m = whole_before(c, most);
+
+		to = m && m->position > from ? m->position : most;
+	}
+	if (to == from)
+		return false;
+	c->piece = (struct piece){.data = hm_stream_at(c->stream, from),
+				  .n = (size_t)(to - from),
+				  .offset = (off_t)(from - c->file.begin),
+				  .to = to};
+	if (c->conf.zstd_level)
+		compress_piece(c);
+	if (push(c))
+		piece_done(c);
+	return true;
+}
+
+/* --- blocks, past it --- */
+
+static void blocks_done(struct hm_capture *c)
+{
+	const uint32_t block = hm_stream_block(c->stream);
+
+	while (c->n > 0 && c->blocks[c->first].done) {
+		const uint64_t end = c->blocks[c->first].at + block;
+
+		reached(c, end, (off_t)(end - c->file.begin));
+		hm_stream_free(c->stream, end);
+		c->first = (c->first + 1) % HM_DISK_DEPTH;
+		c->n--;
+	}
+}
+
+static void stop_direct(struct hm_capture *c)
+{
+	if (c->file.direct >= 0)
+		close(c->file.direct);
+	c->file.direct = -1;
+	atomic_store_explicit(&c->is_direct, false, memory_order_relaxed);
+}
+
+/* A block that the disk has not taken, or not all of: from here on the file goes through the page cache, where any
+ * length may be written. What was under way has ended, so `read` goes back to the first that failed. */
+static void fall_back(struct hm_capture *c)
+{
+	c->read = c->flushed = c->blocks[c->first].at;
+	c->n = 0;
+	stop_direct(c);
+}
+
+/* Takes one result. False: there is none. */
+static bool take_result(struct hm_capture *c, bool wait, bool *good)
+{
+	const uint32_t block = hm_stream_block(c->stream);
+	unsigned tag;
+	ssize_t result;
+
+	if (c->n == 0 || !c->disk->reap(c->disk_state, wait, &tag, &result))
+		return false;
+	*good = c->blocks[tag].done = result == (ssize_t)block;
+	add(&c->bytes, *good ? block : 0);
+	return true;
+}
+
+/* Waits for what is under way. False: some of it failed. */
+static bool settle(struct hm_capture *c)
+{
+	bool good;
+
+	while (take_result(c, true, &good))
+		;
+	blocks_done(c);
+	if (c->n == 0)
+		return true;
+	fall_back(c);
+	return false;
+}
+
+/* Takes the results that are there, or waits for one. */
+static bool reap(struct hm_capture *c, bool wait)
+{
+	bool any = false, good = true;
+
+	while (good && take_result(c, wait && !any, &good))
+		any = true;
+	if (!good)
+		settle(c);
+	else if (any)
+		blocks_done(c);
+	return any;
+}
+
+/* Sends off the next whole blocks. */
+static bool write_blocks(struct hm_capture *c, uint64_t to)
+{
+	const uint32_t block = hm_stream_block(c->stream);
+	bool any = false;
+
+	while (c->n < HM_DISK_DEPTH && c->read + block <= to) {
+		const unsigned tag = (c->first + c->n) % HM_DISK_DEPTH;
+
+		c->blocks[tag] = (struct block){.at = c->read};
+		c->n++;
+		c->disk->submit(c->disk_state, c->file.direct, hm_stream_at(c->stream, c->read),
+				block, (off_t)(c->read - c->file.begin), tag);
+		c->read += block;
+		any = true;
+	}
+	return any;
+}
+
+/* --- files --- */
+
+static bool open_file(struct hm_capture *c, uint64_t time_ns)
+{
+	struct hm_error err;
+	struct file *const f = &c->file;
+	const uint64_t number = atomic_load_explicit(&c->files, memory_order_relaxed) + 1;
+
+	f->fd = hm_output_open(c->output, time_ns, number, f->made, &err);
+	if (f->fd < 0) {
+		get_in_trouble(c, HM_CAPTURE_NO_FOLDER, err.text);
+		c->open_code = f->fd;
+		c->err = err;
+		f->fd = -1;
+		return false;
+	}
+	fstat(f->fd, &f->st);
+	if (!c->conf.zstd_level)
+		f->direct = hm_output_open_direct(c->output, f->fd);
+	if (f->direct < 0)
+		f->direct = -1;
+	atomic_store_explicit(&c->is_direct, f->direct >= 0, memory_order_relaxed);
+	add(&c->files, 1);
+	get_well(c);
+	return true;
+}
+
+/* The stream's next file. */
+static bool begin_file(struct hm_capture *c, const struct hm_stream_mark *m)
+{
+	if (c->file.fd < 0 && !open_file(c, m->time_ns))
+		return false;
+	c->file.begin = c->read = c->flushed = m->position;
+	c->file.end = NO_END;
+	c->file.packets = m->packets;
+	c->file.size = c->file.whole = 0;
+	c->flush_ns = now_ns();
+	return true;
+}
+
+static void tidy(struct hm_capture *c)
+{
+	const struct hm_shelf *const s = &c->conf.shelf;
+	int n;
+
+	c->tidy_ns = now_ns();
+	if (!s->keep_bytes && !s->keep_s)
+		return;
+	n = hm_shelf_tidy(s, c->output, c->file.fd >= 0 ? &c->file.st : NULL, time(NULL));
+	if (n > 0)
+		add(&c->deleted, (uint64_t)n);
+	else if (n < 0)
+		HM_LOG(WARNING, "old files cannot be removed file=\"%s\": %s",
+		       hm_output_name(c->output), strerror(-n));
+}
+
+/* Whether somebody has removed the file: what goes there is lost with it. */
+static bool is_removed(const struct hm_capture *c)
+{
+	struct stat st;
+
+	return !hm_output_is_file(c->output) && fstat(c->file.fd, &st) == 0 && st.st_nlink == 0;
+}
+
+static void close_file(struct hm_capture *c)
+{
+	char path[HM_OUTPUT_NAME_MAX + 4096];
+	const bool removed = is_removed(c);
+	const uint64_t packets = c->whole_packets - c->file.packets;
+
+	if (removed) {
+		add(&c->lost[HM_CAPTURE_REMOVED], packets);
+		atomic_fetch_sub_explicit(&c->written, packets, memory_order_release);
+	}
+	if (c->conf.sync != HM_CAPTURE_SYNC_NONE && c->disk->sync(c->disk_state, c->file.fd) < 0)
+		HM_LOG(ERR, "a file may not be on its disk file=\"%s\"", c->file.made);
+	stop_direct(c);
+	close(c->file.fd);
+	c->file.fd = -1;
+	if (c->hook && !removed && hm_output_path(c->output, c->file.made, path, sizeof(path)))
+		hm_hook_add(c->hook, path);
+	tidy(c);
+}
+
+static void end_file(struct hm_capture *c)
+{
+	close_file(c);
+	hm_stream_free(c->stream, c->file.end);
+	c->read = c->file.end;
+}
+
+/* Once a second: the file gets what is not a whole block yet. */
+static bool flush(struct hm_capture *c)
+{
+	const uint64_t now = now_ns();
+	bool any = false;
+
+	if (c->n > 0 || now - c->flush_ns < FLUSH_NS) // what is under way moves the file on
+		return false;
+	c->flush_ns = now;
+	if (is_removed(c))
+		atomic_store_explicit(&c->wants_file, true, memory_order_relaxed);
+	any = write_piece(c, c->known.position);
+	if (c->conf.sync == HM_CAPTURE_SYNC_SECOND)
+		c->disk->sync(c->disk_state, c->file.fd);
+	return any;
+}
+
+static bool write_file(struct hm_capture *c)
+{
+	const struct file *const f = &c->file;
+	const uint64_t to = f->end < c->known.position ? f->end : c->known.position;
+	const uint64_t block = hm_stream_block(c->stream);
+
+	if (c->piece.n > 0) { // in trouble until now
+		if (!push(c))
+			return false;
+		piece_done(c);
+		return true;
+	}
+	if (f->direct >= 0 && write_blocks(c, to))
+		return true;
+	if (f->end != NO_END && (f->direct < 0 || c->read + block > f->end)) {
+		if (!settle(c) || write_piece(c, f->end))
+			return true;
+		end_file(c);
+		return true;
+	}
+	if (f->direct < 0 && to - c->read >= block)
+		return write_piece(c, to);
+	return flush(c);
+}
+
+/* --- the stream --- */
+
+/* Nobody waits for the disk any more: what is left is lost, and the file ends with a whole record. */
+static void discard(struct hm_capture *c)
+{
+	const int trouble = atomic_load_explicit(&c->trouble, memory_order_relaxed);
+
+	c->piece.n = 0;
+	if (c->file.fd >= 0) {
+		settle(c);
+		if (ftruncate(c->file.fd, c->file.whole) < 0 && errno != EINVAL) // /dev/null
+			HM_LOG(ERR, "a file ends within a record file=\"%s\": %s", c->file.made,
+			       strerror(errno));
+		close_file(c);
+	}
+	add(&c->lost[trouble ? trouble : HM_CAPTURE_IO_ERROR], c->known.packets - c->whole_packets);
+	c->whole_packets = c->known.packets;
+	hm_stream_free(c->stream, c->known.position);
+}
+
+/* Takes marks up to the end of the file. */
+static bool take_marks(struct hm_capture *c)
+{
+	const uint64_t block = hm_stream_block(c->stream);
+	struct hm_stream_mark m;
+	bool any = false;
+
+	while (!c->last && hm_stream_mark(c->stream, &m)) {
+		const bool open = c->file.fd >= 0 && c->file.begin != NO_END;
+
+		if (!c->gives_up && open && c->file.end != NO_END)
+			break; // the next file comes when this one is complete
+		if (!c->gives_up && m.event == HM_STREAM_BEGIN && !begin_file(c, &m))
+			break;
+		if (m.event == HM_STREAM_END)
+			c->file.end = m.position;
+		c->last = m.event == HM_STREAM_LAST;
+		if (m.position > 0 && m.event != HM_STREAM_BEGIN)
+			c->wholes[(m.position - 1) / block % c->n_blocks] = m;
+		c->known = m;
+		hm_stream_take(c->stream);
+		any = true;
+	}
+	return any;
+}
+
+/* One round; false: nothing to do now. */
+static bool step(struct hm_capture *c)
+{
+	bool any = reap(c, false);
+
+	if (c->gives_up) {
+		any |= take_marks(c);
+		if (any)
+			discard(c);
+		return any;
+	}
+	if (now_ns() - c->tidy_ns > TIDY_NS)
+		tidy(c);
+	if (atomic_load_explicit(&c->trouble, memory_order_relaxed) && now_ns() < c->retry_ns)
+		return any;
+	any |= take_marks(c);
+	if (c->file.fd >= 0 && c->file.begin != NO_END)
+		any |= write_file(c);
+	return any;
+}
+
+/* Whether the disk has had its time to get well. */
+static bool has_had_enough(struct hm_capture *c)
+{
+	if (!atomic_load_explicit(&c->closing, memory_order_relaxed) ||
+	    !atomic_load_explicit(&c->trouble, memory_order_relaxed)) {
+		c->close_ns = 0;
+		return false;
+	}
+	if (c->close_ns == 0)
+		c->close_ns = now_ns();
+	return now_ns() - c->close_ns > GRACE_NS;
+}
+
+static void nap(void)
+{
+	const struct timespec t = {.tv_nsec = NAP_NS};
+
+	nanosleep(&t, NULL);
+}
+
+static void release(struct hm_capture *c)
+{
+	// acquire and release: whoever is last sees what the other did
+	if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	if (c->file.fd >= 0)
+		close(c->file.fd);
+	stop_direct(c);
+	if (c->disk_state)
+		c->disk->close(c->disk_state);
+	hm_hook_destroy(c->hook);
+	hm_output_destroy(c->output);
+	hm_stream_destroy(c->stream);
+	ZSTD_freeCCtx(c->zstd);
+	free(c->packed);
+	free(c->wholes);
+	pthread_mutex_destroy(&c->lock);
+	pthread_cond_destroy(&c->started);
+	free(c);
+}
+
+/* A file whose name says no time is there at once, and if it cannot be the flow is not connected. */
+static void open_first(struct hm_capture *c)
+{
+	pthread_mutex_lock(&c->lock);
+	if (hm_output_is_file(c->output) || !hm_output_name_has_time(hm_output_name(c->output)))
+		open_file(c, wall_ns());
+	c->opened = true;
+	pthread_cond_signal(&c->started);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* Everything has come and is in files, or nobody cares any more. */
+static bool is_over(const struct hm_capture *c)
+{
+	if (atomic_load_explicit(&c->abandoned, memory_order_relaxed))
+		return true;
+	return c->last && (c->gives_up || c->file.fd < 0 || c->file.begin == NO_END);
+}
+
+static void *write_on(void *arg)
+{
+	struct hm_capture *const c = arg;
+	const bool started = (open_first(c), c->open_code == 0);
+
+	while (started && !is_over(c)) {
+		if (c->hook)
+			hm_hook_poll(c->hook, now_ns());
+		c->gives_up = c->gives_up || has_had_enough(c);
+		if (!step(c) && !reap(c, true))
+			nap();
+	}
+	if (started && c->file.fd >= 0) // no packet came, or abandoned
+		discard(c);
+	while (c->hook && hm_hook_poll(c->hook, now_ns()))
+		nap();
+	// release: whoever sees it sees all that was counted
+	atomic_store_explicit(&c->done, true, memory_order_release);
+	release(c);
+	return NULL;
+}
+
+/* --- the owner --- */
+
+static int prepare(struct hm_capture *c, const struct hm_capture_conf *conf, struct hm_error *err)
+{
+	c->conf = *conf;
+	c->file.fd = c->file.direct = -1;
+	c->file.begin = c->file.end = NO_END;
+	c->refs = 1;
+	c->disk = conf->disk ? conf->disk : hm_disk_best();
+	c->stream = hm_stream_create(conf->buffer_bytes, conf->block_bytes, err);
+	if (!c->stream)
+		return -errno;
+	c->n_blocks = conf->buffer_bytes / conf->block_bytes;
+	c->wholes = calloc(c->n_blocks, sizeof(*c->wholes));
+	c->disk_state = c->disk->open();
+	if (conf->script)
+		c->hook = hm_hook_create(conf->script, conf->script_ns);
+	c->conf.script = NULL;
+	if (conf->zstd_level) {
+		c->zstd = ZSTD_createCCtx();
+		c->packed_room = ZSTD_compressBound(conf->block_bytes);
+		c->packed = malloc(c->packed_room);
+		ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_compressionLevel, conf->zstd_level);
+		ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_checksumFlag, 1);
+	}
+	if (!c->wholes || !c->disk_state || (conf->script && !c->hook) ||
+	    (conf->zstd_level && (!c->zstd || !c->packed)))
+		return hm_error_set(err, -ENOMEM, 3084, "out of memory");
+	return 0;
+}
+
+/* Signals are for others: a file that is too large for its limit is an error here, not an end. */
+static int start_thread(struct hm_capture *c)
+{
+	sigset_t all, before;
+	int code;
+
+	sigfillset(&all);
+	c->refs++;
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	code = pthread_create(&c->thread, NULL, write_on, c);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	c->refs -= code != 0;
+	return -code;
+}
+
+struct hm_capture *hm_capture_create(struct hm_output *o, const struct hm_capture_conf *conf,
+				     struct hm_error *err)
+{
+	struct hm_capture *c = calloc(1, sizeof(*c));
+	int code;
+
+	if (!c) {
+		hm_error_set(err, -ENOMEM, 3084, "out of memory");
+		errno = ENOMEM;
+		return NULL;
+	}
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->started, NULL);
+	c->output = o;
+	c->moved_ns = now_ns();
+	code = prepare(c, conf, err);
+	if (code == 0 && (code = start_thread(c)) < 0)
+		hm_error_set(err, code, 1100, "no thread to write files: %s", strerror(-code));
+	if (code == 0) {
+		pthread_mutex_lock(&c->lock);
+		while (!c->opened)
+			pthread_cond_wait(&c->started, &c->lock);
+		code = c->open_code;
+		if (code < 0 && err)
+			*err = c->err;
+		pthread_mutex_unlock(&c->lock);
+		if (code < 0)
+			pthread_join(c->thread, NULL);
+	}
+	if (code == 0)
+		return c;
+	c->output = NULL; // stays the caller's
+	release(c);
+	errno = -code;
+	return NULL;
+}
+
+struct hm_stream *hm_capture_stream(struct hm_capture *c)
+{
+	return c->stream;
+}
+
+enum hm_capture_cause hm_capture_trouble(const struct hm_capture *c)
+{
+	const int trouble = atomic_load_explicit(&c->trouble, memory_order_relaxed);
+
+	return trouble ? (enum hm_capture_cause)trouble : HM_CAPTURE_NO_ROOM;
+}
+
+bool hm_capture_wants_file(struct hm_capture *c)
+{
+	return atomic_load_explicit(&c->wants_file, memory_order_relaxed) &&
+	       atomic_exchange_explicit(&c->wants_file, false, memory_order_relaxed);
+}
+
+void hm_capture_close(struct hm_capture *c)
+{
+	atomic_store_explicit(&c->moved_ns, now_ns(), memory_order_relaxed);
+	atomic_store_explicit(&c->closing, true, memory_order_relaxed);
+}
+
+bool hm_capture_is_closing(const struct hm_capture *c)
+{
+	return atomic_load_explicit(&c->closing, memory_order_relaxed);
+}
+
+bool hm_capture_is_done(const struct hm_capture *c)
+{
+	// acquire: what the thread counted
+	return atomic_load_explicit(&c->done, memory_order_acquire) ||
+	       (atomic_load_explicit(&c->closing, memory_order_relaxed) &&
+		now_ns() - atomic_load_explicit(&c->moved_ns, memory_order_relaxed) > HANGING_NS);
+}
+
+void hm_capture_counts(const struct hm_capture *c, struct hm_capture_counts *counts)
+{
+	*counts = (struct hm_capture_counts){
+		.written = atomic_load_explicit(&c->written, memory_order_acquire),
+		.bytes = atomic_load_explicit(&c->bytes, memory_order_relaxed),
+		.files = atomic_load_explicit(&c->files, memory_order_relaxed),
+		.deleted = atomic_load_explicit(&c->deleted, memory_order_relaxed),
+		.direct = atomic_load_explicit(&c->is_direct, memory_order_relaxed),
+		.disk = c->disk->name,
+	};
+	for (unsigned i = 0; i < HM_CAPTURE_CAUSES; i++)
+		counts->lost[i] = atomic_load_explicit(&c->lost[i], memory_order_acquire);
+	if (c->hook)
+		hm_hook_counts(c->hook, &counts->hook);
+}
+
+void hm_capture_destroy(struct hm_capture *c)
+{
+	if (!c)
+		return;
+	atomic_store_explicit(&c->abandoned, true, memory_order_relaxed);
+	if (atomic_load_explicit(&c->done, memory_order_acquire))
+		pthread_join(c->thread, NULL);
+	else
+		pthread_detach(c->thread);
+	release(c);
+}
