@@ -126,7 +126,7 @@ run_threads() {
 	# shellcheck disable=SC2046
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
 		suites threads build-tsan --timeout-multiplier 5 $(meson test -C build-tsan --no-rebuild --list |
-			sed -nE 's,^.*unit / ((pktring|control|rpc|client|search|transport).*)$,\1,p')
+			sed -nE 's,^.*unit / ((pktring|control|rpc|client|search|transport|order|routes).*)$,\1,p')
 }
 
 # One target on a copy of its seeds; what libFuzzer finds stays in build-fuzz/findings.
