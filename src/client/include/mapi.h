@@ -245,8 +245,15 @@ int mapi_apply_function_counted(int fd, const char *funct, unsigned n, unsigned 
 #define MAPI_COUNT_(...)  MAPI_16TH_(__VA_ARGS__, 0, 0, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #define MAPI_JOIN__(a, b) a##b
 #define MAPI_JOIN_(a, b)  MAPI_JOIN__(a, b)
-/* Of each whether it is an int, after promotion; it is not evaluated. */
-#define MAPI_INT_(a)         (sizeof(__typeof__(1 ? (a) : (a))) <= sizeof(int) ? 1u : 0u)
+/* Of each whether it is an int, after promotion; it is not evaluated. An array is a pointer. */
+#ifdef __cplusplus
+extern "C++" {
+template <typename T> char (&mapi_width_(T))[sizeof(T) <= sizeof(int) ? 1 : 2];
+}
+#define MAPI_INT_(a) (2u - (unsigned)sizeof(mapi_width_(a)))
+#else
+#define MAPI_INT_(a) (sizeof(__typeof__(1 ? (a) : (a))) <= sizeof(int) ? 1u : 0u)
+#endif
 #define MAPI_INTS_1(a)       MAPI_INT_(a)
 #define MAPI_INTS_2(a, ...)  (MAPI_INT_(a) | MAPI_INTS_1(__VA_ARGS__) << 1)
 #define MAPI_INTS_3(a, ...)  (MAPI_INT_(a) | MAPI_INTS_2(__VA_ARGS__) << 1)
