@@ -130,6 +130,8 @@ static void check_across(const json_t *top, struct hm_mistakes *m)
 
 /* --- filling --- */
 
+#define TRACE_DESCRIPTORS 256 // of a client's trace: it is no card, and there may be some
+
 static char *beside(const char *file, const char *path)
 {
 	const char *slash = strrchr(file, '/');
@@ -230,15 +232,19 @@ static int fill(struct hm_config *c, const json_t *top, const char *file)
 	return fill_flows(c, top);
 }
 
+static void free_device(struct hm_device_config *d)
+{
+	hm_keys_free(hm_device_keys, d);
+	free(d->where);
+}
+
 void hm_config_free(struct hm_config *c)
 {
 	if (!c)
 		return;
 	hm_keys_free(hm_config_keys, c);
-	for (size_t i = 0; i < c->n_devices; i++) {
-		hm_keys_free(hm_device_keys, &c->devices[i]);
-		free(c->devices[i].where);
-	}
+	for (size_t i = 0; i < c->n_devices; i++)
+		free_device(&c->devices[i]);
 	for (size_t i = 0; i < c->n_flows; i++) {
 		free(c->flows[i].name);
 		free(c->flows[i].device);
@@ -249,6 +255,26 @@ void hm_config_free(struct hm_config *c)
 	free(c->flows);
 	free(c->file);
 	free(c);
+}
+
+void hm_config_free_trace(struct hm_device_config *d)
+{
+	free_device(d);
+	free(d);
+}
+
+struct hm_device_config *hm_config_trace(const char *name)
+{
+	struct hm_device_config *d = calloc(1, sizeof(*d));
+	json_t *entry = json_pack("{s:s, s:s, s:s, s:i, s:i}", "name", name, "trace", name, "pace",
+				  "max", "loop", 1, "rx_descriptors", TRACE_DESCRIPTORS);
+	int done = d && entry ? fill_device(d, entry, "") : -ENOMEM;
+	json_decref(entry);
+	if (done == 0)
+		return d;
+	if (d)
+		hm_config_free_trace(d);
+	return NULL;
 }
 
 /* --- loading --- */

@@ -25,6 +25,11 @@ struct hm_config *hm_config_parse(const char *text, size_t n, const char *file,
 char *hm_config_read(const char *path, size_t *n, struct hm_mistakes *m);
 void hm_config_free(struct hm_config *c); // NULL is allowed
 
+/* A device for a trace that somebody opens while the daemon runs: read once, as fast as it is taken, and with the
+ * defaults of `devices[]`. NULL: out of memory. */
+struct hm_device_config *hm_config_trace(const char *name);
+void hm_config_free_trace(struct hm_device_config *d);
+
 /* For hm_mistakes.check_function: the function is there and takes these arguments. Any thread. */
 void hm_config_check_function(const json_t *call, const char *path, struct hm_mistakes *m);
 /* Prints every mistake, one a line, and how many there are. */

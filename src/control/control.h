@@ -40,5 +40,10 @@ void hm_control_stop(struct hm_control *c);
 /* Loads the configuration file again on a thread of its own and hands it to the engine. `call`
  * (NULL: SIGHUP) is answered when that is done. */
 void hm_control_reload(struct hm_control *c, struct hm_call *call);
+/* Closes a flow, and counts one less for its owner. */
+void hm_control_close_flow(struct hm_control *c, struct hm_flow *f);
+/* Closes the flows of a device that a client has made, and removes it; as hm_device_delete(). */
+void hm_control_delete_device(struct hm_control *c, struct hm_device *d, hm_done_cb done,
+			      void *arg);
 /* The counter of a user's persistent flows; NULL without memory. */
 uint32_t *hm_control_user_flows(struct hm_control *c, uint32_t uid);

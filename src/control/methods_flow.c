@@ -181,7 +181,7 @@ static uint32_t *flow_counter(struct hm_control *control, const struct hm_owner 
 	return NULL;
 }
 
-static void close_flow(struct hm_control *control, struct hm_flow *f)
+void hm_control_close_flow(struct hm_control *control, struct hm_flow *f)
 {
 	uint32_t *n = flow_counter(control, hm_flow_owner(f));
 	if (n && *n > 0)
@@ -208,7 +208,7 @@ static void made(void *arg, const struct hm_error *err)
 	} else {
 		struct hm_flow *f = hm_flow_find(m->control->engine, id, &gone);
 		if (f) // else it was closed, and that is the error
-			close_flow(m->control, f);
+			hm_control_close_flow(m->control, f);
 		hm_call_fail(m->call, err);
 	}
 	json_decref(id);
@@ -219,7 +219,7 @@ static void connect_made(struct hm_call *c, struct hm_flow *f)
 {
 	struct making *m = malloc(sizeof(*m));
 	if (!m) {
-		close_flow(c->peer->control, f);
+		hm_control_close_flow(c->peer->control, f);
 		hm_call_refuse(c, HM_RPC_INTERNAL, NULL, "out of memory");
 		return;
 	}
@@ -265,6 +265,14 @@ static unsigned count_outputs(const json_t *functions)
 	return n;
 }
 
+/* Flows on a client's own trace are that client's only: others would make it wait. */
+static struct hm_device *find_device(struct hm_call *c, const json_t *which, struct hm_error *err)
+{
+	struct hm_owner who = c->peer->owner;
+	who.administrator = false;
+	return hm_device_find(c->peer->control->engine, &who, which, err);
+}
+
 static void flow_create(struct hm_call *c, const json_t *params)
 {
 	struct hm_control *control = c->peer->control;
@@ -285,8 +293,7 @@ static void flow_create(struct hm_call *c, const json_t *params)
 			       owner.client ? "this connection" : "this user", n ? *n : 0);
 		return;
 	}
-	struct hm_device *d =
-		hm_device_find(control->engine, json_object_get(params, "device"), &err);
+	struct hm_device *d = find_device(c, json_object_get(params, "device"), &err);
 	struct hm_flow *f =
 		d ? hm_flow_create(control->engine, d,
 				   json_string_value(json_object_get(params, "name")), &owner, &err)
@@ -299,7 +306,7 @@ static void flow_create(struct hm_call *c, const json_t *params)
 	hm_flow_set_terms(f, &terms);
 	if (hm_flow_apply_all(f, json_object_get(params, "functions"), "params", &c->peer->handed,
 			      &err) < 0) {
-		close_flow(control, f);
+		hm_control_close_flow(control, f);
 		hm_call_fail(c, &err);
 	} else if (json_is_true(json_object_get(params, "connect"))) {
 		connect_made(c, f);
@@ -448,7 +455,7 @@ static void flow_close(struct hm_call *c, const json_t *params)
 	struct hm_flow *f = find_own_flow(c, params);
 	if (!f)
 		return;
-	close_flow(c->peer->control, f);
+	hm_control_close_flow(c->peer->control, f);
 	hm_call_result(c, json_object());
 }
 

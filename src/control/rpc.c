@@ -41,7 +41,11 @@ void hm_peer_gone(struct hm_peer *p)
 		p->control->peers = p->next;
 	if (p->next)
 		p->next->prev = p->prev;
-	hm_flow_close_client(p->control->engine, p->owner.client);
+	struct hm_engine *e = p->control->engine;
+	struct hm_device *d;
+	hm_flow_close_client(e, p->owner.client);
+	while ((d = hm_device_of_client(e, p->owner.client)))
+		hm_control_delete_device(p->control, d, NULL, NULL);
 }
 
 static void send_json(struct hm_peer *p, json_t *message, int fd)

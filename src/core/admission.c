@@ -304,15 +304,16 @@ static void look_at_device(struct hm_device *d)
 
 void hm_admission_look(struct hm_engine *e)
 {
+	struct hm_device *d;
 	struct hm_flow *f;
 
 	if (!e->sample_batches) // nothing is measured: nobody is judged
 		TAILQ_FOREACH (f, &e->flows, next)
 			if (f->level)
 				open_gate(f);
-	for (size_t i = 0; i < e->n_devices && e->sample_batches; i++)
-		if (is_governed(&e->devices[i]))
-			look_at_device(&e->devices[i]);
+	TAILQ_FOREACH (d, &e->devices, next)
+		if (e->sample_batches && is_governed(d))
+			look_at_device(d);
 }
 
 /* --- who may come --- */

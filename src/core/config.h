@@ -15,6 +15,7 @@
 /* What fits into mapi_device_info_t. */
 #define HM_DEVICE_ALIAS_MAX       255
 #define HM_DEVICE_DESCRIPTION_MAX 1023
+#define HM_DEVICE_LABEL_MAX       240 // "@" and a number follow
 
 enum hm_hugepages { HM_HUGE_AUTO, HM_HUGE_ON, HM_HUGE_OFF };
 enum hm_idle { HM_IDLE_DEFAULT, HM_IDLE_POLL, HM_IDLE_ADAPTIVE };
@@ -38,6 +39,7 @@ struct hm_control_config {
 	struct hm_strings administrators; // user names, "@group" or numbers; root and the daemon's
 					  // user always are
 	struct hm_strings readers;        // empty: everybody who can open the socket
+	uint32_t max_devices_per_client;
 	uint32_t max_clients, max_flows_per_client, max_calls_per_client, max_line_bytes;
 };
 

@@ -126,12 +126,14 @@ static void add_nodes(struct hm_engine *e, const struct hm_node *n)
 
 void hm_cost_learn(struct hm_engine *e)
 {
+	const struct hm_device *d;
+
 	for (uint32_t i = 0; i < e->n_learned; i++) {
 		e->learned[i].sum = (struct hm_sample){0};
 		e->learned[i].cycles = e->learned[i].expected = 0;
 	}
-	for (size_t i = 0; i < e->n_devices; i++)
-		add_nodes(e, hm_nodes_root(e->devices[i].nodes));
+	TAILQ_FOREACH (d, &e->devices, next)
+		add_nodes(e, hm_nodes_root(d->nodes));
 	for (uint32_t i = 0; i < e->n_learned; i++) {
 		struct hm_learned *l = &e->learned[i];
 

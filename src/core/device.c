@@ -106,7 +106,7 @@ static int find_port(struct hm_device *d, struct hm_error *err)
 		snprintf(name, sizeof(name), "%s", c->where);
 		ret = check_binding(name, err);
 	} else if (c->source == HM_SOURCE_TRACE) {
-		snprintf(name, sizeof(name), "net_dag_trace%u", d->index);
+		snprintf(name, sizeof(name), "%s", hm_device_trace_port(d));
 		ret = hm_device_trace_add(d, args, sizeof(args), err);
 	} else if (is_card_name(c->where)) {
 		snprintf(name, sizeof(name), "net_dag_card%u", d->index);
@@ -228,8 +228,10 @@ static int setup_queues(struct hm_device *d, struct hm_error *err)
 /* Two devices on one port would poll its queues from two workers at once. */
 static int check_alone(struct hm_device *d, struct hm_error *err)
 {
-	for (const struct hm_device *other = d->engine->devices; other < d; other++)
-		if (other->port == d->port) {
+	const struct hm_device *other;
+
+	TAILQ_FOREACH (other, &d->engine->devices, next)
+		if (other != d && other->port == d->port) {
 			d->port = RTE_MAX_ETHPORTS; // the other one closes it
 			return hm_error_set(err, -EBUSY, 1026,
 					    "%s is the port of device %s already: a device with "
@@ -239,17 +241,13 @@ static int check_alone(struct hm_device *d, struct hm_error *err)
 	return 0;
 }
 
-int hm_device_init(struct hm_device *d, struct hm_engine *e, const struct hm_device_config *config,
-		   uint16_t index, struct hm_error *err)
+int hm_device_init(struct hm_device *d, struct hm_error *err)
 {
 	int ret;
 
-	d->engine = e;
-	d->config = config;
-	d->index = index;
 	d->port = RTE_MAX_ETHPORTS;
 	d->link = HM_LINK_ETHERNET;
-	d->lossless = config->source == HM_SOURCE_TRACE && config->pace == 0;
+	d->lossless = d->config->source == HM_SOURCE_TRACE && d->config->pace == 0;
 	ret = find_port(d, err);
 	if (ret == 0)
 		ret = check_alone(d, err);
@@ -298,10 +296,10 @@ static struct hm_lane *lane_of(struct hm_device *d, struct hm_worker *w)
 	l->adaptive = d->config->idle == HM_IDLE_ADAPTIVE ||
 		      (d->config->idle == HM_IDLE_DEFAULT && d->config->source != HM_SOURCE_PCI);
 	set_time_source(d, l);
+	atomic_init(&l->sample_batches, d->engine->sample_batches);
 	l->number = (uint16_t)d->n_lanes;
 	d->workers[d->n_lanes] = w;
 	d->lanes[d->n_lanes++] = l;
-	w->lanes[w->n_lanes++] = l;
 	return l;
 }
 
@@ -330,6 +328,18 @@ int hm_device_assign(struct hm_device *d, struct hm_worker *const *workers, unsi
 		sockets[i] = d->workers[i]->socket;
 	d->nodes = hm_nodes_create(d->n_lanes, sockets);
 	return d->nodes ? 0 : hm_error_set(err, -ENOMEM, 3084, "no memory (raise eal.memory_mb)");
+}
+
+void hm_device_show(struct hm_device *d)
+{
+	for (unsigned i = 0; i < d->n_lanes; i++)
+		hm_worker_add(d->workers[i], d->lanes[i]);
+}
+
+void hm_device_hide(struct hm_device *d)
+{
+	for (unsigned i = 0; i < d->n_lanes; i++)
+		hm_worker_remove(d->workers[i], d->lanes[i]);
 }
 
 static void set_running(struct hm_device *d, bool running)
@@ -430,6 +440,8 @@ void hm_device_fini(struct hm_device *d)
 	}
 	if (d->port != RTE_MAX_ETHPORTS)
 		rte_eth_dev_close(d->port);
+	if (d->config->source == HM_SOURCE_TRACE)
+		hm_device_trace_unplug(d);
 	for (unsigned q = 0; q < HM_QUEUES_MAX; q++)
 		rte_mempool_free(d->pools[q]);
 	if (d->config->source == HM_SOURCE_TRACE)

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <rte_ethdev.h>
+#include <sys/queue.h>
 
+#include "core/engine.h"
 #include "core/governor.h"
 #include "core/worker.h"
 
@@ -16,15 +18,30 @@ enum hm_device_state {
 	HM_DEVICE_STOPPED,
 };
 
+/* What a device that goes waits for. */
+enum hm_leaving { HM_STAYS, HM_LEAVING_FLOWS, HM_LEAVING_WORKERS };
+
 struct hm_generation; // of programs, see publish.c
 struct hm_compile_job;
 
 struct hm_device {
+	TAILQ_ENTRY(hm_device) next; // of the engine's
 	struct hm_engine *engine;
 	const struct hm_device_config *config;
-	uint16_t index, port;
+	uint32_t number; // for clients, from 1, never used again
+	uint16_t index;  // of all there are now, below HM_DEVICES_MAX
+	uint16_t port;
 	enum hm_link link;
 	enum hm_device_state state;
+	// of a client, made at run time (devices.c); own is NULL for the configuration's
+	struct hm_device_config *own;
+	void (*release)(struct hm_device_config *c);
+	struct hm_owner owner;
+	int fd; // of its trace, until the card has it, or -1
+	enum hm_leaving leaving;
+	uint64_t token;  // of the quiescent state without its lanes
+	hm_done_cb gone; // who waits for its end, or NULL
+	void *gone_arg;
 	bool lossless;            // the source waits: a trace at "max" pace
 	bool want_start;          // as soon as the flows of the configuration are connected
 	uint64_t wire_last;       // ipackets when last looked at
@@ -69,12 +86,17 @@ struct hm_device {
 		*searches[HM_WORKERS_MAX]; // of each lane for db, handed from program to program
 };
 
-/* Finds or makes the port, configures queues and pools. 0, or negative errno with err. */
-int hm_device_init(struct hm_device *d, struct hm_engine *e, const struct hm_device_config *config,
-		   uint16_t index, struct hm_error *err);
-/* Gives each queue to a worker, round robin from *next_worker on. */
+TAILQ_HEAD(hm_device_list, hm_device);
+
+/* Finds or makes the port, configures queues and pools. engine, config, index and fd are set. 0, or negative errno
+ * with err. */
+int hm_device_init(struct hm_device *d, struct hm_error *err);
+/* Gives each queue to a worker, round robin from *next_worker on. No worker knows of it yet. */
 int hm_device_assign(struct hm_device *d, struct hm_worker *const *workers, unsigned n_workers,
 		     unsigned *next_worker, struct hm_error *err);
+/* The workers poll its lanes from now on, or no longer. */
+void hm_device_show(struct hm_device *d);
+void hm_device_hide(struct hm_device *d);
 int hm_device_launch(struct hm_device *d, struct hm_error *err); // rte_eth_dev_start, lanes run
 /* Stops taking packets and goes on again; flows stay connected. A trace waits meanwhile. */
 int hm_device_pause(struct hm_device *d, struct hm_error *err);
@@ -110,5 +132,8 @@ int hm_device_trace_add(struct hm_device *d, char *vdev_args, size_t size, struc
 int hm_device_trace_start(struct hm_device *d, struct hm_error *err);
 const _Atomic uint64_t *hm_device_trace_floor(const struct hm_device *d, uint16_t queue);
 bool hm_device_trace_ended(struct hm_device *d); // fills d->error if it ended early
+const char *hm_device_trace_port(const struct hm_device *d);
+/* The port has been closed: its name may be used again. */
+void hm_device_trace_unplug(const struct hm_device *d);
 void hm_device_trace_remove(struct hm_device *d);
 json_t *hm_device_trace_json(const struct hm_device *d);

@@ -14,12 +14,27 @@
 // numbers that no DAG_SIM_CARDS file of a person will use
 #define FIRST_CARD 9000
 
+#define OWN_BUFFER_MB 8
+
 static const char *card_name(const struct hm_device *d)
 {
 	static _Thread_local char name[16];
 
 	snprintf(name, sizeof(name), "dag%u", FIRST_CARD + d->index);
 	return name;
+}
+
+const char *hm_device_trace_port(const struct hm_device *d)
+{
+	static _Thread_local char name[24];
+
+	snprintf(name, sizeof(name), "net_dag_trace%u", d->index);
+	return name;
+}
+
+void hm_device_trace_unplug(const struct hm_device *d)
+{
+	rte_eal_hotplug_remove("vdev", hm_device_trace_port(d));
 }
 
 int hm_device_trace_add(struct hm_device *d, char *vdev_args, size_t size, struct hm_error *err)
@@ -30,7 +45,12 @@ int hm_device_trace_add(struct hm_device *d, char *vdev_args, size_t size, struc
 	struct hm_error cause;
 	int ret;
 
-	card.path = c->where;
+	if (d->own) { // fed while it is read: loading it would keep the control core from its work
+		card.fd = d->fd;
+		card.buffer_mb = OWN_BUFFER_MB;
+	} else {
+		card.path = c->where;
+	}
 	card.pace = c->pace;
 	card.loop = c->loop;
 	card.streams = c->queues;
@@ -39,6 +59,7 @@ int hm_device_trace_add(struct hm_device *d, char *vdev_args, size_t size, struc
 	ret = dag_sim_card_add(card_name(d), &card, &cause);
 	if (ret < 0)
 		return hm_error_set(err, ret, 6155, "%s", cause.text);
+	d->fd = -1;
 	dag_sim_card_status(card_name(d), &status);
 	d->link = status.link;
 	snprintf(vdev_args, size, "lib=libdag_sim.so,card=%s,fcs=0,flush=0,sequence=card",

@@ -74,27 +74,7 @@ static int create_workers(struct hm_engine *e, struct hm_error *err)
 	return 0;
 }
 
-static int create_devices(struct hm_engine *e, struct hm_error *err)
-{
-	unsigned next_worker = 0;
-	struct hm_error cause;
-
-	for (size_t i = 0; i < e->config->n_devices; i++) {
-		struct hm_device *d = &e->devices[i];
-		int ret;
-
-		e->n_devices++;
-		ret = hm_device_init(d, e, &e->config->devices[i], (uint16_t)i, &cause);
-		if (ret == 0)
-			ret = hm_device_assign(d, e->workers, e->n_workers, &next_worker, &cause);
-		if (ret < 0)
-			return hm_error_set(err, ret, cause.mapi_errno, "devices[%zu] (%s): %s", i,
-					    e->config->devices[i].name, cause.text);
-	}
-	return 0;
-}
-
-static int create_stores(struct hm_engine *e, struct hm_error *err)
+static int create_compiler(struct hm_engine *e, struct hm_error *err)
 {
 	const struct hm_search_config *config = &e->config->search;
 	struct hm_search_cache *cache =
@@ -103,15 +83,9 @@ static int create_stores(struct hm_engine *e, struct hm_error *err)
 	if (!cache)
 		return -EINVAL;
 	e->compiler = hm_compiler_create(cache);
-	if (!e->compiler)
-		return hm_error_set(err, -ENOMEM, 3084,
-				    "cannot start the pattern compiler's threads");
-	for (size_t i = 0; i < e->n_devices; i++) {
-		e->devices[i].patterns = hm_search_store_create(e->compiler);
-		if (!e->devices[i].patterns)
-			return hm_error_set(err, -ENOMEM, 3084, "no memory for patterns");
-	}
-	return 0;
+	return e->compiler ? 0
+			   : hm_error_set(err, -ENOMEM, 3084,
+					  "cannot start the pattern compiler's threads");
 }
 
 struct hm_engine *hm_engine_create(const struct hm_config *config, struct hm_error *err)
@@ -124,20 +98,21 @@ struct hm_engine *hm_engine_create(const struct hm_config *config, struct hm_err
 	}
 	e->config = config;
 	TAILQ_INIT(&e->flows);
+	TAILQ_INIT(&e->devices);
 	LIST_INIT(&e->polled);
 	hm_clock_init();
-	if (create_workers(e, err) < 0 || create_devices(e, err) < 0)
-		goto fail;
-	if (create_stores(e, err) < 0)
-		goto fail;
+	if (create_workers(e, err) < 0 || create_compiler(e, err) < 0 ||
+	    hm_devices_from_config(e, err) < 0) {
+		hm_engine_destroy(e);
+		return NULL;
+	}
 	return e;
-fail:
-	hm_engine_destroy(e);
-	return NULL;
 }
 
 int hm_engine_start(struct hm_engine *e, struct hm_error *err)
 {
+	struct hm_device *d;
+
 	for (unsigned i = 0; i < e->n_workers; i++) {
 		int ret =
 			rte_eal_remote_launch(hm_worker_main, e->workers[i], e->workers[i]->lcore);
@@ -152,26 +127,9 @@ int hm_engine_start(struct hm_engine *e, struct hm_error *err)
 	if (hm_flows_from_config(e, e->config, err) < 0)
 		return -EINVAL;
 	// a trace that nobody looks at yet waits, so that a client can connect all its flows first
-	for (size_t i = 0; i < e->n_devices; i++)
-		e->devices[i].want_start =
-			e->devices[i].config->source != HM_SOURCE_TRACE || e->devices[i].dirty;
+	TAILQ_FOREACH (d, &e->devices, next)
+		d->want_start = d->config->source != HM_SOURCE_TRACE || d->dirty;
 	return 0;
-}
-
-/* A failing start of one device leaves the others running; it is logged and shown in device.list. */
-static unsigned start_wanted(struct hm_device *d)
-{
-	struct hm_error err;
-
-	if (!d->want_start || !hm_publish_settled(d))
-		return 0;
-	d->want_start = false;
-	if (hm_device_launch(d, &err) < 0) {
-		memcpy(d->error, err.text, sizeof(d->error));
-		d->state = HM_DEVICE_STOPPED;
-		HM_LOG(ERR, "%s", err.text);
-	}
-	return 1;
 }
 
 static bool workers_done(const struct hm_engine *e)
@@ -224,6 +182,7 @@ static unsigned poll_functions(struct hm_engine *e, uint64_t now_ns)
 static void every_second(struct hm_engine *e)
 {
 	uint64_t now = rte_rdtsc();
+	struct hm_device *d;
 	double seconds;
 
 	if (now - e->last_second_tsc < rte_get_tsc_hz())
@@ -234,15 +193,15 @@ static void every_second(struct hm_engine *e)
 	hm_clock_adjust();
 	if (e->sample_batches)
 		hm_cost_learn(e);
-	for (size_t i = 0; i < e->n_devices; i++)
-		hm_cost_watch_rate(&e->devices[i], seconds);
+	TAILQ_FOREACH (d, &e->devices, next)
+		hm_cost_watch_rate(d, seconds);
 	hm_admission_look(e);
-	for (size_t i = 0; i < e->n_devices; i++)
-		if (e->devices[i].state == HM_DEVICE_RUNNING) {
+	TAILQ_FOREACH (d, &e->devices, next)
+		if (d->state == HM_DEVICE_RUNNING) {
 			struct rte_eth_stats s;
 
-			hm_device_clock_calibrate(&e->devices[i]);
-			hm_device_watch_wire(&e->devices[i], &s);
+			hm_device_clock_calibrate(d);
+			hm_device_watch_wire(d, &s);
 		}
 }
 
@@ -253,13 +212,8 @@ unsigned hm_engine_poll(struct hm_engine *e)
 
 	every_second(e);
 	work += hm_reload_poll(e);
-	if (!atomic_load_explicit(&e->stop, memory_order_relaxed)) {
-		for (size_t i = 0; i < e->n_devices; i++) {
-			work += hm_publish_poll(&e->devices[i]);
-			work += start_wanted(&e->devices[i]);
-			work += hm_device_look(&e->devices[i]);
-		}
-	}
+	if (!atomic_load_explicit(&e->stop, memory_order_relaxed))
+		work += hm_devices_poll(e);
 	work += poll_functions(e, now_ns);
 	work += hm_waits_poll(e);
 	work += finish_flows(e, now_ns);
@@ -268,8 +222,10 @@ unsigned hm_engine_poll(struct hm_engine *e)
 
 bool hm_engine_ready(const struct hm_engine *e)
 {
-	for (size_t i = 0; i < e->n_devices; i++)
-		if (e->devices[i].want_start || !hm_publish_settled(&e->devices[i]))
+	const struct hm_device *d;
+
+	TAILQ_FOREACH (d, &e->devices, next)
+		if (d->want_start || !hm_publish_settled(d))
 			return false;
 	return true;
 }
@@ -311,6 +267,7 @@ bool hm_engine_stopped(const struct hm_engine *e)
 
 bool hm_engine_destroy(struct hm_engine *e)
 {
+	struct hm_device *d;
 	bool whole;
 
 	hm_engine_stop(e);
@@ -318,15 +275,15 @@ bool hm_engine_destroy(struct hm_engine *e)
 		hm_engine_poll(e);
 	rte_eal_mp_wait_lcore();
 	whole = hm_compiler_destroy(e->compiler);
-	for (size_t i = 0; i < e->n_devices; i++) {
-		hm_device_halt(&e->devices[i]);
-		hm_publish_fini(&e->devices[i]);
+	TAILQ_FOREACH (d, &e->devices, next) {
+		hm_device_halt(d);
+		hm_publish_fini(d);
 	}
 	while (!TAILQ_EMPTY(&e->flows))
 		hm_flow_free(TAILQ_FIRST(&e->flows));
 	hm_reload_fini(e);
-	for (size_t i = 0; i < e->n_devices; i++)
-		hm_device_fini(&e->devices[i]);
+	while (!TAILQ_EMPTY(&e->devices))
+		hm_device_free(TAILQ_FIRST(&e->devices));
 	for (unsigned i = 0; i < e->n_workers; i++) {
 		hm_copies_destroy(e->workers[i]->workspace.copies);
 		rte_free(e->workers[i]);
@@ -334,55 +291,4 @@ bool hm_engine_destroy(struct hm_engine *e)
 	rte_free(e->qsbr);
 	free(e);
 	return whole;
-}
-
-struct hm_device *hm_device_find(struct hm_engine *e, const json_t *which, struct hm_error *err)
-{
-	const char *name = json_string_value(which);
-
-	for (size_t i = 0; i < e->n_devices; i++)
-		if ((name && !strcmp(e->devices[i].config->name, name)) ||
-		    (json_is_integer(which) && json_integer_value(which) == (json_int_t)i + 1))
-			return &e->devices[i];
-	for (size_t i = 0; name && i < e->n_devices; i++)
-		if (!strcmp(e->devices[i].config->alias, name)) {
-			hm_error_set(err, -ENOENT, 3200,
-				     "\"%s\" is the alias of device \"%s\": ask for it by its name",
-				     name, e->devices[i].config->name);
-			return NULL;
-		}
-	if (name)
-		hm_error_set(err, -ENOENT, 3200,
-			     "there is no device \"%s\" (homardctl devices lists them)", name);
-	else
-		hm_error_set(err, -ENOENT, 3200, "there is no device of that number (1 to %zu)",
-			     e->n_devices);
-	return NULL;
-}
-
-int hm_device_start(struct hm_device *d, struct hm_error *err)
-{
-	if (d->state == HM_DEVICE_RUNNING || d->want_start)
-		return hm_error_set(err, -EALREADY, 0, "device %s runs already", d->config->name);
-	if (d->state == HM_DEVICE_FINISHED)
-		return hm_error_set(
-			err, -EINVAL, 0,
-			"trace %s has been read to its end: a trace is read once a start of "
-			"the daemon (or loop times)",
-			d->config->name);
-	if (d->state == HM_DEVICE_STOPPED)
-		return hm_device_resume(d, err);
-	d->want_start = true; // when the flows that are being connected are
-	return 0;
-}
-
-int hm_device_stop(struct hm_device *d, struct hm_error *err)
-{
-	if (d->want_start) { // it had not begun yet
-		d->want_start = false;
-		return 0;
-	}
-	if (d->state != HM_DEVICE_RUNNING)
-		return hm_error_set(err, -EINVAL, 0, "device %s does not run", d->config->name);
-	return hm_device_pause(d, err);
 }

@@ -60,11 +60,36 @@ void hm_engine_reload(struct hm_engine *e, const struct hm_config *config, hm_do
 
 /* --- devices --- */
 
-/* By name or by number (a JSON string or integer); NULL with err 3200. */
-struct hm_device *hm_device_find(struct hm_engine *e, const json_t *which, struct hm_error *err);
+/* By name or by number (a JSON string or integer); NULL with err 3200. A client's own device is there for it and for
+ * administrators only. */
+struct hm_device *hm_device_find(struct hm_engine *e, const struct hm_owner *who,
+				 const json_t *which, struct hm_error *err);
+bool hm_device_visible(const struct hm_device *d, const struct hm_owner *who);
+const struct hm_owner *hm_device_owner(const struct hm_device *d); // NULL: the configuration's
+
+/* A trace that a client has opened. */
+struct hm_new_device {
+	struct hm_device_config *config; // taken over; its name becomes NAME@NUMBER
+	void (*release)(struct hm_device_config *c);
+	int fd; // stays the caller's
+	struct hm_owner owner;
+	unsigned max; // that the owner's connection may have
+};
+/* Makes a device of it, which waits for its start. NULL with err: 6155 no trace, 1026 too many. */
+struct hm_device *hm_device_create(struct hm_engine *e, const struct hm_new_device *new,
+				   struct hm_error *err);
+uint32_t hm_device_number(const struct hm_device *d);
+const char *hm_device_name(const struct hm_device *d);
+/* A flow on it that is open; NULL: none is. */
+struct hm_flow *hm_device_flow(const struct hm_device *d);
+/* Nobody finds it any more; its flows have been closed. It is freed when no worker can see it; `done` (may be NULL) is
+ * called then. */
+void hm_device_delete(struct hm_device *d, hm_done_cb done, void *arg);
+/* One that a connection has made and not deleted; NULL: there is none. */
+struct hm_device *hm_device_of_client(struct hm_engine *e, uint64_t client);
 int hm_device_start(struct hm_device *d, struct hm_error *err); // a trace that waits begins
 int hm_device_stop(struct hm_device *d, struct hm_error *err);
-json_t *hm_device_list(struct hm_engine *e);
+json_t *hm_device_list(struct hm_engine *e, const struct hm_owner *who);
 
 /* --- flows --- */
 

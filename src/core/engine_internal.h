@@ -25,8 +25,9 @@ struct hm_engine {
 	uint64_t last_second_tsc;
 	unsigned n_workers;
 	struct hm_worker *workers[HM_WORKERS_MAX];
-	size_t n_devices;
-	struct hm_device devices[HM_DEVICES_MAX];
+	struct hm_device_list devices;
+	unsigned next_worker; // that gets a queue
+	uint32_t last_device; // number
 	uint32_t last_flow_id;
 	struct hm_flow_list flows;
 	struct hm_flow_bucket readers; // read values from elsewhere (flow_feeds.c)
@@ -42,6 +43,14 @@ struct hm_engine {
 	uint32_t n_learned;
 	struct hm_learned learned[HM_LEARNED_MAX];
 };
+
+/* --- devices.c --- */
+
+int hm_devices_from_config(struct hm_engine *e, struct hm_error *err);
+/* Moves programs, starts, ends and removals. Returns work done. */
+unsigned hm_devices_poll(struct hm_engine *e);
+/* No worker knows it, and hm_publish_fini() was called. */
+void hm_device_free(struct hm_device *d);
 
 /* --- publish.c --- */
 

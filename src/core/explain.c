@@ -308,11 +308,12 @@ static json_t *device_json(struct explain *x)
 json_t *hm_explain(struct hm_engine *e, struct hm_flow *only)
 {
 	json_t *devices = json_array();
+	struct hm_device *d;
 
 	if (e->sample_batches)
 		hm_cost_learn(e);
-	for (size_t i = 0; i < e->n_devices; i++) {
-		struct explain x = {.d = &e->devices[i], .only = only, .entries = json_array()};
+	TAILQ_FOREACH (d, &e->devices, next) {
+		struct explain x = {.d = d, .only = only, .entries = json_array()};
 
 		if (only && only->device != x.d) {
 			json_decref(x.entries);
@@ -332,9 +333,11 @@ json_t *hm_explain(struct hm_engine *e, struct hm_flow *only)
 
 void hm_engine_sample(struct hm_engine *e, uint32_t every)
 {
+	const struct hm_device *d;
+
 	e->sample_batches = every;
-	for (size_t i = 0; i < e->n_devices; i++)
-		for (unsigned k = 0; k < e->devices[i].n_lanes; k++)
-			atomic_store_explicit(&e->devices[i].lanes[k]->sample_batches, every,
+	TAILQ_FOREACH (d, &e->devices, next)
+		for (unsigned k = 0; k < d->n_lanes; k++)
+			atomic_store_explicit(&d->lanes[k]->sample_batches, every,
 					      memory_order_relaxed); // worker: start_sample
 }

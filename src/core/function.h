@@ -357,6 +357,13 @@ json_t *hm_json_u64(uint64_t value);
  * function.list; aliases only if there are any. */
 json_t *hm_function_describe(const struct hm_function *f);
 
+/* --- libraries.c --- */
+
+/* The name of the MAPI library that had it, "homard" if none did. */
+const char *hm_function_library(const struct hm_function *f);
+/* [{"library": 0, "name":..., "functions": [names in the library's order]}...], those that have any. */
+json_t *hm_function_libraries(void);
+
 #define HM_FUNCTION_REGISTER(f)                                     \
 	static void __attribute__((constructor)) register_##f(void) \
 	{                                                           \

@@ -175,10 +175,11 @@ json_t *hm_ledger(struct hm_engine *e)
 	json_t *devices = json_array(), *entries = json_array(), *readers = json_array(),
 	       *netflow = json_array(), *order = json_array(), *files = json_array();
 	bool balanced = true;
+	struct hm_device *d;
 	struct hm_flow *f;
 
-	for (size_t i = 0; i < e->n_devices; i++)
-		json_array_append_new(devices, device_line(&e->devices[i], &balanced));
+	TAILQ_FOREACH (d, &e->devices, next)
+		json_array_append_new(devices, device_line(d, &balanced));
 	TAILQ_FOREACH (f, &e->flows, next)
 		if (f->state == HM_FLOW_ACTIVE)
 			hm_flow_order_line(f, order, &balanced);
@@ -248,26 +249,33 @@ static json_t *described(const struct hm_device *d)
 			 "mpls", d->config->mpls, "vlan", d->config->vlan);
 }
 
-json_t *hm_device_list(struct hm_engine *e)
+json_t *hm_device_list(struct hm_engine *e, const struct hm_owner *who)
 {
 	json_t *list = json_array();
+	struct hm_device *d;
 
-	for (size_t i = 0; i < e->n_devices; i++) {
-		const struct hm_device *d = &e->devices[i];
+	TAILQ_FOREACH (d, &e->devices, next) {
 		struct hm_rx_counts c;
-		json_t *info, *workers = json_array();
+		json_t *info, *workers;
+		uint64_t received;
 
+		if (!hm_device_visible(d, who))
+			continue;
+		workers = json_array();
 		hm_device_rx(d, &c);
 		for (unsigned k = 0; k < d->n_lanes; k++)
 			json_array_append_new(workers, json_integer(d->workers[k]->lcore));
 		info = json_pack("{s:i, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:b, s:I, s:I, s:o}",
-				 "device", (int)i + 1, "name", d->config->name, "driver",
+				 "device", (int)d->number, "name", d->config->name, "driver",
 				 d->info.driver_name, "state", hm_device_state_name(d), "link",
 				 hm_link_name(d->link), "queues", (int)d->config->queues, "burst",
 				 (int)d->config->burst, "lcores", workers, "lossless", d->lossless,
 				 "packets", (json_int_t)c.received, "bytes", (json_int_t)c.bytes,
 				 "newest_ns", hm_json_ns(c.newest_ns));
+		json_object_set_new(info, "wire", hm_device_wire(d, &received));
 		json_object_update_new(info, described(d));
+		if (d->own)
+			json_object_set_new(info, "owner", json_integer(d->owner.uid));
 		if (d->error[0])
 			json_object_set_new(info, "error", json_string(d->error));
 		if (d->config->source == HM_SOURCE_TRACE)

@@ -272,6 +272,7 @@ json_t *hm_function_describe(const struct hm_function *f)
 	description = json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", f->name, "summary",
 				f->summary ? f->summary : "", "arguments", args, "result",
 				describe_fields(f->results), "flags", describe_flags(f));
+	json_object_set_new(description, "library", json_string(hm_function_library(f)));
 	if (f->records)
 		json_object_set_new(description, "records", describe_fields(f->records));
 	if (f->aliases)

@@ -40,7 +40,7 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 {
 	static const struct hm_owner daemon = {.administrator = true, .configured = true};
 	json_t *device = json_string(c->device);
-	struct hm_device *d = hm_device_find(e, device, err);
+	struct hm_device *d = hm_device_find(e, &daemon, device, err);
 	struct hm_flow *f = NULL;
 
 	json_decref(device);
@@ -195,9 +195,9 @@ static bool same_device(const struct hm_device_config *a, const struct hm_device
 static int same_devices(const struct hm_engine *e, const struct hm_config *config,
 			struct hm_error *err)
 {
-	bool same = e->n_devices == config->n_devices;
+	bool same = e->config->n_devices == config->n_devices;
 
-	for (size_t i = 0; i < e->n_devices && same; i++)
+	for (size_t i = 0; i < config->n_devices && same; i++)
 		same = same_device(&e->config->devices[i], &config->devices[i]);
 	if (!same)
 		return hm_error_set(

@@ -17,9 +17,10 @@ json_t *hm_search_stats(const struct hm_engine *e)
 {
 	struct hm_search_cache_stats s;
 	json_t *devices = json_array();
+	const struct hm_device *d;
 
-	for (size_t i = 0; i < e->n_devices; i++)
-		json_array_append_new(devices, device_line(&e->devices[i]));
+	TAILQ_FOREACH (d, &e->devices, next)
+		json_array_append_new(devices, device_line(d));
 	hm_search_cache_stats(hm_compiler_cache(e->compiler), &s);
 	return json_pack("{s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}}", "devices", devices,
 			 "cache", "memory_hits", (json_int_t)s.memory_hits, "memory_bytes",

@@ -63,6 +63,36 @@ void hm_rx_read(const struct hm_rx_block *block, struct hm_rx_counts *c)
 	}
 }
 
+/* --- lanes come and go --- */
+
+void hm_worker_add(struct hm_worker *w, struct hm_lane *l)
+{
+	uint16_t n = atomic_load_explicit(&w->n_lanes, memory_order_relaxed), i = 0;
+
+	while (i < n && atomic_load_explicit(&w->lanes[i], memory_order_relaxed))
+		i++;
+	atomic_store_explicit(&w->lanes[i], l, memory_order_release); // worker: lane_at
+	if (i == n)
+		atomic_store_explicit(&w->n_lanes, n + 1, memory_order_release);
+}
+
+void hm_worker_remove(struct hm_worker *w, struct hm_lane *l)
+{
+	for (unsigned i = 0; i < HM_DEVICES_MAX; i++)
+		if (atomic_load_explicit(&w->lanes[i], memory_order_relaxed) == l)
+			atomic_store_explicit(&w->lanes[i], NULL, memory_order_release);
+}
+
+static inline unsigned lane_places(struct hm_worker *w)
+{
+	return atomic_load_explicit(&w->n_lanes, memory_order_acquire);
+}
+
+static inline struct hm_lane *lane_at(struct hm_worker *w, unsigned i)
+{
+	return atomic_load_explicit(&w->lanes[i], memory_order_acquire);
+}
+
 /* Times of the whole batch; drivers that stamp do so for all packets of a burst or for none. */
 static void fill_times(struct hm_lane *l, struct hm_batch *b, struct rte_mbuf *const *mbufs)
 {
@@ -276,8 +306,10 @@ static uint64_t device_time(struct hm_lane *l)
 /* Timers of the functions. */
 static void tick(struct hm_worker *w)
 {
-	for (unsigned i = 0; i < w->n_lanes; i++) {
-		struct hm_lane *l = w->lanes[i];
+	for (unsigned i = 0; i < lane_places(w); i++) {
+		struct hm_lane *l = lane_at(w, i);
+		if (!l)
+			continue;
 		struct hm_program *p = atomic_load_explicit(&l->program, memory_order_acquire);
 		struct hm_ordered *o = atomic_load_explicit(&l->ordered, memory_order_acquire);
 		uint64_t now;
@@ -292,13 +324,15 @@ static void tick(struct hm_worker *w)
 	}
 }
 
-static void rest(const struct hm_worker *w, uint32_t empty_rounds)
+static void rest(struct hm_worker *w, uint32_t empty_rounds)
 {
 	struct timespec t = {0};
 
-	for (unsigned i = 0; i < w->n_lanes; i++)
-		if (!w->lanes[i]->adaptive)
+	for (unsigned i = 0; i < lane_places(w); i++) {
+		const struct hm_lane *l = lane_at(w, i);
+		if (l && !l->adaptive)
 			empty_rounds = 0;
+	}
 	if (empty_rounds < PATIENCE) {
 		rte_pause();
 		return;
@@ -332,8 +366,10 @@ static void drain_all(struct hm_worker *w)
 
 	for (uint32_t round = 0; !done; round++) {
 		done = true;
-		for (unsigned i = 0; i < w->n_lanes; i++)
-			done &= drain_lane(w, w->lanes[i], round < DRAIN_WAITS);
+		for (unsigned i = 0; i < lane_places(w); i++) {
+			struct hm_lane *l = lane_at(w, i);
+			done &= !l || drain_lane(w, l, round < DRAIN_WAITS);
+		}
 		rte_rcu_qsbr_quiescent(w->qsbr, w->index);
 		if (!done)
 			rest(w, PATIENCE);
@@ -351,8 +387,10 @@ int hm_worker_main(void *worker)
 		unsigned n = 0;
 		uint64_t now;
 
-		for (unsigned i = 0; i < w->n_lanes; i++)
-			n += poll_lane(w, w->lanes[i]);
+		for (unsigned i = 0; i < lane_places(w); i++) {
+			struct hm_lane *l = lane_at(w, i);
+			n += l ? poll_lane(w, l) : 0;
+		}
 		now = rte_rdtsc();
 		if (now - last_tick > tick_cycles) {
 			tick(w);

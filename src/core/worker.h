@@ -79,14 +79,19 @@ struct hm_worker {
 	struct rte_rcu_qsbr *qsbr;
 	_Atomic bool *stop;
 	_Atomic bool done;
-	uint16_t n_lanes;
-	struct hm_lane *lanes[HM_DEVICES_MAX];
+	// control core writes: at most one of a device; NULL where one has gone
+	_Atomic(struct hm_lane *) lanes[HM_DEVICES_MAX];
+	_Atomic uint16_t n_lanes; // of these places, never fewer
 	struct hm_workspace workspace;
 	struct hm_batch batch;
 };
 
 /* The lcore function: runs until *w->stop, drains, sets w->done. */
 int hm_worker_main(void *worker);
+
+/* Control core: from now on the worker polls the lane, or no longer: then it may be freed after a quiescent state. */
+void hm_worker_add(struct hm_worker *w, struct hm_lane *l);
+void hm_worker_remove(struct hm_worker *w, struct hm_lane *l);
 
 /* A consistent copy. Any thread. */
 void hm_rx_read(const struct hm_rx_block *block, struct hm_rx_counts *c);

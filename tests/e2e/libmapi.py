@@ -91,6 +91,7 @@ class Mapi:
     def close_all(self):
         for fd in self.made:
             self.library.mapi_close_flow(fd)
+        self.error()  # of those that were closed
         self.made = []
 
     def apply(self, fd, name, *args):

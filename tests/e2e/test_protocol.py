@@ -4,6 +4,7 @@
 on the real one; and every method has an example."""
 import json
 import re
+import socket
 import unittest
 
 import control
@@ -40,9 +41,18 @@ def same(expected, got):
 class Protocol(unittest.TestCase):
     maxDiff = None
 
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = homard.tempfile.mkdtemp(prefix="homard-")
+        cls.addClassCleanup(homard.shutil.rmtree, cls.folder)
+        cls.trace = cls.folder + "/monday.pcap"
+        homard.make_trace(cls.trace, packets=1000)
+
     def run_examples(self, client):
         for line, expected in examples():
-            client.socket.sendall(line.encode() + b"\n")
+            line, *trace = line.split(" + the descriptor of a trace")
+            with open(self.trace, "rb") as file:
+                socket.send_fds(client.socket, [line.encode() + b"\n"], [file.fileno()] if trace else [])
             answer = client.receive()
             if not same(expected, answer):
                 self.fail("%s\nis answered\n%s\nand not\n%s"
@@ -57,20 +67,17 @@ class Protocol(unittest.TestCase):
     def test_examples_hold_on_the_real_engine(self):
         if not homard.HOMARDD.exists():
             self.skipTest("homardd is not built")
-        with homard.tempfile.TemporaryDirectory(prefix="homard-") as folder:
-            trace = folder + "/monday.pcap"
-            homard.make_trace(trace, packets=1000)
-            config = {"devices": [{"name": "dag0", "vdev": "net_null0"},
-                                  {"name": "monday", "trace": trace, "pace": "realtime",
-                                   "loop": 0}]}
-            with homard.Homard(config) as h:
-                self.run_examples(h.client)
-                self.assertEqual(h.wait(), 0)
+        config = {"devices": [{"name": "dag0", "vdev": "net_null0"},
+                              {"name": "monday", "trace": self.trace, "pace": "realtime", "loop": 0}]}
+        with homard.Homard(config) as h:
+            self.run_examples(h.client)
+            self.assertEqual(h.wait(), 0)
 
     def test_every_method_has_an_example_and_a_section(self):
         with control.Daemon() as daemon, daemon.connect() as client:
             methods = {m["method"] for m in client.call("method.list")}
-        used = {json.loads(line)["method"] for line, answer in examples()
+        lines = [(line.split(" + ")[0], answer) for line, answer in examples()]
+        used = {json.loads(line)["method"] for line, answer in lines
                 if line.endswith("}") and "result" in answer}
         self.assertEqual(methods - used, set())
         sections = set(re.findall(r"^### (\S+)$", PAGE.read_text(), re.MULTILINE))

@@ -19,6 +19,10 @@
 struct hm_device {
 	struct hm_engine *e;
 	const struct hm_device_config *conf;
+	struct hm_device_config *own; // of a client's, which `release` frees
+	void (*release)(struct hm_device_config *c);
+	struct hm_owner owner;
+	bool gone;
 	uint32_t number;
 	bool running;
 };
@@ -113,13 +117,19 @@ json_t *hm_function_describe(const struct hm_function *f)
 	return d;
 }
 
+json_t *hm_function_libraries(void)
+{
+	return json_pack("[{s:i, s:s, s:[s,s]}]", "library", 0, "name", "stdflib", "functions",
+			 "BPF_FILTER", "PKT_COUNTER");
+}
+
 /* --- start and stop --- */
 
 static void create_configured(struct hm_engine *e, const struct hm_flow_config *c)
 {
 	const struct hm_owner daemon = {.uid = (uint32_t)geteuid(), .administrator = true};
 	json_t *which = json_string(c->device);
-	struct hm_device *d = hm_device_find(e, which, NULL);
+	struct hm_device *d = hm_device_find(e, &daemon, which, NULL);
 	struct hm_flow *f = hm_flow_create(e, d, c->name, &daemon, NULL);
 	json_decref(which);
 	hm_flow_apply_all(f, c->functions, c->path, NULL, NULL);
@@ -194,6 +204,9 @@ bool hm_engine_destroy(struct hm_engine *e)
 {
 	while (e->flows)
 		hm_flow_close(e->flows);
+	for (uint32_t i = 0; i < e->n_devices; i++)
+		if (e->devices[i].release)
+			e->devices[i].release(e->devices[i].own);
 	close(e->ring);
 	free(e);
 	return true;
@@ -225,15 +238,85 @@ void hm_engine_reload(struct hm_engine *e, const struct hm_config *config, hm_do
 
 /* --- devices --- */
 
-struct hm_device *hm_device_find(struct hm_engine *e, const json_t *which, struct hm_error *err)
+bool hm_device_visible(const struct hm_device *d, const struct hm_owner *who)
+{
+	return !d->gone && (!d->release || who->administrator || who->client == d->owner.client);
+}
+
+const struct hm_owner *hm_device_owner(const struct hm_device *d)
+{
+	return d->release ? &d->owner : NULL;
+}
+
+uint32_t hm_device_number(const struct hm_device *d)
+{
+	return d->number;
+}
+
+const char *hm_device_name(const struct hm_device *d)
+{
+	return d->conf->name;
+}
+
+struct hm_device *hm_device_find(struct hm_engine *e, const struct hm_owner *who,
+				 const json_t *which, struct hm_error *err)
 {
 	for (uint32_t i = 0; i < e->n_devices; i++) {
 		struct hm_device *d = &e->devices[i];
-		if (json_is_string(which) ? strcmp(json_string_value(which), d->conf->name) == 0
-					  : json_integer_value(which) == d->number)
+		if (hm_device_visible(d, who) &&
+		    (json_is_string(which) ? strcmp(json_string_value(which), d->conf->name) == 0
+					   : json_integer_value(which) == d->number))
 			return d;
 	}
 	hm_error_set(err, -ENODEV, 3200, "there is no such device");
+	return NULL;
+}
+
+struct hm_device *hm_device_create(struct hm_engine *e, const struct hm_new_device *new,
+				   struct hm_error *err)
+{
+	struct hm_device *d = &e->devices[e->n_devices];
+	char *name;
+
+	if (e->n_devices == HM_DEVICES_MAX || new->max == 0 ||
+	    asprintf(&name, "%s@%u", new->config->name, e->n_devices + 1) < 0) {
+		hm_error_set(err, -EMFILE, 1026, "there are too many devices");
+		new->release(new->config);
+		return NULL;
+	}
+	free(new->config->name);
+	new->config->name = name;
+	*d = (struct hm_device){.e = e,
+				.conf = new->config,
+				.own = new->config,
+				.release = new->release,
+				.owner = new->owner,
+				.number = ++e->n_devices};
+	return d;
+}
+
+struct hm_flow *hm_device_flow(const struct hm_device *d)
+{
+	for (struct hm_flow *f = d->e->flows; f; f = f->next)
+		if (f->device == d)
+			return f;
+	return NULL;
+}
+
+void hm_device_delete(struct hm_device *d, hm_done_cb done, void *arg)
+{
+	d->gone = true;
+	if (done)
+		done(arg, NULL);
+}
+
+struct hm_device *hm_device_of_client(struct hm_engine *e, uint64_t client)
+{
+	for (uint32_t i = 0; i < e->n_devices; i++) {
+		struct hm_device *d = &e->devices[i];
+		if (d->release && !d->gone && d->owner.client == client)
+			return d;
+	}
 	return NULL;
 }
 
@@ -251,12 +334,14 @@ int hm_device_stop(struct hm_device *d, struct hm_error *err)
 	return 0;
 }
 
-json_t *hm_device_list(struct hm_engine *e)
+json_t *hm_device_list(struct hm_engine *e, const struct hm_owner *who)
 {
 	static const char *const kinds[] = {"vdev", "pci", "trace"};
 	json_t *list = json_array();
 	for (uint32_t i = 0; i < e->n_devices; i++) {
 		const struct hm_device *d = &e->devices[i];
+		if (!hm_device_visible(d, who))
+			continue;
 		json_array_append_new(list,
 				      json_pack("{s:I, s:s, s:s, s:s, s:s, s:I}", "device",
 						(json_int_t)d->number, "name", d->conf->name,

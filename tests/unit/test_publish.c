@@ -73,7 +73,8 @@ static void begin(struct attempt *a, const char *filter)
 	struct hm_error err;
 
 	*a = (struct attempt){0};
-	a->flow = hm_flow_create(engine, hm_device_find(engine, which, &err), NULL, &owner, &err);
+	a->flow = hm_flow_create(engine, hm_device_find(engine, &owner, which, &err), NULL, &owner,
+				 &err);
 	assert_non_null(a->flow);
 	assert_int_equal(hm_flow_apply(a->flow, "BPF_FILTER", args, NULL, &err), 1);
 	hm_flow_connect(a->flow, answer, a);

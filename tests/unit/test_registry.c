@@ -81,7 +81,7 @@ static void test_registry_describe_tells_everything(void **state)
 		"                  \"mapi\": \"s\"}],"
 		" \"result\": [{\"name\": \"value\", \"type\": \"uint64\", \"merge\": \"sum\","
 		"              \"unit\": \"packets\", \"c\": \"Q\"}],"
-		" \"flags\": [\"filters\", \"stateless\"]}",
+		" \"flags\": [\"filters\", \"stateless\"], \"library\": \"homard\"}",
 		0, NULL);
 	(void)state;
 	assert_non_null(want);

@@ -7,15 +7,14 @@
 
 #include "client/libmapi/internal.h"
 
-/* The device of a scope "host:device" if its host is this one, `dev` if it is no scope; NULL after mapi_fail(). */
-static const char *local_device(const char *dev)
+const char *local_device(const char *dev)
 {
 	static const char *const names[] = {"localhost", "127.0.0.1"};
 	const char *colon = strchr(dev, ':');
 	char host[MAPI_STR_LENGTH] = "";
 	bool local;
 
-	if (!colon)
+	if (!colon || device_is_own(dev)) // whose name may hold a colon
 		return dev;
 	gethostname(host, sizeof(host) - 1);
 	local = (size_t)(colon - dev) == strlen(host) && !strncasecmp(dev, host, strlen(host));
@@ -83,6 +82,7 @@ int mapi_connect(int fd)
 	struct hm_client_extras x = {.no_limit = true}; // patterns may take long to compile
 	struct hm_error err = {0};
 	json_t *answer;
+	int done = 0;
 
 	if (!f)
 		return -1;
@@ -91,10 +91,12 @@ int mapi_connect(int fd)
 	if (answer)
 		atomic_store(&f->connected, true);
 	else
-		mapi_fail_as(&err, MAPI_UNKNOWN_ERROR);
+		done = mapi_fail_as(&err, MAPI_UNKNOWN_ERROR);
 	json_decref(answer);
+	if (done == 0 && f->own_device)
+		done = mapi_start_offline_device(f->own_device);
 	flow_release(f);
-	return answer ? 0 : -1;
+	return done;
 }
 
 int mapi_close_flow(int fd)
@@ -111,6 +113,8 @@ int mapi_close_flow(int fd)
 	// a daemon that has gone has closed it
 	json_decref(hm_client_call(session_client(f->session), "flow.close",
 				   json_pack("{s:I}", "flow", f->number), &err));
+	if (f->own_device)
+		mapi_delete_offline_device(f->own_device);
 	flow_release(f);
 	return 0;
 }

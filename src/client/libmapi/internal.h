@@ -112,7 +112,14 @@ struct flow *table_find(int fd);
 bool table_remove(struct flow *f);
 void flow_release(struct flow *f);
 
+/* --- device.c --- */
+
+bool device_is_own(const char *name); // made by this process
+
 /* --- flow.c --- */
+
+/* The device of a scope "host:device" if its host is this one, `dev` if it is no scope; NULL after mapi_fail(). */
+const char *local_device(const char *dev);
 
 /* A flow on a device of the daemon; takes over own_device. -1 after mapi_fail(). */
 int flow_create(const char *device, char *own_device);

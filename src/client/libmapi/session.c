@@ -73,7 +73,6 @@ void session_put(struct session *s)
 		return;
 	hm_client_close(s->client);
 	json_decref(s->functions);
-	json_decref(s->libraries);
 	free(s);
 }
 
@@ -92,26 +91,26 @@ json_t *session_call(struct session *s, const char *method, json_t *params, int 
 	return result;
 }
 
-/* A list that is asked for once. */
-static const json_t *listed(struct session *s, json_t **list, const char *method)
+/* function.list, asked for once; NULL after mapi_fail(). */
+static const json_t *functions_of(struct session *s)
 {
-	json_t *answer, *old;
+	json_t *list, *answer;
 
 	pthread_mutex_lock(&lock);
-	old = *list;
+	list = s->functions;
 	pthread_mutex_unlock(&lock);
-	if (old)
-		return old;
-	answer = session_call(s, method, NULL, MAPI_UNKNOWN_ERROR);
+	if (list)
+		return list;
+	answer = session_call(s, "function.list", NULL, MAPI_UNKNOWN_ERROR);
 	if (!answer)
 		return NULL;
 	pthread_mutex_lock(&lock);
-	if (!*list)
-		*list = json_incref(answer);
-	old = *list;
+	if (!s->functions)
+		s->functions = json_incref(answer);
+	list = s->functions;
 	pthread_mutex_unlock(&lock);
-	json_decref(answer); // ours, or that of a thread that came second
-	return old;
+	json_decref(answer); // it was ours, or we came second
+	return list;
 }
 
 static bool has_name(const json_t *function, const char *name)
@@ -130,7 +129,7 @@ static bool has_name(const json_t *function, const char *name)
 
 const json_t *session_function(struct session *s, const char *name)
 {
-	const json_t *list = listed(s, &s->functions, "function.list");
+	const json_t *list = functions_of(s);
 	json_t *function;
 	size_t i;
 
