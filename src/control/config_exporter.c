@@ -41,6 +41,23 @@ static const struct hm_key tls_keys[] = {
 	{0},
 };
 
+static const struct hm_key spool_keys[] = {
+	{.name = "dir",
+	 .type = HM_KEY_STRING,
+	 .required = true,
+	 .min = 2,
+	 .max = 255,
+	 PATH_FROM_ROOT("/var/spool/homard/dag0"),
+	 .help = "this exporter's own folder; it must be there"},
+	{.name = "max_mb",
+	 .type = HM_KEY_INT,
+	 .min = 1,
+	 .max = 1048576,
+	 .fallback = "256",
+	 .help = "its files together, in MiB; then the oldest go"},
+	{0},
+};
+
 const struct hm_key hm_exporter_keys[] = {
 	{.name = "protocol",
 	 .type = HM_KEY_CHOICE,
@@ -149,5 +166,9 @@ const struct hm_key hm_exporter_keys[] = {
 	 .fallback = "8192",
 	 .help = "messages that wait while the collector is slow or away; more are lost, and "
 		 "counted"},
+	{.name = "spool",
+	 .type = HM_KEY_OBJECT,
+	 .keys = spool_keys,
+	 .help = "a folder on disk for what does not fit, and for a collector that is away"},
 	{0},
 };

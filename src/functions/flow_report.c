@@ -22,10 +22,10 @@
 
 #define RING_RECORDS 65536
 #define NS_A_S       UINT64_C(1000000000)
-#define MOVE_BURST   64   // records from a ring at a time
-#define MOVE_BUDGET  8192 // records a poll and ring
-#define TICK_BUDGET  1024 // entries that timers look at in a tick
-#define DRAIN_BUDGET 4096 // entries handed out by one call of drain
+#define MOVE_BURST   HM_EXPORTER_PUT_MAX // records from a ring at a time
+#define MOVE_BUDGET  8192                // records a poll and ring
+#define TICK_BUDGET  1024                // entries that timers look at in a tick
+#define DRAIN_BUDGET 4096                // entries handed out by one call of drain
 /* Room that a lossless source waits for: more than a batch can end records, with its timers. */
 #define READY_ROOM 1024
 
@@ -298,31 +298,30 @@ static void add_up(const struct report *r, struct totals *t)
 }
 
 /* made = exported + spooled + queued + lost, in directions of biflows; with several exporters each
- * counts once for each. What is not yet taken from the rings counts as queued. */
+ * counts once for each. What is not yet taken from the rings counts as queued; what an earlier run
+ * left in the spool has been made, too. */
 static json_t *ledger(const struct report *r, const struct totals *t)
 {
 	uint64_t n = r->n_exporters, made = n * t->counts.records, ring_full = n * t->lost;
-	uint64_t exported = 0, queued = made - ring_full - n * t->taken;
-	uint64_t queue_full = 0, refused = 0, unreachable = 0, unsupported = 0;
+	uint64_t queued = made - ring_full - n * t->taken, lost;
+	struct hm_exporter_counts sum = {0};
 
-	for (unsigned i = 0; i < r->n_exporters; i++) {
-		struct hm_exporter_counts c;
-		hm_exporter_counts(r->exporter[i], &c);
-		exported += c.sent - c.refused;
-		queued += c.queued;
-		queue_full += c.queue_full;
-		refused += c.refused;
-		unreachable += c.unreachable;
-		unsupported += c.unsupported;
-	}
-	return json_pack("{s:I, s:I, s:i, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:b}", "made",
-			 (json_int_t)made, "exported", (json_int_t)exported, "spooled", 0, "queued",
-			 (json_int_t)queued, "lost", "ring_full", (json_int_t)ring_full,
-			 "queue_full", (json_int_t)queue_full, "refused", (json_int_t)refused,
-			 "unreachable", (json_int_t)unreachable, "unsupported",
-			 (json_int_t)unsupported, "balanced",
-			 made == exported + queued + ring_full + queue_full + refused +
-					 unreachable + unsupported);
+	for (unsigned i = 0; i < r->n_exporters; i++)
+		hm_exporter_add_counts(r->exporter[i], &sum);
+	made += sum.spool.recovered;
+	queued += sum.queued;
+	lost = ring_full + sum.queue_full + sum.refused + sum.unreachable + sum.unsupported +
+	       sum.spool.full + sum.spool.failed;
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:b}",
+			 "made", (json_int_t)made, "recovered", (json_int_t)sum.spool.recovered,
+			 "exported", (json_int_t)(sum.sent - sum.refused), "spooled",
+			 (json_int_t)sum.spool.spooled, "queued", (json_int_t)queued, "lost",
+			 "ring_full", (json_int_t)ring_full, "queue_full",
+			 (json_int_t)sum.queue_full, "refused", (json_int_t)sum.refused,
+			 "unreachable", (json_int_t)sum.unreachable, "unsupported",
+			 (json_int_t)sum.unsupported, "spool_full", (json_int_t)sum.spool.full,
+			 "spool_failed", (json_int_t)sum.spool.failed, "balanced",
+			 made == sum.sent - sum.refused + sum.spool.spooled + queued + lost);
 }
 
 static void add_shortfall(struct hm_shortfall *to, uint64_t flows, uint64_t packets,

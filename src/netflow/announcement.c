@@ -354,6 +354,8 @@ void hm_announcement_make(struct hm_announcement *a, const struct hm_facts *fact
 		return;
 	for (unsigned i = 0; templates && i < facts->layout->n; i++)
 		add_template(a, &facts->layout->template[i]);
+	for (unsigned i = 0; facts->foreign && i < facts->foreign->n; i++)
+		add_template(a, &facts->foreign->template[i]);
 	for (unsigned k = 0; k < KINDS; k++) {
 		struct hm_template *t = &a->options[k];
 		if (!is_told(facts, k))

@@ -36,6 +36,8 @@ struct hm_shortfall {
 struct hm_facts {
 	const struct hm_format *format;
 	const struct hm_layout *layout;
+	const struct hm_layout
+		*foreign; // templates of messages of another configuration; NULL: none
 	const char *device;
 	uint32_t tell; // set of HM_TELL_
 	uint32_t domain, sampling_interval;

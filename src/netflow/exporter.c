@@ -26,12 +26,14 @@ void hm_exporter_defaults(struct hm_exporter_conf *conf)
 	};
 	conf->to.port = conf->format->port;
 	conf->to.multicast_ttl = 1;
+	conf->spool.max_mb = 256;
 	conf->to.tls.lifetime_s = HM_LIFETIME_USUAL;
 }
 
 bool hm_exporter_names_files(const struct hm_exporter_conf *conf)
 {
-	return conf->to.path[0] != '\0' || conf->to.tls.key[0] != '\0';
+	return conf->to.path[0] != '\0' || conf->to.tls.key[0] != '\0' ||
+	       conf->spool.dir[0] != '\0';
 }
 
 static uint32_t power_of_two(uint32_t n)
@@ -43,22 +45,29 @@ static uint32_t power_of_two(uint32_t n)
 	return p;
 }
 
+static bool take_memory(struct hm_exporter *x)
+{
+	uint32_t least = hm_exporter_messages(x, HM_EXPORTER_PUT_MAX) + 1, slots;
+
+	slots = power_of_two(x->conf.queue_messages > least ? x->conf.queue_messages : least);
+	x->mask = slots - 1;
+	x->buffer = malloc((size_t)slots * x->room);
+	x->slot = calloc(slots, sizeof(*x->slot));
+	x->sent = calloc(slots, sizeof(*x->sent));
+	x->note_bytes = malloc(x->room);
+	return x->buffer && x->slot && x->sent && x->note_bytes && hm_exporter_open_spool(x);
+}
+
 struct hm_exporter *hm_exporter_create(const struct hm_exporter_conf *conf)
 {
 	struct hm_exporter *x = calloc(1, sizeof(*x));
-	uint32_t slots = power_of_two(conf->queue_messages);
 	struct hm_error err;
 
 	if (!x)
 		return NULL;
 	x->conf = *conf;
-	x->mask = slots - 1;
 	x->room = conf->mtu - conf->transport->overhead;
-	x->buffer = malloc((size_t)slots * x->room);
-	x->slot = calloc(slots, sizeof(*x->slot));
-	x->note_bytes = malloc(x->room);
-	if (!x->buffer || !x->slot || !x->note_bytes ||
-	    hm_layout_build(&x->layout, &conf->layout, conf->format, &err) < 0) {
+	if (hm_layout_build(&x->layout, &conf->layout, conf->format, &err) < 0 || !take_memory(x)) {
 		hm_exporter_destroy(x);
 		return NULL;
 	}
@@ -71,7 +80,9 @@ void hm_exporter_destroy(struct hm_exporter *x)
 	if (!x)
 		return;
 	x->conf.transport->close(x->connection);
+	hm_exporter_close_spool(x);
 	free(x->note_bytes);
+	free(x->sent);
 	free(x->slot);
 	free(x->buffer);
 	free(x);
@@ -81,6 +92,8 @@ unsigned hm_exporter_poll(struct hm_exporter *x, uint64_t now_ns)
 {
 	uint64_t before = x->counts.messages;
 
+	if (x->first_poll_ns == 0)
+		x->first_poll_ns = now_ns;
 	if (x->open.at && (x->finishing || now_ns - x->open_since_ns >= FLUSH_NS))
 		hm_exporter_close_message(x);
 	hm_exporter_send(x, now_ns);
@@ -99,32 +112,72 @@ void hm_exporter_finish(struct hm_exporter *x, uint64_t now_ns)
 
 bool hm_exporter_idle(const struct hm_exporter *x)
 {
-	return x->counts.queued == 0 && x->flushed;
+	return x->counts.queued == 0 && x->flushed && (!x->spool || hm_spool_is_flushed(x->spool));
 }
 
 void hm_exporter_counts(const struct hm_exporter *x, struct hm_exporter_counts *counts)
 {
 	*counts = x->counts;
+	if (x->spool)
+		hm_spool_counts(x->spool, &counts->spool);
+}
+
+void hm_exporter_add_counts(const struct hm_exporter *x, struct hm_exporter_counts *sum)
+{
+	struct hm_exporter_counts c;
+
+	hm_exporter_counts(x, &c);
+	sum->sent += c.sent;
+	sum->queued += c.queued;
+	sum->queue_full += c.queue_full;
+	sum->refused += c.refused;
+	sum->unreachable += c.unreachable;
+	sum->unsupported += c.unsupported;
+	sum->spool.recovered += c.spool.recovered;
+	sum->spool.spooled += c.spool.spooled;
+	sum->spool.full += c.spool.full;
+	sum->spool.failed += c.spool.failed;
+}
+
+static json_t *records_json(const struct hm_exporter_counts *c)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I}}", "offered",
+			 (json_int_t)(c->offered + c->spool.recovered), "recovered",
+			 (json_int_t)c->spool.recovered, "exported",
+			 (json_int_t)(c->sent - c->refused), "spooled",
+			 (json_int_t)c->spool.spooled, "queued", (json_int_t)c->queued, "lost",
+			 "queue_full", (json_int_t)c->queue_full, "refused", (json_int_t)c->refused,
+			 "unreachable", (json_int_t)c->unreachable, "unsupported",
+			 (json_int_t)c->unsupported, "spool_full", (json_int_t)c->spool.full,
+			 "spool_failed", (json_int_t)c->spool.failed);
+}
+
+static json_t *spool_json(const struct hm_exporter *x, const struct hm_spool_counts *c)
+{
+	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:s}", "dir", x->conf.spool.dir, "ready",
+			 hm_spool_is_ready(x->spool), "bytes", (json_int_t)c->bytes, "max_bytes",
+			 (json_int_t)x->conf.spool.max_mb << 20, "bad_files",
+			 (json_int_t)c->bad_files, "error", c->error);
 }
 
 json_t *hm_exporter_stats(const struct hm_exporter *x)
 {
-	const struct hm_exporter_counts *c = &x->counts;
 	const struct hm_endpoint *to = &x->conf.to;
+	struct hm_exporter_counts c;
+	json_t *stats;
 
-	return json_pack(
-		"{s:s, s:s, s:s, s:i, s:I, s:s, s:s,"
-		" s:{s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I}},"
-		" s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	hm_exporter_counts(x, &c);
+	stats = json_pack(
+		"{s:s, s:s, s:s, s:i, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 		"protocol", x->conf.format->name, "transport", x->conf.transport->name, "host",
 		to->path[0] ? to->path : to->host, "port", (int)to->port, "observation_domain",
 		(json_int_t)x->conf.origin.domain, "state", state_names[x->state], "last_error",
-		x->last_error, "records", "offered", (json_int_t)c->offered, "exported",
-		(json_int_t)(c->sent - c->refused), "spooled", (json_int_t)0, "queued",
-		(json_int_t)c->queued, "lost", "queue_full", (json_int_t)c->queue_full, "refused",
-		(json_int_t)c->refused, "unreachable", (json_int_t)c->unreachable, "unsupported",
-		(json_int_t)c->unsupported, "data_records", (json_int_t)c->data_records, "messages",
-		(json_int_t)c->messages, "bytes", (json_int_t)c->bytes, "templates",
-		(json_int_t)c->templates, "send_errors", (json_int_t)c->send_errors, "busy",
-		(json_int_t)c->busy, "reconnects", (json_int_t)c->reconnects);
+		x->last_error, "records", records_json(&c), "data_records",
+		(json_int_t)c.data_records, "messages", (json_int_t)c.messages, "bytes",
+		(json_int_t)c.bytes, "templates", (json_int_t)c.templates, "send_errors",
+		(json_int_t)c.send_errors, "busy", (json_int_t)c.busy, "reconnects",
+		(json_int_t)c.reconnects);
+	if (x->spool)
+		json_object_set_new(stats, "spool", spool_json(x, &c.spool));
+	return stats;
 }

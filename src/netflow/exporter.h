@@ -3,7 +3,8 @@
  * keeps them in a bounded queue, sends what the collector and the rate limit allow, and counts each
  * record.
  *
- *	records offered = exported + queued + lost (queue_full, refused, unreachable, unsupported)
+ *	records offered, and recovered from a spool, = exported + spooled + queued
+ *		+ lost (queue_full, refused, unreachable, unsupported, spool_full, spool_failed)
  *
  * A record is one direction of a biflow here, also where a data record carries both. Templates and
  * options (netflow/announcement.h) go out before the first data, then by time and by number of
@@ -22,8 +23,10 @@
 #include "netflow/announcement.h"
 #include "netflow/record.h"
 #include "netflow/routes_file.h"
+#include "netflow/spool.h"
 #include "netflow/transport.h"
 
+#define HM_EXPORTER_PUT_MAX     64 // biflows that an empty queue always has room for
 #define HM_EXPORTER_PATIENCE_NS UINT64_C(10000000000)
 
 struct hm_exporter_conf {
@@ -38,6 +41,7 @@ struct hm_exporter_conf {
 	uint32_t mtu;               // of the path: IP packets are not longer
 	uint32_t max_records_per_s; // 0: no limit
 	uint32_t queue_messages;
+	struct hm_spool_conf spool;
 	const char *device;            // where interfaces are; must outlive the exporter
 	struct hm_routes_file *routes; // AS numbers ...; must outlive the exporter. NULL: none
 	struct hm_selector selectors[HM_SELECTORS_MAX]; // that packets went through, in order
@@ -59,6 +63,7 @@ struct hm_exporter_counts {
 	uint64_t data_records;               // sent
 	uint64_t messages, bytes, templates; // sent; templates: messages of them and of options
 	uint64_t send_errors, busy, reconnects;
+	struct hm_spool_counts spool;
 };
 
 struct hm_exporter;
@@ -83,4 +88,6 @@ void hm_exporter_finish(struct hm_exporter *x, uint64_t now_ns);
 bool hm_exporter_idle(const struct hm_exporter *x); // nothing is queued
 
 void hm_exporter_counts(const struct hm_exporter *x, struct hm_exporter_counts *counts);
+/* Adds what the ledger wants to know. */
+void hm_exporter_add_counts(const struct hm_exporter *x, struct hm_exporter_counts *sum);
 json_t *hm_exporter_stats(const struct hm_exporter *x);

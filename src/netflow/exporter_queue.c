@@ -1,6 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The queue of an exporter: flow records become messages in a ring; what finds no room is lost. */
+#include <string.h>
+
 #include "netflow/exporter_state.h"
+
+/* The message was made in its place, but if it was to go to the spool when it was begun. */
+static void queue_message(struct hm_exporter *x)
+{
+	if (x->open.at != hm_message_at(x, x->head))
+		memcpy(hm_message_at(x, x->head), x->open.at, x->open.used);
+	*hm_slot_at(x, x->head) = (struct hm_slot){x->open.used, x->open_load};
+	x->head++;
+}
+
+static void spool_message(struct hm_exporter *x)
+{
+	x->counts.queued -= x->open_load.flows;
+	if (hm_spool_put(x->spool, &x->open_load, x->open.at, x->open.used, 0))
+		return;
+	x->counts.queue_full += x->open_load.flows; // the disk is too slow
+	hm_exporter_note_unsent(x, &x->open_load);
+}
 
 void hm_exporter_close_message(struct hm_exporter *x)
 {
@@ -8,17 +28,24 @@ void hm_exporter_close_message(struct hm_exporter *x)
 		return;
 	if (x->open_load.records > 0) {
 		hm_message_end(&x->open);
-		*hm_slot_at(x, x->head) = (struct hm_slot){x->open.used, x->open_load};
-		x->head++;
+		if (x->spooling)
+			spool_message(x);
+		else
+			queue_message(x);
 	}
 	x->open.at = NULL;
 }
 
 static bool open_message(struct hm_exporter *x, uint64_t now_ns)
 {
-	if (x->head - x->tail > x->mask)
+	bool full = x->head - x->tail > x->mask;
+
+	if (full && x->spool && hm_spool_is_ready(x->spool) && !x->stowing)
+		x->spooling = true;
+	if (full && !x->spooling)
 		return false;
-	hm_message_begin(&x->open, x->conf.format, hm_message_at(x, x->head), x->room,
+	hm_message_begin(&x->open, x->conf.format,
+			 x->spooling ? x->spare : hm_message_at(x, x->head), x->room,
 			 &x->conf.origin);
 	x->open_load = (struct hm_load){.first_ns = UINT64_MAX};
 	x->open_since_ns = now_ns;
@@ -150,7 +177,7 @@ void hm_exporter_put(struct hm_exporter *x, const struct hm_flow_record *r, unsi
 	}
 }
 
-bool hm_exporter_room(const struct hm_exporter *x, unsigned n)
+uint32_t hm_exporter_messages(const struct hm_exporter *x, unsigned n)
 {
 	uint32_t bytes = 1, a_message;
 
@@ -162,7 +189,16 @@ bool hm_exporter_room(const struct hm_exporter *x, unsigned n)
 		a_message = x->conf.format->records_max;
 	if (a_message == 0)
 		a_message = 1;
-	return x->gave_up || x->head - x->tail + 2 * n / a_message + 2 <= x->mask;
+	return 2 * n / a_message + 2;
+}
+
+bool hm_exporter_room(const struct hm_exporter *x, unsigned n)
+{
+	uint64_t messages = hm_exporter_messages(x, n);
+
+	if (x->spooling || (x->spool && x->state != HM_EXPORTER_UP))
+		return hm_spool_room(x->spool, messages * (x->room + sizeof(struct hm_frame) + 8));
+	return x->gave_up || x->head - x->tail + messages <= x->mask;
 }
 
 void hm_exporter_drop_queue(struct hm_exporter *x)

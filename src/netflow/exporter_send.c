@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "netflow/exporter_state.h"
+#include "netflow/foreign.h"
 
 #define PROBE_NS      (250 * HM_NS_A_MS) // between two looks at an absent collector
 #define BACKOFF_MAX   5                  // doublings of that, for one who cannot be connected to
@@ -27,9 +28,9 @@ static void lose_pending(struct hm_exporter *x)
 {
 	uint64_t pending = x->conf.transport->pending(x->connection);
 
-	for (uint64_t i = x->tail; pending > 0 && i > x->connected_at && x->head - i < x->mask;
+	for (uint64_t i = x->n_sent; pending > 0 && i > x->connected_at && x->n_sent - i < x->mask;
 	     i--) {
-		const struct hm_slot *s = hm_slot_at(x, i - 1);
+		const struct hm_slot *s = &x->sent[(i - 1) & x->mask];
 		x->counts.refused += s->load.flows;
 		hm_exporter_note_unsent(x, &s->load);
 		pending -= s->bytes < pending ? s->bytes : pending;
@@ -108,13 +109,23 @@ static bool connect_now(struct hm_exporter *x, uint64_t now_ns)
 	}
 	x->counts.reconnects++;
 	x->templates_due = x->new_connection = true;
-	x->connected_at = x->tail;
+	x->connected_at = x->n_sent;
+	x->foreign_due = x->foreign_shift != 0;
 	if (x->conf.transport->stream)
 		x->sequence = 0; // of a transport session, RFC 7011 section 3.1
 	return true;
 }
 
 /* --- templates and options --- */
+
+/* Flows; of what the spool loses nobody adds up packets and times. */
+static uint64_t spool_losses(const struct hm_exporter *x)
+{
+	struct hm_exporter_counts c;
+
+	hm_exporter_counts(x, &c);
+	return c.spool.full + c.spool.failed;
+}
 
 static void begin_announcement(struct hm_exporter *x)
 {
@@ -133,6 +144,9 @@ static void begin_announcement(struct hm_exporter *x)
 		.flows = x->counts.data_records,
 		.interfaces = x->interfaces,
 		.applications = &x->applications,
+		.foreign = x->foreign_due || (x->foreign_shift != 0 && !c->transport->stream)
+				   ? &x->foreign
+				   : NULL,
 	};
 
 	if (c->shortfalls)
@@ -140,6 +154,7 @@ static void begin_announcement(struct hm_exporter *x)
 	facts.unsent.flows += x->unsent.flows;
 	facts.unsent.packets += x->unsent.packets;
 	facts.unsent.octets += x->unsent.octets;
+	facts.unsent.flows += spool_losses(x);
 	if (x->unsent.last_ns > 0) {
 		if (facts.unsent.first_ns == 0 || x->unsent.first_ns < facts.unsent.first_ns)
 			facts.unsent.first_ns = x->unsent.first_ns;
@@ -191,7 +206,7 @@ static bool announce(struct hm_exporter *x, uint64_t now_ns)
 		if (x->conf.format->fixed)
 			break;
 	}
-	x->announcing = x->templates_due = x->new_connection = false;
+	x->announcing = x->templates_due = x->new_connection = x->foreign_due = false;
 	x->templates_at_ns = now_ns;
 	x->since_templates = 0;
 	return true;
@@ -234,63 +249,115 @@ static void give_back(struct hm_exporter *x, uint32_t records)
 		x->credit += records * HM_NS_A_S;
 }
 
-/* Stamps the next messages, as many as may go now. */
-static unsigned gather(struct hm_exporter *x, struct iovec *v)
+/* Messages that go together, all from the ring or all from the spool. */
+struct burst {
+	unsigned n;
+	bool replay;
+	uint32_t sequence; // after them
+	uint64_t wall_ns;
+	struct iovec v[HM_TRANSPORT_BURST];
+	const struct hm_load *load[HM_TRANSPORT_BURST];
+};
+
+/* Stamps one more message; false: it may not go now. */
+static bool add_to_burst(struct hm_exporter *x, struct burst *b, uint8_t *message, uint32_t bytes,
+			 const struct hm_load *l)
 {
 	const struct hm_format *f = x->conf.format;
-	uint32_t sequence = x->sequence;
-	uint64_t wall_ns = wall_clock_ns();
-	unsigned n = 0;
 
-	while (n < HM_TRANSPORT_BURST && x->tail + n < x->head &&
-	       x->since_templates + n < x->conf.template_packets) {
-		const struct hm_slot *s = hm_slot_at(x, x->tail + n);
-		uint8_t *at = hm_message_at(x, x->tail + n);
-		if (!pay(x, s->load.records))
-			break;
-		f->stamp(at, sequence, wall_ns);
-		sequence += f->sequence_of_messages ? 1 : s->load.records;
-		v[n++] = (struct iovec){.iov_base = at, .iov_len = s->bytes};
-	}
-	return n;
+	if (b->n == HM_TRANSPORT_BURST || x->since_templates + b->n >= x->conf.template_packets ||
+	    !pay(x, l->records))
+		return false;
+	f->stamp(message, b->sequence, b->wall_ns);
+	b->sequence += f->sequence_of_messages ? 1 : l->records;
+	b->load[b->n] = l;
+	b->v[b->n++] = (struct iovec){.iov_base = message, .iov_len = bytes};
+	return true;
 }
 
-static void count_sent(struct hm_exporter *x, unsigned n)
+static void gather_ring(struct hm_exporter *x, struct burst *b)
 {
-	for (unsigned i = 0; i < n; i++, x->tail++) {
-		const struct hm_slot *s = hm_slot_at(x, x->tail);
-		x->sequence += x->conf.format->sequence_of_messages ? 1 : s->load.records;
-		x->counts.sent += s->load.flows;
-		x->counts.queued -= s->load.flows;
-		x->counts.data_records += s->load.records;
-		x->counts.bytes += s->bytes;
-		x->last_flows = s->load.flows;
+	for (uint64_t i = x->tail; i < x->head; i++) {
+		const struct hm_slot *s = hm_slot_at(x, i);
+		if (!add_to_burst(x, b, hm_message_at(x, i), s->bytes, &s->load))
+			break;
 	}
+}
+
+static void gather_replay(struct hm_exporter *x, struct burst *b)
+{
+	struct hm_frame *f;
+	uint8_t *message;
+	size_t at = 0;
+
+	b->replay = true;
+	while ((f = hm_spool_next(x->spool, &at, &message))) {
+		if (x->foreign_shift != 0 && !(f->flags & HM_FRAME_SHIFTED)) {
+			hm_foreign_shift(x->conf.format, message, f->bytes, x->foreign_shift);
+			f->flags |= HM_FRAME_SHIFTED;
+		}
+		if (!add_to_burst(x, b, message, f->bytes, &f->load))
+			break;
+	}
+}
+
+void hm_exporter_remember(struct hm_exporter *x, uint32_t bytes, const struct hm_load *l)
+{
+	x->sent[x->n_sent++ & x->mask] = (struct hm_slot){bytes, *l};
+	x->last_flows = l->flows;
+}
+
+static void count_sent(struct hm_exporter *x, const struct burst *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct hm_load *l = b->load[i];
+		x->sequence += x->conf.format->sequence_of_messages ? 1 : l->records;
+		x->counts.sent += l->flows;
+		x->counts.queued -= b->replay ? 0 : l->flows;
+		x->counts.data_records += l->records;
+		x->counts.bytes += b->v[i].iov_len;
+		hm_exporter_remember(x, (uint32_t)b->v[i].iov_len, l);
+	}
+	if (b->replay)
+		hm_spool_took(x->spool, n);
+	else
+		x->tail += n;
 	x->counts.messages += n;
 	x->since_templates += n;
+}
+
+static bool announce_if_due(struct hm_exporter *x, uint64_t now_ns)
+{
+	if (x->since_templates >= x->conf.template_packets ||
+	    now_ns - x->templates_at_ns >= x->conf.template_interval_s * HM_NS_A_S)
+		x->templates_due = true;
+	return !x->templates_due || announce(x, now_ns);
 }
 
 /* Sends one burst; false: no more can go now. */
 static bool send_burst(struct hm_exporter *x, uint64_t now_ns)
 {
-	struct iovec v[HM_TRANSPORT_BURST];
-	unsigned n;
+	struct burst b = {.wall_ns = wall_clock_ns()};
+	bool replay = x->head == x->tail;
 	int sent;
 
-	if (x->since_templates >= x->conf.template_packets ||
-	    now_ns - x->templates_at_ns >= x->conf.template_interval_s * HM_NS_A_S)
-		x->templates_due = true;
-	if (x->templates_due && !announce(x, now_ns))
+	if (replay && !hm_exporter_begin_replay(x))
 		return false;
-	n = gather(x, v);
-	if (n == 0)
+	if (!announce_if_due(x, now_ns))
 		return false;
-	sent = x->conf.transport->send(x->connection, v, n);
-	for (unsigned i = sent > 0 ? (unsigned)sent : 0; i < n; i++)
-		give_back(x, hm_slot_at(x, x->tail + i)->load.records);
+	b.sequence = x->sequence; // announcements may have records
+	if (replay)
+		gather_replay(x, &b);
+	else
+		gather_ring(x, &b);
+	if (b.n == 0)
+		return false;
+	sent = x->conf.transport->send(x->connection, b.v, b.n);
+	for (unsigned i = sent > 0 ? (unsigned)sent : 0; i < b.n; i++)
+		give_back(x, b.load[i]->records);
 	if (is_taken(x, sent, now_ns))
-		count_sent(x, (unsigned)sent);
-	return sent == (int)n;
+		count_sent(x, &b, (unsigned)sent);
+	return sent == (int)b.n;
 }
 
 /* An absent collector: asks again and again with templates; holds the data for a while. */
@@ -299,7 +366,7 @@ static void look_for_collector(struct hm_exporter *x, uint64_t now_ns)
 	uint64_t patience = x->finishing ? HM_FINISH_NS : HM_EXPORTER_PATIENCE_NS;
 	int error;
 
-	if (now_ns - x->away_since_ns >= patience) {
+	if (now_ns - x->away_since_ns >= patience && !(x->spool && hm_spool_is_ready(x->spool))) {
 		x->gave_up = true;
 		hm_exporter_drop_queue(x);
 	}
@@ -343,20 +410,31 @@ static bool renew(struct hm_exporter *x, uint64_t now_ns)
 	return x->stale_since_ns != 0 || x->state != HM_EXPORTER_UP;
 }
 
+/* What is in the ring goes first, unless it is on its way to the spool. */
+static bool has_work(const struct hm_exporter *x, uint64_t now_ns)
+{
+	if (x->stowing || hm_exporter_waits_for_spool(x, now_ns))
+		return false;
+	return x->head != x->tail || hm_exporter_replays(x);
+}
+
 static void send_data(struct hm_exporter *x, uint64_t now_ns)
 {
 	if (renew(x, now_ns))
 		return;
-	if (x->head == x->tail || !connect_now(x, now_ns))
+	if (!has_work(x, now_ns) || !connect_now(x, now_ns))
 		return;
 	add_credit(x, now_ns);
-	for (unsigned i = 0; i < POLL_BURSTS && x->head != x->tail; i++)
+	for (unsigned i = 0; i < POLL_BURSTS && has_work(x, now_ns); i++)
 		if (!send_burst(x, now_ns))
 			break;
+	if (x->spooling && x->head == x->tail && hm_spool_is_empty(x->spool))
+		x->spooling = false;
 }
 
 void hm_exporter_send(struct hm_exporter *x, uint64_t now_ns)
 {
+	hm_exporter_stow(x, now_ns);
 	if (x->state != HM_EXPORTER_UP)
 		look_for_collector(x, now_ns);
 	if (x->state == HM_EXPORTER_UP)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "netflow/exporter.h"
+#include "netflow/spool.h"
 
 #define HM_NS_A_S    UINT64_C(1000000000)
 #define HM_NS_A_MS   UINT64_C(1000000)
@@ -13,14 +14,6 @@ enum hm_exporter_state {
 	HM_EXPORTER_UP,
 	HM_EXPORTER_AWAY,   // the collector is known to be absent
 	HM_EXPORTER_ASKING, // templates have been sent as a probe, no refusal yet
-};
-
-/* What a message carries, besides its bytes. */
-struct hm_load {
-	uint32_t flows;   // directions of biflows, as the ledger counts them
-	uint16_t records; // data records, as sequence numbers count them
-	uint64_t packets, octets;
-	uint64_t first_ns, last_ns;
 };
 
 struct hm_slot {
@@ -40,7 +33,24 @@ struct hm_exporter {
 	struct hm_slot *slot;
 	uint32_t mask, room; // slots - 1; bytes a message
 	uint64_t head, tail;
-	uint64_t connected_at; // tail when the connection was opened
+	uint8_t *spare; // with a spool: where a message is made that does not go into the ring
+
+	struct hm_slot *sent; // the last slots - 1 messages that were sent, for a line that breaks
+	uint64_t n_sent, connected_at; // messages, in all and when the connection was opened
+
+	struct hm_spool *spool; // NULL: there is none
+	bool spooling; // new messages go there; what is still in the ring is older than what is there
+	bool stowing; // what is in the ring is being moved there
+	uint64_t first_poll_ns;
+	uint8_t *templates; // the sets of data templates
+	uint32_t templates_bytes;
+	struct hm_layout foreign; // of messages from the spool that have others
+	uint8_t *foreign_bytes;
+	uint32_t n_foreign_bytes;
+	uint16_t foreign_shift; // 0: those in hand are of the exporter's own
+	unsigned n_foreign;     // that there were
+	bool foreign_due;       // the collector does not know them yet
+
 	struct hm_message open;
 	struct hm_load open_load;
 	const struct hm_routes *routes; // newest, while records come
@@ -79,10 +89,25 @@ static inline struct hm_slot *hm_slot_at(const struct hm_exporter *x, uint64_t i
 	return &x->slot[i & x->mask];
 }
 
+/* Messages that n biflows may become. */
+uint32_t hm_exporter_messages(const struct hm_exporter *x, unsigned n);
 /* The open message, if there is one, is ready to leave. */
 void hm_exporter_close_message(struct hm_exporter *x);
+/* Moves what waits in memory to the spool, if it belongs there. */
+void hm_exporter_stow(struct hm_exporter *x, uint64_t now_ns);
+bool hm_exporter_open_spool(struct hm_exporter *x); // false: no memory
+void hm_exporter_close_spool(struct hm_exporter *x);
+/* Something is in the spool that may be sent now. */
+bool hm_exporter_replays(const struct hm_exporter *x);
+/* What is in the spool is not known yet, and what is newer must wait for it. */
+bool hm_exporter_waits_for_spool(const struct hm_exporter *x, uint64_t now_ns);
+/* The oldest messages of the spool are in memory, and the collector will know their templates: then they
+ * are what hm_spool_next() gives. */
+bool hm_exporter_begin_replay(struct hm_exporter *x);
 /* All that waits is lost. */
 void hm_exporter_drop_queue(struct hm_exporter *x);
+/* As the newest message sent. */
+void hm_exporter_remember(struct hm_exporter *x, uint32_t bytes, const struct hm_load *l);
 /* For the options records: this will not be sent. */
 void hm_exporter_note_unsent(struct hm_exporter *x, const struct hm_load *l);
 /* Sends what may go now, and looks for a collector that is away. */

@@ -39,6 +39,11 @@ static inline void hm_put32(uint8_t *p, uint32_t v)
 	hm_put16(p + 2, (uint16_t)v);
 }
 
+static inline uint16_t hm_get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
 static inline uint32_t hm_get32(const uint8_t *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];

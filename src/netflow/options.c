@@ -14,9 +14,10 @@
 #define NS_A_S              UINT64_C(1000000000)
 #define TIMEOUT_MAX_S       604800 // a week
 #define PATH_MAX_TEXT       128
-#define DATAGRAM_LIFETIME_S 300   // DTLS does not tell that the other side has forgotten
-#define SECURE_PORT         4740  // IPFIX over TLS and DTLS
-#define SAMPLING_MAX        16383 // NetFlow 5 has 14 bits
+#define DATAGRAM_LIFETIME_S 300     // DTLS does not tell that the other side has forgotten
+#define SPOOL_MAX_MB        1048576 // a terabyte
+#define SECURE_PORT         4740    // IPFIX over TLS and DTLS
+#define SAMPLING_MAX        16383   // NetFlow 5 has 14 bits
 
 #define MFUNCT_INVALID_ARGUMENT   7000
 #define MFUNCT_INVALID_ARGUMENT_2 7002
@@ -199,6 +200,36 @@ static int set_tls(struct hm_exporter_conf *x, const json_t *v, const char *path
 	return 0;
 }
 
+static int set_spool(struct hm_exporter_conf *x, const json_t *v, const char *path,
+		     struct hm_error *err)
+{
+	const struct number max_mb = {"max_mb", 1, SPOOL_MAX_MB, .to = &x->spool.max_mb};
+	char at[PATH_MAX_TEXT];
+	struct hm_error why;
+	const char *name;
+	json_t *e;
+
+	snprintf(at, sizeof(at), "%s.spool", path);
+	if (!json_is_object(v))
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				    "%s must be an object, not %s", at, type_of(v));
+	json_object_foreach ((json_t *)v, name, e) {
+		int r;
+		if (strcmp(name, "dir") == 0)
+			r = set_text(x->spool.dir, sizeof(x->spool.dir), e, at, name, err);
+		else if (strcmp(name, max_mb.name) == 0)
+			r = set_number(&max_mb, e, at, err);
+		else
+			r = unknown_key(at, name, "dir, max_mb", err);
+		if (r < 0)
+			return r;
+	}
+	if (hm_spool_check(&x->spool, &why) < 0)
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT, "%s.dir: %s", at,
+				    why.text);
+	return 0;
+}
+
 static int set_time_unit(struct hm_exporter_conf *x, const json_t *v, const char *path,
 			 struct hm_error *err)
 {
@@ -325,7 +356,7 @@ static const struct {
 	{"protocol", set_protocol}, {"transport", set_transport}, {"host", set_host},
 	{"source", set_source},     {"path", set_path},           {"time_unit", set_time_unit},
 	{"biflow", set_biflow},     {"options", set_options},     {"template", set_template},
-	{"tls", set_tls},
+	{"tls", set_tls},           {"spool", set_spool},
 };
 
 /* 1: not one of them. */
@@ -459,7 +490,7 @@ static int parse_exporter(struct hm_report_options *o, json_t *object, const cha
 				"multicast_ttl, "
 				"observation_domain, sampling_interval, template, time_unit, "
 				"biflow, options, template_interval_s, template_packets, mtu, "
-				"max_records_per_s, queue_messages",
+				"max_records_per_s, queue_messages, spool",
 				err);
 	}
 	x->to.port = port ? (uint16_t)port : x->transport->secure ? SECURE_PORT : x->format->port;

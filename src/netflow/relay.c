@@ -42,7 +42,7 @@ int hm_relay_start(struct hm_relay *o, void *(*run)(void *arg), void *arg)
 	return r;
 }
 
-static void wake(struct hm_relay *o)
+void hm_relay_nudge(struct hm_relay *o)
 {
 	const uint64_t one = 1;
 
@@ -53,7 +53,7 @@ static void wake(struct hm_relay *o)
 void hm_relay_stop(struct hm_relay *o)
 {
 	__atomic_store_n(&o->stop, true, __ATOMIC_SEQ_CST);
-	wake(o);
+	hm_relay_nudge(o);
 	pthread_join(o->thread, NULL);
 	close(o->wake);
 	free(o->ring);
@@ -69,6 +69,23 @@ static void pieces(const struct hm_relay *o, uint64_t at, uint64_t n, struct iov
 	v[1] = (struct iovec){.iov_base = o->ring, .iov_len = n - here};
 }
 
+static uint64_t write_at(struct hm_relay *o, uint64_t at, const struct iovec *part)
+{
+	struct iovec v[2];
+
+	pieces(o, at, part->iov_len, v);
+	memcpy(v[0].iov_base, part->iov_base, v[0].iov_len);
+	memcpy(v[1].iov_base, (const uint8_t *)part->iov_base + v[0].iov_len, v[1].iov_len);
+	return at + part->iov_len;
+}
+
+static void publish(struct hm_relay *o, uint64_t at)
+{
+	__atomic_store_n(&o->written, at, __ATOMIC_SEQ_CST); // wait() and look()
+	if (__atomic_load_n(&o->asleep, __ATOMIC_SEQ_CST))
+		hm_relay_nudge(o);
+}
+
 int hm_relay_put(struct hm_relay *o, const struct iovec *messages, unsigned n)
 {
 	uint64_t read = __atomic_load_n(&o->read, __ATOMIC_ACQUIRE), at = o->written; // took()
@@ -77,20 +94,26 @@ int hm_relay_put(struct hm_relay *o, const struct iovec *messages, unsigned n)
 
 	if (error != 0)
 		return error;
-	for (; taken < n && HM_RELAY_BYTES - (at - read) >= messages[taken].iov_len; taken++) {
-		const struct iovec *m = &messages[taken];
-		struct iovec v[2];
-		pieces(o, at, m->iov_len, v);
-		memcpy(v[0].iov_base, m->iov_base, v[0].iov_len);
-		memcpy(v[1].iov_base, (const uint8_t *)m->iov_base + v[0].iov_len, v[1].iov_len);
-		at += m->iov_len;
-	}
+	for (; taken < n && HM_RELAY_BYTES - (at - read) >= messages[taken].iov_len; taken++)
+		at = write_at(o, at, &messages[taken]);
 	if (taken == 0)
 		return n > 0 ? -EAGAIN : 0;
-	__atomic_store_n(&o->written, at, __ATOMIC_SEQ_CST); // wait() and look()
-	if (__atomic_load_n(&o->asleep, __ATOMIC_SEQ_CST))
-		wake(o);
+	publish(o, at);
 	return (int)taken;
+}
+
+void hm_relay_put_whole(struct hm_relay *o, const struct iovec *parts, unsigned n)
+{
+	uint64_t at = o->written;
+
+	for (unsigned i = 0; i < n; i++)
+		at = write_at(o, at, &parts[i]);
+	publish(o, at);
+}
+
+bool hm_relay_room(const struct hm_relay *o, uint64_t bytes)
+{
+	return HM_RELAY_BYTES - hm_relay_pending(o) >= bytes;
 }
 
 uint64_t hm_relay_pending(const struct hm_relay *o)

@@ -29,6 +29,10 @@ int hm_relay_start(struct hm_relay *o, void *(*run)(void *arg), void *arg);
 void hm_relay_stop(struct hm_relay *o);
 /* Messages taken, from the first; -EAGAIN: there is no room; else the thread's error. */
 int hm_relay_put(struct hm_relay *o, const struct iovec *messages, unsigned n);
+/* The pieces together, for which there is room. */
+void hm_relay_put_whole(struct hm_relay *o, const struct iovec *parts, unsigned n);
+bool hm_relay_room(const struct hm_relay *o, uint64_t bytes);
+void hm_relay_nudge(struct hm_relay *o);             // wakes the thread
 uint64_t hm_relay_pending(const struct hm_relay *o); // bytes that the thread has not taken
 int hm_relay_error(const struct hm_relay *o);
 

@@ -25,11 +25,11 @@ def flow_records(message):
 
 
 class UdpCollector(threading.Thread):
-    def __init__(self):
+    def __init__(self, port=0):
         super().__init__(daemon=True)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 25)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind(("127.0.0.1", port))
         self.port = self.socket.getsockname()[1]
         self.messages = []
         self.start()
@@ -49,8 +49,8 @@ class UdpCollector(threading.Thread):
 class TcpCollector:
     """IPFIX over TCP on a port that stays the same while it is killed and started again."""
 
-    def __init__(self):
-        self.port, self.streams, self.server, self.reads = 0, [], None, True
+    def __init__(self, port=0):
+        self.port, self.streams, self.server, self.reads = port, [], None, True
         self.start()
 
     def start(self):

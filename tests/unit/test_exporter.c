@@ -97,18 +97,26 @@ static void test_exporter_full_queue_loses_and_counts(void **state)
 	struct hm_exporter_counts c;
 
 	(void)state;
-	conf.queue_messages = 16;
+	conf.queue_messages = 32;
 	start();
 	collector.take = 0;
 	put(1000);
 	c = balanced();
-	assert_int_equal(c.queued, 16 * PER_MSG);
-	assert_int_equal(c.queue_full, 1000 - 16 * PER_MSG);
+	assert_int_equal(c.queued, 32 * PER_MSG);
+	assert_int_equal(c.queue_full, 1000 - 32 * PER_MSG);
 	assert_false(hm_exporter_room(x, 64));
 	collector.take = 1000;
 	poll_for(200 * MS);
-	assert_int_equal(seen_records(), 16 * PER_MSG);
+	assert_int_equal(seen_records(), 32 * PER_MSG);
 	check_sequence(); // lost before they were sent: no gap
+}
+
+static void test_exporter_smallest_queue_has_room_for_those_who_ask(void **state)
+{
+	(void)state;
+	conf.queue_messages = 16;
+	start();
+	assert_true(hm_exporter_room(x, HM_EXPORTER_PUT_MAX));
 }
 
 static void test_exporter_room_is_kept_for_those_who_ask(void **state)
@@ -318,6 +326,7 @@ int main(void)
 		CASE(test_exporter_repeats_templates_by_messages),
 		CASE(test_exporter_busy_socket_is_tried_again),
 		CASE(test_exporter_full_queue_loses_and_counts),
+		CASE(test_exporter_smallest_queue_has_room_for_those_who_ask),
 		CASE(test_exporter_room_is_kept_for_those_who_ask),
 		CASE(test_exporter_refused_message_is_lost_and_data_waits),
 		CASE(test_exporter_returning_collector_gets_templates_then_data),
