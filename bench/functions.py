@@ -16,8 +16,8 @@ PACKETS = 100000  # of the trace, which goes round and round
 WINDOWS, WINDOW = 101, 0.005  # looks, and seconds between two of them
 WITHOUT_LIMIT = None
 
-# What runs, the last function of which is measured; and the cycles a packet that it may cost. "FILE" becomes a name below
-# the bench's folder.
+# What runs, the last function of which is measured; and the cycles a packet that it may cost. The flow's name is
+# "measured"; files lie in a folder of the bench.
 EXAMPLES = {
     "BINOP": ([["PKT_COUNTER"], ["BYTE_COUNTER"], ["BINOP", "ADD", 0, 1, 0, 2]], 20),
     "BPF_FILTER": ([["BPF_FILTER", "tcp port 80"]], 20),
@@ -32,15 +32,19 @@ EXAMPLES = {
     "HASHSAMP": ([["HASHSAMP", 512, 0]], 20),
     "INTERFACE": ([["INTERFACE", 0]], 20),
     "PKTINFO": ([["PKTINFO", "PKT_SIZE"]], 20),
+    "PKTLOSS": ([["PKTLOSS"]], 20),
     "PKT_COUNTER": ([["PKT_COUNTER"]], 20),
     "PROTINFO": ([["PROTINFO", "tcp.seq"]], 20),
     "REGEXP": ([["REGEXP", "lobster-[a-z]+"]], WITHOUT_LIMIT),
     "ROT13": ([["ROT13"]], WITHOUT_LIMIT),
-    "SAMPLE": ([["SAMPLE", 30, 3]], 20),
+    "SAMPLE": ([["SAMPLE", 30, "PROBABILISTIC"]], 20),
     "STARTSTOP": ([["STARTSTOP", "+0", "0"]], 20),
     "STATS": ([["GAP"], ["STATS", 0, 1, "1"]], 20),
     "STR_SEARCH": ([["STR_SEARCH", "lobster", 0, 0]], WITHOUT_LIMIT),
+    "SYNC": ([["SYNC", "measured"]], 20),
     "THRESHOLD": ([["GAP"], ["THRESHOLD", 2, 0, 1, 1, 1000000]], 20),
+    "TO_FILE": ([["TO_FILE", "PCAP_NS", "cost-%n.pcap", 0, {"rotate_bytes": 100000000, "keep_bytes": 300000000}]],
+                WITHOUT_LIMIT),
     "TOP": ([["TOP", 10, "TOPX_IP", "TOPX_IP_SRCIP"]], 60),
     "TO_BUFFER": ([["TO_BUFFER", 0, {"preference": "fast"}]], WITHOUT_LIMIT),
 }
@@ -75,11 +79,11 @@ def _timed(device, name):
 def measure(bench, name):
     """The lower quartile of many short windows: another program on this core can only make some slower."""
     homard = _homard(bench.build)
-    functions = [[str(bench.folder / "file") if argument == "FILE" else argument for argument in call]
-                 for call in EXAMPLES[name][0]]
+    functions = EXAMPLES[name][0]
     trace = traffic.generated(bench, PACKETS)
     config = {"eal": {"hugepages": "on" if bench.hugepages.available else "off"},
               "explain": {"sample_batches": 1},
+              "capture": {"dir": str(bench.folder)},
               "devices": [{"name": "made", "trace": str(trace.path), "pace": "max", "loop": 0}],
               "flows": [{"name": "measured", "device": "made", "functions": functions}]}
     with homard.Homard(config) as h:
@@ -95,6 +99,8 @@ def measure(bench, name):
         while len(looks) < WINDOWS:
             homard.time.sleep(WINDOW)
             looks.append(look())
+    for file in bench.folder.glob("cost-*.pcap"):
+        file.unlink()
     windows = [(now[0] - before[0]) / (now[1] - before[1]) for before, now in zip(looks, looks[1:])
                if now[1] > before[1]]
     return {"cycles_per_packet": max(0.0, statistics.quantiles(windows, n=4)[0])}
@@ -126,15 +132,15 @@ def main():
     with homard.tempfile.TemporaryDirectory(prefix="homard-") as folder:
         trace = pathlib.Path(folder) / "few.pcap"
         homard.make_trace(trace, packets=1000)
-        with homard.Homard({"devices": [{"name": "few", "trace": str(trace)}]}) as h:
+        with homard.Homard({"devices": [{"name": "few", "trace": str(trace)}], "capture": {"dir": folder}}) as h:
             known = {function["name"] for function in h.call("function.list")}
             wrong = ["%s %s" % (name, "has no example in bench/functions.py" if name in known
                                 else "has an example, and is no function") for name in sorted(known ^ set(EXAMPLES))]
             if wrong:
                 sys.exit("functions: " + "; ".join(wrong))
             for name, (functions, _) in EXAMPLES.items():
-                calls = [[folder + "/file" if a == "FILE" else a for a in call] for call in functions]
-                h.call("flow.create", device="few", functions=calls, connect=True)
+                flow = h.call("flow.create", device="few", name="measured", functions=functions, connect=True)["flow"]
+                h.call("flow.close", flow=flow)
                 assert (SOURCE / "docs/functions" / (name.lower() + ".md")).is_file(), name + " has no page"
 
 

@@ -22,6 +22,12 @@ static bool needs_order(const struct hm_flow *f, const struct hm_function *fn)
 	return (fn->flags & HM_FN_ORDERED) && f->device->config->queues > 1;
 }
 
+/* With its arguments any order will do. */
+static bool is_content(const struct hm_instance *in)
+{
+	return in->fn->any_order && in->fn->any_order(in->conf);
+}
+
 unsigned hm_flow_workers(const struct hm_flow *f, const struct hm_function *fn)
 {
 	return f->split != HM_FLOW_NO_SPLIT || needs_order(f, fn) ? 1 : f->device->n_lanes;
@@ -44,7 +50,8 @@ int hm_flow_split(struct hm_flow *f, struct hm_error *err)
 	struct hm_instance *again[HM_FLOW_FUNCTIONS_MAX];
 	uint32_t last = f->n - 1, split = 0, i;
 
-	if (f->split != HM_FLOW_NO_SPLIT || !needs_order(f, f->instances[last]->fn))
+	if (f->split != HM_FLOW_NO_SPLIT || !needs_order(f, f->instances[last]->fn) ||
+	    is_content(f->instances[last]))
 		return 0;
 	while (split < last && !may_go_along(f->instances[split]->fn))
 		split++;

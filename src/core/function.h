@@ -271,7 +271,10 @@ struct hm_function {
 	unsigned (*poll)(void *conf, uint64_t now_ns); // work done, 0 = nothing to do
 	bool (*idle)(const void *conf); // nothing is left to move to the world; NULL: always so
 	void (*closing)(void *conf);    // the flow begins to close: stop waiting for anybody
-	void (*hurry)(void *conf);      // the daemon stops: wait no longer for those who are away
+	/* Of an ordered function: whether with this conf the result does not depend on the order, after all. Such a
+	 * conf_init must not rely on n_workers. NULL: it always does. */
+	bool (*any_order)(const void *conf);
+	void (*hurry)(void *conf); // the daemon stops: wait no longer for those who are away
 	json_t *(*stats)(const void *conf, void *const *cores,
 			 unsigned n); // more keys for flow.read, may be NULL
 	/* A question that takes a while, since the workers look for the answer: it comes from a later poll(), or

@@ -37,5 +37,5 @@ static inline uint32_t hm_hash_words(uint32_t a, uint32_t b, uint32_t c, uint32_
 	return c;
 }
 
-/* Of bytes: BOB (RFC 5475, appendix A.2), which hash-based selection of packets uses. */
+/* Of bytes: BOB (RFC 5475, appendix A.2), for hash-based selection of packets. */
 uint32_t hm_hash_bob(const uint8_t *bytes, uint32_t n, uint32_t seed);

@@ -67,6 +67,8 @@ static void check(const struct hm_function *f)
 		refuse(f, "it has a core state and nothing that runs");
 	if (!f->outbox != !f->record || (f->taken && !f->outbox))
 		refuse(f, "outbox and record go together, and taken with them");
+	if (f->any_order && !(f->flags & HM_FN_ORDERED))
+		refuse(f, "any_order is for ordered functions");
 	check_shared(f);
 	for (const struct hm_arg *a = f->args; a && a->name; a++) {
 		if (++n > HM_ARGS_MAX)

@@ -22,10 +22,10 @@ enum hm_selector_algorithm {
 
 struct hm_selector {
 	enum hm_selector_algorithm algorithm;
-	uint32_t interval, space; // COUNT: so many in a row are taken, then so many are not
-	double probability;       // CHANCE
-	uint32_t hashes, selected,
-		initial;             // HASH: values of [0, selected) of [0, hashes) are taken
+	uint32_t interval, space;    // COUNT: so many in a row are taken, then so many are not
+	double probability;          // CHANCE
+	uint64_t hashes, selected;   // HASH: values of [0, selected) of [0, hashes) are taken
+	uint32_t initial;            // HASH: the function's initial value
 	char name[HM_SELECTOR_NAME]; // the function and its arguments, cut
 };
 

@@ -350,7 +350,8 @@ def oracle(path, functions, interfaces):
             values[number] = binop(packets, values, *arguments)
             results[str(number)] = str(values[number][id(packets[-1])])
         elif name == "SAMPLE":
-            packets = sample(packets, number, *arguments)
+            packets = sampling.by_hash(packets, *arguments) if arguments[1] == "HASH" else \
+                sample(packets, number, *arguments)
         elif name == "HASHSAMP":
             packets, kept = sampling.hashsamp(packets, *arguments)
             if kept:

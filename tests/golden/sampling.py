@@ -60,3 +60,36 @@ def hashsamp(packets, below, keep=0):
     n = len(samples)
     return passed, keep and {"offered": n, "delivered": n, "dropped": 0, "queued": 0,
                              "records": samples, "end": True}
+
+
+def bob(data, initval):
+    """RFC 5475, appendix A.2."""
+    a, b, c, rest = GOLDEN, GOLDEN, initval, data
+    while len(rest) >= 12:
+        a, b, c = mix(*((x + y) % WORD for x, y in zip((a, b, c), struct.unpack("<III", rest[:12]))))
+        rest = rest[12:]
+    last = (rest[:8] + bytes(8))[:8] + b"\0" + rest[8:] + bytes(3)  # a byte for the length
+    words = struct.unpack("<III", last[:12])
+    return mix((a + words[0]) % WORD, (b + words[1]) % WORD, (c + words[2] + len(data)) % WORD)[2]
+
+
+def by_hash(packets, one_of, _mode, options=None):
+    """What SAMPLE passes in mode HASH, of untagged frames without IPv6 extension headers."""
+    options = {"seed": 0, "payload_offset": 0, "payload_bytes": 16, **(options or {})}
+    passed = []
+    for packet in packets:
+        frame = packet[0]
+        if frame[12:14] == b"\x08\0":
+            ip = frame[14:14 + int.from_bytes(frame[16:18], "big")]
+            header, payload = ip[4:8] + ip[12:20], ip[ip[0] % 16 * 4:]
+        elif frame[12:14] == b"\x86\xdd":
+            ip = frame[14:54 + int.from_bytes(frame[18:20], "big")]
+            header, payload = ip[4:6], ip[40:]
+            for address in (ip[8:24], ip[24:40]):
+                header += bytes(address[i - 1] for i in (10, 11, 14, 15, 16))
+        else:
+            continue
+        taken = payload[options["payload_offset"]:][:options["payload_bytes"]]
+        if bob(header + taken, options["seed"]) < WORD // max(one_of, 1):
+            passed.append(packet)
+    return passed

@@ -38,6 +38,7 @@ FLOWS = [
     ("string-before", [["STR_SEARCH", PLANT, 0, 0], ["SAMPLE", 2, 2], ["BYTE_COUNTER"], ["GAP"]]),
     ("copies", [["BPF_FILTER", "udp"], ["ROT13"], ["PKT_COUNTER"], ["GAP"], ["SAMPLE", 5, 2],
                 ["BYTE_COUNTER"]]),
+    ("content", [["SAMPLE", 10, "HASH"], ["PKT_COUNTER"], ["BYTE_COUNTER"]]),
     ("hits", [["STR_SEARCH", PLANT, 0, 0], ["PKT_COUNTER"]]),
 ]
 SEED = 20060515
@@ -107,7 +108,7 @@ class Order(unittest.TestCase):
         for name, line in lines.items():
             assert line["offered"] == line["handed_over"] == line["run"], (name, line)
             assert line["queued"] == 0 and line["dropped"] == {"no_room": 0}, (name, line)
-        assert lines.keys() == {n for n, _ in FLOWS if n not in ("all", "hits")}, lines.keys()
+        assert lines.keys() == {n for n, _ in FLOWS if n not in ("all", "hits", "content")}, lines.keys()
         assert lines["gap"]["run"] == values["all", 1, "PKT_COUNTER"]
 
     def test_the_trace_is_hard(self):
