@@ -34,6 +34,7 @@ EXAMPLES = {
     "PKTINFO": ([["PKTINFO", "PKT_SIZE"]], 20),
     "PKTLOSS": ([["PKTLOSS"]], 20),
     "PKT_COUNTER": ([["PKT_COUNTER"]], 20),
+    "PRINT_PACKET": ([["PRINT_PACKET"]], 20),
     "PROTINFO": ([["PROTINFO", "tcp.seq"]], 20),
     "REGEXP": ([["REGEXP", "lobster-[a-z]+"]], WITHOUT_LIMIT),
     "ROT13": ([["ROT13"]], WITHOUT_LIMIT),

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* capture: makes a flow of its own, which sees what the named flow's functions let pass, with
- * TO_BUFFER at its end; maps that function's packet ring and writes what comes out of it. The flow
- * goes with the connection, so nothing is left behind however this ends.
+/* capture: `homardctl capture`, packets of a flow into a file, a pipe or onto the screen. It makes a flow
+ * of its own, which sees what the named flow's functions let pass, with TO_BUFFER at its end; maps that
+ * function's packet ring and writes what comes out of it. The flow goes with the connection, so nothing
+ * is left behind however this ends.
  */
-#include "client/capture.h"
+#include "client/commands.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -15,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/packet_text.h"
+#include "core/pktring.h"
 #include "trace/trace.h"
 
 #define FLUSH_PACKETS  4096 // written out at least that often, and whenever there is nothing to read
@@ -365,6 +368,20 @@ static enum outcome flush(struct capture *cap, struct hm_error *err)
 	return after_write(code, err);
 }
 
+static void print_packet(const struct hm_pktring_packet *p, enum hm_link link)
+{
+	const struct hm_packet_view view = {.link = link,
+					    .ts_ns = p->ts_ns,
+					    .data = p->data,
+					    .n = p->caplen,
+					    .caplen = p->caplen,
+					    .wirelen = p->wirelen};
+	char text[HM_PACKET_TEXT];
+
+	hm_packet_text(text, &view);
+	puts(text);
+}
+
 static enum outcome deliver(struct capture *cap, const struct hm_pktring_packet *p,
 			    struct hm_error *err)
 {
@@ -375,7 +392,7 @@ static enum outcome deliver(struct capture *cap, const struct hm_pktring_packet 
 					       .ifindex = p->ifindex};
 	cap->captured++;
 	if (cap->options->print)
-		hm_capture_print(p, hm_pktring_link(cap->ring));
+		print_packet(p, hm_pktring_link(cap->ring));
 	if (cap->writer) {
 		const int code = hm_trace_write(cap->writer, &packet);
 		if (code < 0)

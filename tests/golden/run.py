@@ -87,6 +87,15 @@ def tcpdump_filter(packets, expression):
         return packets_of(after)
 
 
+def tcpdump_lines(packets):
+    with tempfile.TemporaryDirectory(prefix="homard-") as folder:
+        trace = pathlib.Path(folder) / "in.pcap"
+        write_pcap(trace, packets)
+        return subprocess.run(["tcpdump", "-Z", "root", "-qntr", trace], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True,
+                              encoding="latin-1").stdout.splitlines()
+
+
 def alternatives(text):
     """The byte strings of a Snort content: text, |hex|, backslash escapes, "||" between them."""
     found, now, at = [], b"", 0
@@ -361,6 +370,9 @@ def oracle(path, functions, interfaces):
         elif name == "EXPIRED_FLOWS":
             packets, results[str(number)] = talkers.expired_flows(
                 packets, dissect(tuple(packets)), *arguments)
+        elif name == "PRINT_PACKET":
+            results[str(number)] = talkers.printed(packets, dissect(tuple(packets)), tcpdump_lines(packets),
+                                                   **(arguments or [{}])[0])
         elif name == "STARTSTOP":
             packets, results[str(number)] = startstop(packets, *arguments)
         elif name == "STATS":

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""talkers: what TOP and EXPIRED_FLOWS must say, counted in Python over the fields that tshark finds."""
+"""talkers: what TOP, EXPIRED_FLOWS and PRINT_PACKET must say, worked out in Python from tshark's fields."""
+import time
 
 # TOPX_ fields: (tshark's of IPv4 or the transport header, of IPv6, what IPv6 has more)
 FIELDS = {
@@ -101,3 +102,26 @@ def expired_flows(packets, rows, _table, _backlog, least, options=None):
                 "lost": 0, "sent": count(sent)}
     return passed, {**tallies(len), "packets": tallies(lambda flows: sum(f["packets_count"] for f in flows)),
                     "records": sorted(sent, key=order_of_records), "open": 0, "early": 0, "end": True}
+
+
+def printed(packets, rows, lines, rate=10):
+    """PRINT_PACKET's result; `lines` is what tcpdump -nt prints of each packet, `rows` tshark's fields."""
+    names = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6"}
+    begin, left, records = 0, 0, []
+    for packet, row, line in zip(packets, rows, lines):
+        if packet[2] - begin >= 10**9:
+            begin, left = packet[2], rate
+        if left == 0:
+            continue
+        left -= 1
+        second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(packet[2] // 10**9))
+        if line.startswith("ARP"):
+            what = "ARP"
+        else:
+            number = int(row["ip.proto"] or row["ipv6.nxt"])
+            what = "%s: %s" % (line.split(": ")[0], names.get(number, "protocol %d" % number))
+        records.append({"ts_ns": str(packet[2]), "text": "%s.%09dZ %s, length %d" % (
+            second, packet[2] % 10**9, what, packet[1])})
+    n = len(records)
+    return {"skipped": len(packets) - n, "offered": n, "delivered": n, "dropped": 0, "queued": 0,
+            "records": records, "end": True}
