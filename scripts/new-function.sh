@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# new-function: makes the five files of a new packet function from scripts/template, which compiles
-# and is tested; from there on it is edited until it does what it should.
+# new-function: makes the five files of a new packet function from scripts/template, or those of a library out of
+# the tree from examples/function; both compile and are tested, and from there on they are edited until they do what
+# they should.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -10,6 +11,7 @@ template=$root/scripts/template
 usage() {
 	cat <<USAGE
 usage: scripts/new-function.sh [--root DIR] NAME
+       scripts/new-function.sh --out-of-tree NAME
 
 Makes, for the packet function NAME (letters, digits, underscores; e.g. DEDUP):
   src/functions/NAME.c          the function, registered in its last line
@@ -18,18 +20,30 @@ Makes, for the packet function NAME (letters, digits, underscores; e.g. DEDUP):
   tests/golden/NAME/            a flow, its traffic, the results it must have
   docs/functions/NAME.md        its page
 
-  --root DIR   in another copy of the tree
-  -h, --help   this text
+  --root DIR     in another copy of the tree
+  --out-of-tree  makes a library of functions in the folder NAME below the present one instead: NAME.c, meson.build
+                 and test_NAME.py (docs/write-a-function.md)
+  -h, --help     this text
 USAGE
 }
 
 die() { printf 'new-function: %s\n' "$*" >&2; exit 1; }
 
-# $1 from, $2 to: a copy with the function's name in place of the template's
+# $1 from, $2 to, $3 the name in it: a copy with the function's name in place of that one
 copy() {
 	mkdir -p "$(dirname "$2")"
-	sed -e "s/TEMPLATE/$upper/g" -e "s/template/$lower/g" "$1" >"$2"
+	sed -e "s/${3^^}/$upper/g" -e "s/$3/$lower/g" "$1" >"$2"
+	[ ! -x "$1" ] || chmod +x "$2"
 	printf 'made   %s\n' "${2#"$root"/}"
+}
+
+make_library() {
+	local example=$root/examples/function file
+	[ ! -e "$lower" ] || die "$lower is there already"
+	for file in low_ttl.c meson.build test_low_ttl.py; do
+		copy "$example/$file" "$lower/${file/low_ttl/$lower}" low_ttl
+	done
+	printf 'now    cd %s && meson setup build && ninja -C build && meson test -C build\n' "$lower"
 }
 
 # Puts the source into the sorted list between the brackets of function_names.
@@ -45,12 +59,14 @@ add_build_line() {
 }
 
 name=
+out_of_tree=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--root)
 		root=$(cd "${2-}" 2>/dev/null && pwd) || die "--root needs a folder, not '${2-}'"
 		shift
 		;;
+	--out-of-tree) out_of_tree=yes ;;
 	-h | --help) usage && exit 0 ;;
 	-*) usage >&2 && die "unknown option '$1'" ;;
 	*)
@@ -64,6 +80,10 @@ done
 	die "the name is a letter, then up to 39 letters, digits and underscores, not '$name'"
 lower=${name,,}
 upper=${name^^}
+if [ -n "$out_of_tree" ]; then
+	make_library
+	exit 0
+fi
 [ "$lower" != template ] || die "that is the template's own name"
 for there in "src/functions/$lower.c" "tests/unit/test_$lower.c" "tests/golden/$lower" \
 	"docs/functions/$lower.md"; do
@@ -73,10 +93,10 @@ taken=$(grep -liE "\.name = \"$upper\"" "$root"/src/functions/*.c | head -n 1) |
 [ -z "$taken" ] || die "${taken#"$root"/} registers that name already"
 
 add_build_line
-copy "$template/template.c" "$root/src/functions/$lower.c"
-copy "$template/test_template.c" "$root/tests/unit/test_$lower.c"
+copy "$template/template.c" "$root/src/functions/$lower.c" template
+copy "$template/test_template.c" "$root/tests/unit/test_$lower.c" template
 for file in why generator.json flow.json expected.json; do
-	copy "$template/golden/$file" "$root/tests/golden/$lower/$file"
+	copy "$template/golden/$file" "$root/tests/golden/$lower/$file" template
 done
-copy "$template/template.md" "$root/docs/functions/$lower.md"
+copy "$template/template.md" "$root/docs/functions/$lower.md" template
 printf 'now    ninja -C build && meson test -C build %s golden\n' "$lower"

@@ -218,7 +218,8 @@ static int run(const struct hm_config *config, bool *whole, struct hm_error *err
 
 int main(int argc, char **argv)
 {
-	struct hm_mistakes mistakes = {.check_function = hm_config_check_function};
+	struct hm_mistakes mistakes = {.load_library = hm_config_load_library,
+				       .check_function = hm_config_check_function};
 	struct options o = {0};
 	struct hm_config *config;
 	struct hm_error err = {0};

@@ -64,11 +64,13 @@ static void print_functions(const json_t *list)
 	struct hm_table t;
 	json_t *f;
 	size_t i;
-	hm_table_start(&t, "FUNCTION|SUMMARY");
+	hm_table_start(&t, "FUNCTION|LIBRARY|SUMMARY");
 	json_array_foreach ((json_t *)list, i, f) {
-		const char *name = "?", *summary = "";
-		json_unpack(f, "{s:s, s?s}", "name", &name, "summary", &summary);
+		const char *name = "?", *library = "?", *summary = "";
+		json_unpack(f, "{s:s, s?s, s?s}", "name", &name, "library", &library, "summary",
+			    &summary);
 		hm_table_cell(&t, "%s", name);
+		hm_table_cell(&t, "%s", library);
 		hm_table_cell(&t, "%s", summary);
 	}
 	hm_table_print(&t);

@@ -297,6 +297,19 @@ static json_t *parse(const char *text, size_t n, struct hm_mistakes *m)
 	return top;
 }
 
+/* Before anything is checked: what is wrong with the list itself is told with the rest. */
+static void load_libraries(const json_t *top, struct hm_mistakes *m)
+{
+	json_t *library;
+	char at[32];
+	size_t i;
+	json_array_foreach (json_object_get(top, "libraries"), i, library) {
+		snprintf(at, sizeof(at), "libraries[%zu]", i);
+		if (m->load_library && json_is_string(library))
+			m->load_library(json_string_value(library), at, m);
+	}
+}
+
 struct hm_config *hm_config_parse(const char *text, size_t n, const char *file,
 				  struct hm_mistakes *m)
 {
@@ -304,6 +317,7 @@ struct hm_config *hm_config_parse(const char *text, size_t n, const char *file,
 	m->file = file;
 	json_t *top = parse(text, n, m);
 	if (top) {
+		load_libraries(top, m);
 		hm_keys_check(hm_config_keys, top, "", m);
 		check_across(top, m);
 	}

@@ -30,6 +30,8 @@ void hm_config_free(struct hm_config *c); // NULL is allowed
 struct hm_device_config *hm_config_trace(const char *name);
 void hm_config_free_trace(struct hm_device_config *d);
 
+/* For hm_mistakes.load_library: loads it for good (core/load_library.h). Once, before any thread is started. */
+void hm_config_load_library(const char *library, const char *path, struct hm_mistakes *m);
 /* For hm_mistakes.check_function: the function is there and takes these arguments. Any thread. */
 void hm_config_check_function(const json_t *call, const char *path, struct hm_mistakes *m);
 /* Prints every mistake, one a line, and how many there are. */

@@ -3,7 +3,7 @@
  * unknown one, or a wrong argument, is told with all other mistakes. What the function itself says of its
  * arguments needs the device's link type: hm_engine_check(). */
 #include "control/config.h"
-#include "core/function.h"
+#include "core/registry.h"
 
 void hm_config_check_function(const json_t *call, const char *path, struct hm_mistakes *m)
 {

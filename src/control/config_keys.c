@@ -459,6 +459,15 @@ const struct hm_key hm_config_keys[] = {
 	 .min = 0,
 	 .max = 65536,
 	 .help = "a sentence for people"},
+	{.name = "libraries",
+	 .type = HM_KEY_STRINGS,
+	 .min = 0,
+	 .max = 64,
+	 .fallback = "[]",
+	 .help = "shared objects with more functions, by absolute path; they and the folders that "
+		 "they lie in must be root's or the daemon's user's, and nobody else's to write "
+		 "(docs/write-a-function.md)",
+	 .HM_KEY_AT(struct hm_config, libraries)},
 	{.name = "eal",
 	 .type = HM_KEY_OBJECT,
 	 .keys = hm_eal_keys,

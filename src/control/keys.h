@@ -22,6 +22,8 @@ struct hm_mistakes {
 	const char *file; // put before each line; NULL: nothing (not kept beyond the check)
 	struct hm_strings lines;
 	size_t more; // mistakes beyond HM_MISTAKES_MAX, only counted
+	/* Loads a library of the configuration, before its functions are looked for; NULL: they are there. */
+	void (*load_library)(const char *library, const char *path, struct hm_mistakes *m);
 	/* Checks one ["FUNCTION", argument ...] more closely; NULL: any function will do. */
 	void (*check_function)(const json_t *call, const char *path, struct hm_mistakes *m);
 };

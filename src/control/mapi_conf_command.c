@@ -9,7 +9,7 @@
 #include "control/config.h"
 #include "control/mapi_conf.h"
 #include "core/engine.h"
-#include "core/function.h"
+#include "core/registry.h"
 
 static bool has_function(const char *name)
 {

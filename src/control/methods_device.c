@@ -2,8 +2,8 @@
 /* methods_device: the methods about devices and about the functions there are. */
 #include "control/config.h"
 #include "control/rpc.h"
-#include "core/function.h"
 #include "core/handed.h"
+#include "core/registry.h"
 
 static const struct hm_key device_params[] = {
 	{.name = "device",

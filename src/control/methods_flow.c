@@ -8,7 +8,7 @@
 
 #include "control/rpc.h"
 #include "control/terms_keys.h"
-#include "core/function.h"
+#include "core/registry.h"
 
 #define FLOW                                                            \
 	{                                                               \

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/function.h"
+#include "core/registry.h"
 
 #define MFUNCT_INVALID_ARGUMENT   7000
 #define MFUNCT_INVALID_ARGUMENT_5 7005

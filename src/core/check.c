@@ -9,6 +9,7 @@
 
 #include "core/engine_internal.h"
 #include "core/lcores.h"
+#include "core/registry.h"
 #include "trace/trace.h"
 
 struct check {

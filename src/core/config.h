@@ -115,6 +115,7 @@ struct hm_flow_config {
 
 struct hm_config {
 	char *file;
+	struct hm_strings libraries; // absolute paths
 	struct hm_eal_config eal;
 	struct hm_control_config control;
 	struct hm_search_config search;

@@ -11,6 +11,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct hm_copies;
 
 /* `n` buffers of `room` bytes on the NUMA node; NULL without memory. */
@@ -21,3 +25,7 @@ uint8_t *hm_copies_take(struct hm_copies *pool); // NULL: empty
 void hm_copies_give(struct hm_copies *pool, uint8_t *buffer);
 uint32_t hm_copies_room(const struct hm_copies *pool);
 uint32_t hm_copies_free(const struct hm_copies *pool);
+
+#ifdef __cplusplus
+}
+#endif

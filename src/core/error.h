@@ -9,6 +9,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define HM_ERROR_MAX 512
 
 struct hm_error {
@@ -20,3 +24,7 @@ struct hm_error {
  * `return hm_error_set(err, -EINVAL, 7001, "pattern is empty");` */
 int hm_error_set(struct hm_error *err, int code, int mapi_errno, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+#ifdef __cplusplus
+}
+#endif

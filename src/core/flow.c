@@ -11,6 +11,7 @@
 #include "core/engine_internal.h"
 #include "core/handed.h"
 #include "core/pktring.h"
+#include "core/registry.h"
 #include "filter/filter.h"
 
 struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const char *name,

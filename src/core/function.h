@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* function: what a packet function is. One file in src/functions/ defines one `const struct hm_function`
- * and registers it in its last line; nothing else in the tree knows its name.
+ * and registers it in its last line; nothing else in the tree knows its name. The same file, out of the tree, is
+ * built into a library that the configuration names (docs/write-a-function.md): then this is <homard/function.h>.
  *
  * Life of an instance (one use of a function in a flow):
  *   apply    control core  conf_init()  arguments -> conf, which is read-only from then on
@@ -34,6 +35,10 @@
 
 struct hm_reads;
 struct hm_feed;
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define HM_ARGS_MAX           10
 #define HM_SHARED_RESULTS_MAX 16 // of a function whose nodes flows may share
@@ -149,6 +154,7 @@ enum hm_function_flags {
 	HM_FN_SHARED_COUNTER =
 		1 << 3, // all results are HM_FIELD_U64 sums: flows may share one node, each less
 			// what it found there. No poll, closing, stats, ready or drain
+	HM_FN_ALL = (1 << 6) - 1, // of the above: others are a mistake
 };
 
 /* What the worker tells a core state about where it lives. */
@@ -317,30 +323,6 @@ struct hm_function {
 	bool (*drain)(void *core);
 };
 
-void hm_function_register(const struct hm_function *f);
-
-/* The function that has that name, or alias, letters in any case; NULL if there is none. */
-const struct hm_function *hm_function_find(const char *name);
-
-/* All functions, sorted by name; next(NULL) is the first, NULL ends. */
-const struct hm_function *hm_function_next(const struct hm_function *f);
-
-/* Whether it writes to a file or folder that a client may pass with flow.apply. */
-static inline bool hm_function_has_output(const struct hm_function *f)
-{
-	const struct hm_arg *a = f->args;
-
-	while (a && a->name && a->type != HM_ARG_OUTPUT)
-		a++;
-	return a && a->name;
-}
-
-/* Checks and converts a JSON array against f->args. Strings given for numbers are read as decimal
- * numbers (MAPI's apply_function_array). Errors are 7000 + argument number and name argument and
- * range. `values` point into `args`. */
-int hm_args_parse(const struct hm_function *f, const json_t *args, union hm_value *values,
-		  struct hm_error *err);
-
 /* A key of an HM_ARG_OPTIONS whose value is an integer. */
 struct hm_option {
 	const char *name;
@@ -356,20 +338,42 @@ int hm_options_parse(const char *function, const struct hm_option *table, const 
 /* Numbers that may exceed the 2^53 that every JSON reader can hold are decimal strings. */
 json_t *hm_json_u64(uint64_t value);
 
-/* {"name":..., "aliases":[...], "summary":..., "arguments":[...], "result":[...], "flags":[...]} for
- * function.list; aliases only if there are any. */
-json_t *hm_function_describe(const struct hm_function *f);
+/* --- the last line of each function's file --- */
 
-/* --- libraries.c --- */
+/* The layout that a function was compiled with: the program refuses one that is not its own. The number grows with
+ * every change of what is in here, be it a field or a meaning; sizes tell what was forgotten. */
+#define HM_FUNCTION_ABI_NUMBER 1
+#define HM_FUNCTION_ABI_STRUCTS                                                                 \
+	{                                                                                       \
+		"hm_function", "hm_arg", "hm_value", "hm_field", "hm_core_ctx", "hm_apply_ctx", \
+			"hm_values", "hm_batch", "hm_error"                                     \
+	}
+#define HM_FUNCTION_ABI                                                                            \
+	{                                                                                          \
+		HM_FUNCTION_ABI_NUMBER,                                                            \
+		{                                                                                  \
+			sizeof(struct hm_function), sizeof(struct hm_arg), sizeof(union hm_value), \
+				sizeof(struct hm_field), sizeof(struct hm_core_ctx),               \
+				sizeof(struct hm_apply_ctx), sizeof(struct hm_values),             \
+				sizeof(struct hm_batch), sizeof(struct hm_error)                   \
+		}                                                                                  \
+	}
 
-/* The name of the MAPI library that had it, "homard" if none did. */
-const char *hm_function_library(const struct hm_function *f);
-/* [{"library": 0, "name":..., "functions": [names in the library's order]}...], those that have any. */
-json_t *hm_function_libraries(void);
+struct hm_function_abi {
+	uint32_t number; // first, always
+	uint32_t sizes[9];
+};
 
-#define HM_FUNCTION_REGISTER(f)                                     \
-	static void __attribute__((constructor)) register_##f(void) \
-	{                                                           \
-		hm_function_register(&f);                           \
-	}                                                           \
+void hm_function_register(const struct hm_function *f, const struct hm_function_abi *abi);
+
+#define HM_FUNCTION_REGISTER(f)                                            \
+	static void __attribute__((constructor)) register_##f(void)        \
+	{                                                                  \
+		static const struct hm_function_abi abi = HM_FUNCTION_ABI; \
+		hm_function_register(&f, &abi);                            \
+	}                                                                  \
 	static_assert(1, "")
+
+#ifdef __cplusplus
+}
+#endif

@@ -12,6 +12,7 @@
 #include "core/outbox.h"
 #include "core/pktring.h"
 #include "core/reference.h"
+#include "core/registry.h"
 
 static size_t count_fields(const struct hm_function *fn)
 {

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* In which of MAPI's function libraries a function was, and in which order: programs name functions by them
- * ("stdflib:GAP") and list them. What MAPI did not have is in "homard". All of it is in this program.
+ * ("stdflib:GAP") and list them. What MAPI did not have is in "homard". All of it is in this program; libraries that
+ * it has loaded come behind.
  */
 #include <stddef.h>
+#include <string.h>
 #include <strings.h>
 
-#include "core/function.h"
+#include "core/registry.h"
+
+#define OTHERS "homard"
 
 static const struct library {
 	const char *name;
@@ -30,11 +34,15 @@ static const struct library {
 
 const char *hm_function_library(const struct hm_function *f)
 {
+	const char *loaded = hm_registry_loaded(f);
+
+	if (loaded)
+		return loaded;
 	for (size_t i = 0; i < N_LIBRARIES; i++)
 		for (const char *const *name = libraries[i].functions; *name; name++)
 			if (!strcasecmp(*name, f->name))
 				return libraries[i].name;
-	return "homard";
+	return OTHERS;
 }
 
 static void add_library(json_t *list, const char *name, json_t *functions)
@@ -46,21 +54,49 @@ static void add_library(json_t *list, const char *name, json_t *functions)
 	json_decref(functions);
 }
 
+/* Sorted by name. */
+static json_t *functions_of(const char *library)
+{
+	json_t *functions = json_array();
+
+	for (const struct hm_function *f = hm_function_next(NULL); f; f = hm_function_next(f))
+		if (!strcmp(hm_function_library(f), library))
+			json_array_append_new(functions, json_string(f->name));
+	return functions;
+}
+
+static bool is_listed(const json_t *list, const char *name)
+{
+	json_t *library;
+	size_t i;
+
+	json_array_foreach ((json_t *)(uintptr_t)list, i, library)
+		if (!strcmp(json_string_value(json_object_get(library, "name")), name))
+			return true;
+	return false;
+}
+
 json_t *hm_function_libraries(void)
 {
-	json_t *list = json_array(), *others = json_array();
+	json_t *list = json_array();
 
 	for (size_t i = 0; i < N_LIBRARIES; i++) {
 		json_t *functions = json_array();
 
-		for (const char *const *name = libraries[i].functions; *name; name++)
-			if (hm_function_find(*name))
+		for (const char *const *name = libraries[i].functions; *name; name++) {
+			const struct hm_function *f = hm_function_find(*name);
+
+			if (f && !hm_registry_loaded(f))
 				json_array_append_new(functions, json_string(*name));
+		}
 		add_library(list, libraries[i].name, functions);
 	}
-	for (const struct hm_function *f = hm_function_next(NULL); f; f = hm_function_next(f))
-		if (!strcasecmp(hm_function_library(f), "homard"))
-			json_array_append_new(others, json_string(f->name));
-	add_library(list, "homard", others);
+	add_library(list, OTHERS, functions_of(OTHERS));
+	for (const struct hm_function *f = hm_function_next(NULL); f; f = hm_function_next(f)) {
+		const char *loaded = hm_registry_loaded(f);
+
+		if (loaded && !is_listed(list, loaded))
+			add_library(list, loaded, functions_of(loaded));
+	}
 	return list;
 }

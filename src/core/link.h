@@ -7,6 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum hm_link {
 	HM_LINK_NULL = 0, // BSD loopback: 4-byte family in the writer's byte order
 	HM_LINK_ETHERNET = 1,
@@ -33,3 +37,7 @@ const char *hm_link_supported_names(void);
 
 /* libpcap's DLT_ number of a LINKTYPE_ number, for pcap_open_dead(): they differ for RAW. */
 int hm_link_dlt(uint32_t link);
+
+#ifdef __cplusplus
+}
+#endif

@@ -14,6 +14,10 @@
 
 #include "core/error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct hm_outbox;
 
 struct hm_outbox_counts {
@@ -37,3 +41,7 @@ void hm_outbox_put(struct hm_outbox *o, unsigned worker);
 /* The oldest record of those there are, valid until the next call; NULL: there is none. */
 const void *hm_outbox_take(struct hm_outbox *o);
 void hm_outbox_counts(const struct hm_outbox *o, struct hm_outbox_counts *c);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* registry: all packet functions of the program, by name. Filled before main() by the last line of
- * each file in src/functions/, never changed afterwards, so reading it needs no lock. */
+#include "core/registry.h"
+
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "core/function.h"
 
 #define NAMES_MAX 256
 
 static struct {
 	const char *name; // the function's own, or an alias
 	const struct hm_function *f;
-} names[NAMES_MAX]; // sorted
+	const char *library; // that was loaded; NULL: none
+} names[NAMES_MAX];          // sorted
 static unsigned n_names;
+
+/* The library that is being loaded. */
+static struct {
+	const char *library; // NULL: none
+	unsigned n;
+	bool failed;
+	struct hm_error err; // what was wrong first
+} loading;
 
 /* The place of `name` in the sorted table, or where it would have to be put. */
 static unsigned place_of(const char *name)
@@ -31,78 +39,113 @@ static unsigned place_of(const char *name)
 	return low;
 }
 
-// a function that cannot be registered is a mistake of ours: the program must not start with it
-static void __attribute__((noreturn)) refuse(const struct hm_function *f, const char *why)
+/* --- registering --- */
+
+/* What was compiled with another layout may not even be looked at. */
+static int check_abi(const struct hm_function_abi *theirs, struct hm_error *err)
 {
-	fprintf(stderr, "homard: function %s cannot be registered: %s\n", f->name, why);
-	abort();
+	static const struct hm_function_abi ours = HM_FUNCTION_ABI;
+	static const char *const structs[] = HM_FUNCTION_ABI_STRUCTS;
+
+	if (theirs->number != ours.number)
+		return hm_error_set(err, -ENOEXEC, 0,
+				    "was built for version %u of the functions' ABI, this program "
+				    "has version %u: build it with the headers of this program",
+				    theirs->number, ours.number);
+	for (size_t i = 0; i < sizeof(structs) / sizeof(*structs); i++)
+		if (theirs->sizes[i] != ours.sizes[i])
+			return hm_error_set(
+				err, -ENOEXEC, 0,
+				"was built with a struct %s of %u bytes, this program has "
+				"one of %u: build it with the headers of this program",
+				structs[i], theirs->sizes[i], ours.sizes[i]);
+	return 0;
 }
 
-/* What flows may share has nothing that is one flow's own, and results that can begin anywhere. */
-static void check_shared(const struct hm_function *f)
-{
-	unsigned n = 0;
-
-	if (!(f->flags & (HM_FN_STATELESS | HM_FN_SHARED_COUNTER)))
-		return;
-	if (f->poll || f->idle || f->closing || f->stats || f->pktring || f->outbox || f->ready ||
-	    f->drain)
-		refuse(f, "flows may share it, and it has something that is one flow's own");
-	for (const struct hm_field *field = f->results; field && field->name; field++) {
-		if (field->merge != HM_MERGE_IN &&
-		    (field->merge != HM_MERGE_SUM || field->type != HM_FIELD_U64))
-			refuse(f, "flows may share it, and a result is no 64-bit sum");
-		if (++n > HM_SHARED_RESULTS_MAX)
-			refuse(f, "flows may share it, and it has too many results");
-	}
-}
-
-static void check(const struct hm_function *f)
-{
-	unsigned n = 0, n_options = 0, n_outputs = 0;
-
-	if (f->process && f->transform)
-		refuse(f, "process and transform are set: it takes one");
-	if (f->core_size > 0 && !f->process && !f->transform)
-		refuse(f, "it has a core state and nothing that runs");
-	if (!f->outbox != !f->record || (f->taken && !f->outbox))
-		refuse(f, "outbox and record go together, and taken with them");
-	if (f->any_order && !(f->flags & HM_FN_ORDERED))
-		refuse(f, "any_order is for ordered functions");
-	check_shared(f);
-	for (const struct hm_arg *a = f->args; a && a->name; a++) {
-		if (++n > HM_ARGS_MAX)
-			refuse(f, "it has more than HM_ARGS_MAX arguments");
-		n_options += a->type == HM_ARG_OPTIONS;
-		n_outputs += a->type == HM_ARG_OUTPUT;
-	}
-	if (n_options > 1)
-		refuse(f, "it has more than one options argument");
-	if (n_outputs > 1)
-		refuse(f, "it has more than one output argument");
-}
-
-static void add_name(const struct hm_function *f, const char *name)
+static int add_name(const struct hm_function *f, const char *name, const char *library,
+		    struct hm_error *err)
 {
 	unsigned at = place_of(name);
 
 	if (at < n_names && strcasecmp(names[at].name, name) == 0)
-		refuse(f, "a name is taken");
+		return hm_error_set(err, -EEXIST, 0,
+				    "function %s: library %s has a function of the name %s already",
+				    f->name, hm_function_library(names[at].f), name);
 	if (n_names == NAMES_MAX)
-		refuse(f, "there are too many functions");
+		return hm_error_set(err, -ENOSPC, 0, "function %s: there are %d names already",
+				    f->name, NAMES_MAX);
 	memmove(&names[at + 1], &names[at], (n_names - at) * sizeof(*names));
 	names[at].name = name;
 	names[at].f = f;
+	names[at].library = library;
 	n_names++;
+	return 0;
 }
 
-void hm_function_register(const struct hm_function *f)
+static int add(const struct hm_function *f, const struct hm_function_abi *abi, struct hm_error *err)
 {
-	check(f);
-	add_name(f, f->name);
-	for (const char *const *alias = f->aliases; alias && *alias; alias++)
-		add_name(f, *alias);
+	char text[HM_FAULT_MAX];
+	const char *fault, *library = loading.library;
+	int ret = check_abi(abi, err);
+
+	if (ret < 0)
+		return ret;
+	fault = hm_function_fault(f, text);
+	if (fault)
+		return hm_error_set(err, -EINVAL, 0, "function %.40s: %s",
+				    f->name ? f->name : "without name", fault);
+	ret = add_name(f, f->name, library, err);
+	for (const char *const *alias = f->aliases; alias && *alias && ret == 0; alias++)
+		ret = add_name(f, *alias, library, err);
+	return ret;
 }
+
+void hm_function_register(const struct hm_function *f, const struct hm_function_abi *abi)
+{
+	struct hm_error err;
+
+	if (!loading.library) {
+		if (add(f, abi, &err) == 0)
+			return;
+		// a mistake of ours: the program must not start with it
+		fprintf(stderr, "homard: %s\n", err.text);
+		abort();
+	}
+	loading.n++;
+	if (!loading.failed)
+		loading.failed = add(f, abi, &loading.err) < 0;
+}
+
+void hm_registry_begin(const char *library)
+{
+	loading.library = library;
+	loading.n = 0;
+	loading.failed = false;
+}
+
+static void forget(const char *library)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < n_names; i++)
+		if (names[i].library != library)
+			names[n++] = names[i];
+	n_names = n;
+}
+
+int hm_registry_end(struct hm_error *err)
+{
+	const char *library = loading.library;
+
+	loading.library = NULL;
+	if (!loading.failed)
+		return (int)loading.n;
+	forget(library);
+	*err = loading.err;
+	return -EINVAL;
+}
+
+/* --- reading --- */
 
 const struct hm_function *hm_function_find(const char *name)
 {
@@ -120,7 +163,14 @@ const struct hm_function *hm_function_next(const struct hm_function *f)
 	return at < n_names ? names[at].f : NULL;
 }
 
-static const char *arg_type_name(enum hm_arg_type type)
+const char *hm_registry_loaded(const struct hm_function *f)
+{
+	return names[place_of(f->name)].library;
+}
+
+/* --- describing --- */
+
+const char *hm_arg_type_name(enum hm_arg_type type)
 {
 	switch (type) {
 	case HM_ARG_STRING:
@@ -142,7 +192,7 @@ static const char *arg_type_name(enum hm_arg_type type)
 	case HM_ARG_OPTIONS:
 		return "options";
 	}
-	return "";
+	return NULL;
 }
 
 /* An array of the names in a list that ends with NULL. */
@@ -157,7 +207,7 @@ static json_t *describe_names(const char *const *list)
 
 static json_t *describe_arg(const struct hm_arg *a)
 {
-	json_t *o = json_pack("{s:s, s:s, s:b}", "name", a->name, "type", arg_type_name(a->type),
+	json_t *o = json_pack("{s:s, s:s, s:b}", "name", a->name, "type", hm_arg_type_name(a->type),
 			      "optional", a->optional);
 	char letter = (char)(a->type == HM_ARG_TIME ? HM_ARG_STRING : a->type); // MAPI's
 
@@ -271,10 +321,10 @@ json_t *hm_function_describe(const struct hm_function *f)
 
 	for (const struct hm_arg *a = f->args; a && a->name; a++)
 		json_array_append_new(args, describe_arg(a));
-	description = json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", f->name, "summary",
-				f->summary ? f->summary : "", "arguments", args, "result",
-				describe_fields(f->results), "flags", describe_flags(f));
-	json_object_set_new(description, "library", json_string(hm_function_library(f)));
+	description = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "name", f->name, "library",
+				hm_function_library(f), "summary", f->summary ? f->summary : "",
+				"arguments", args, "result", describe_fields(f->results), "flags",
+				describe_flags(f));
 	if (f->records)
 		json_object_set_new(description, "records", describe_fields(f->records));
 	if (f->aliases)

@@ -192,6 +192,15 @@ static bool same_device(const struct hm_device_config *a, const struct hm_device
 	       a->loop == b->loop;
 }
 
+static bool same_strings(const struct hm_strings *a, const struct hm_strings *b)
+{
+	bool same = a->n == b->n;
+
+	for (size_t i = 0; i < a->n && same; i++)
+		same = strcmp(a->at[i], b->at[i]) == 0;
+	return same;
+}
+
 static int same_devices(const struct hm_engine *e, const struct hm_config *config,
 			struct hm_error *err)
 {
@@ -212,6 +221,10 @@ static int same_devices(const struct hm_engine *e, const struct hm_config *confi
 		return hm_error_set(err, -EINVAL, 0,
 				    "capture.dir differs from the running one: restart the daemon "
 				    "for that");
+	if (!same_strings(&e->config->libraries, &config->libraries))
+		return hm_error_set(err, -EINVAL, 0,
+				    "libraries differ from the loaded ones: restart the daemon for "
+				    "them");
 	return 0;
 }
 

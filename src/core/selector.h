@@ -7,6 +7,10 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct hm_function;
 
 /* IANA's selectorAlgorithm (element 304). */
@@ -34,3 +38,7 @@ struct hm_selector hm_selector_of(const struct hm_function *fn, const void *conf
 				  const json_t *args);
 /* One of how many packets goes on, if that is known; else 1. */
 double hm_selector_interval(const struct hm_selector *s);
+
+#ifdef __cplusplus
+}
+#endif

@@ -7,6 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct hm_timespan {
 	uint64_t ns;
 	uint64_t
@@ -18,3 +22,7 @@ struct hm_timespan {
 /* Reads the whole of `text`: an optional "+", digits with an optional fraction, and an optional unit: ns,
  * us, ms, s, m (minutes). False: it is not one, or longer than 2^63 ns. A plain number has no fraction. */
 bool hm_timespan_parse(const char *text, struct hm_timespan *t);
+
+#ifdef __cplusplus
+}
+#endif

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/function.h"
 #include "core/parse.h"
+#include "core/registry.h"
 #include "trace/trace.h"
 
 struct feed {

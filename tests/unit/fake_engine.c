@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/function.h"
 #include "core/handed.h"
+#include "core/registry.h"
 
 struct hm_device {
 	struct hm_engine *e;
@@ -101,8 +101,8 @@ json_t *hm_function_describe(const struct hm_function *f)
 {
 	bool filter = strcmp(f->name, "BPF_FILTER") == 0;
 	bool counts = strstr(f->name, "COUNTER") != NULL;
-	json_t *d = json_pack("{s:s, s:s, s:[], s:[], s:[]}", "name", f->name, "summary",
-			      f->summary, "arguments", "result", "flags");
+	json_t *d = json_pack("{s:s, s:s, s:s, s:[], s:[], s:[]}", "name", f->name, "library",
+			      "stdflib", "summary", f->summary, "arguments", "result", "flags");
 	if (filter)
 		json_array_append_new(json_object_get(d, "arguments"),
 				      json_pack("{s:s, s:s, s:b, s:s}", "name", "filter", "type",

@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/function.h"
 #include "core/outbox.h"
+#include "core/registry.h"
 #include "core/search.h"
 #include "filter/filter.h"
 

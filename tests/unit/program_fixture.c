@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "core/registry.h"
+
 #define COPIES 256
 
 void fixture_open(struct fixture *x, unsigned n_lanes)

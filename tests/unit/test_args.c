@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "core/function.h"
+#include "core/registry.h"
 
 static const struct hm_arg args_sample[] = {
 	{.name = "pattern", .type = HM_ARG_STRING},

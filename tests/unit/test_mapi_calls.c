@@ -26,8 +26,8 @@
 
 #include <cmocka.h>
 
-#include "core/function.h"
 #include "core/pktring.h"
+#include "core/registry.h"
 
 #define AT(type, member, place) static_assert(offsetof(type, member) == (place), #type "." #member)
 #define SIZE(type, bytes)       static_assert(sizeof(type) == (bytes), #type)

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "core/function.h"
+#include "core/registry.h"
 
 static uint64_t pass(void *core, const struct hm_batch *b, uint64_t in)
 {
@@ -41,6 +41,7 @@ static const struct hm_function middle = {
 	.flags = HM_FN_FILTERS | HM_FN_STATELESS,
 	.args = args_middle,
 	.results = results_middle,
+	.core_size = sizeof(uint64_t),
 	.process = pass,
 };
 HM_FUNCTION_REGISTER(zulu);
@@ -93,12 +94,13 @@ static void test_registry_describe_tells_everything(void **state)
 /* What registering `f` does to a process. */
 static int signal_of_registering(const struct hm_function *f)
 {
+	static const struct hm_function_abi abi = HM_FUNCTION_ABI;
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0) {
 		close(STDERR_FILENO);
-		hm_function_register(f);
+		hm_function_register(f, &abi);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);

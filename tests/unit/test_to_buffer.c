@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "core/function.h"
+#include "core/registry.h"
 #include "pktring_packets.h"
 
 #define WORKERS 2
