@@ -431,6 +431,14 @@ const struct hm_key hm_netflow_keys[] = {
 	 .shape = "a path from the root, like \"/var/lib/homard/routes.txt\"",
 	 .help = "a file of prefixes with their AS numbers and next hops; read again when it "
 		 "changes"},
+	{.name = "warm_file",
+	 .type = HM_KEY_STRING,
+	 .min = 2,
+	 .max = 255,
+	 .pattern = "^/.*$",
+	 .shape = "a path from the root, like \"/dev/shm/homard.flows\"",
+	 .help = "a file on tmpfs that keeps open flow records and sequence numbers over a "
+		 "restart"},
 	{.name = "overload",
 	 .type = HM_KEY_CHOICE,
 	 .choices = "evict|stop|sample",

@@ -61,6 +61,7 @@ struct hm_device {
 	// publish.c
 	uint32_t n_waiting;               // flows in the programs up to where they wait for others
 	uint32_t n_connecting;            // flows that wait for their first packets
+	uint32_t n_preparing;             // those of them that are preparing
 	uint32_t fresh_max;               // of them that the next generation takes at most, 0: all
 	bool dirty;                       // flows came or went since the last generation
 	struct hm_generation *generation; // programs being replaced

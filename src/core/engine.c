@@ -235,7 +235,6 @@ void hm_engine_stop(struct hm_engine *e)
 	struct hm_error err;
 	struct hm_flow *f;
 
-	atomic_store_explicit(&e->stop, true, memory_order_release); // hm_worker_main
 	// nothing is published any more: who waits for it, and a reload, must not wait for ever
 	hm_error_set(&err, -ECANCELED, 6140, "the daemon is stopping");
 	TAILQ_FOREACH (f, &e->flows, next) {
@@ -243,6 +242,8 @@ void hm_engine_stop(struct hm_engine *e)
 		hm_flow_hurry(f);
 	}
 	hm_waits_fini(e, &err);
+	// last: functions know what for when workers ask them to drain
+	atomic_store_explicit(&e->stop, true, memory_order_release); // hm_worker_main
 }
 
 bool hm_engine_stopped(const struct hm_engine *e)

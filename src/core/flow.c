@@ -299,6 +299,34 @@ void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg)
 	f->device->n_connecting++;
 	f->device->dirty = true;
 	f->device->patterns_changed |= f->searches;
+	for (uint32_t i = 0; i < f->n && !f->preparing; i++)
+		f->preparing = f->instances[i]->fn->prepared != NULL;
+	f->device->n_preparing += f->preparing;
+}
+
+static void stop_preparing(struct hm_flow *f)
+{
+	f->device->n_preparing -= f->preparing;
+	f->preparing = false;
+}
+
+void hm_flow_prepare(struct hm_flow *f)
+{
+	struct hm_error err;
+
+	for (uint32_t i = 0; i < f->n; i++) {
+		const struct hm_instance *in = f->instances[i];
+		int ret = in->fn->prepared ? in->fn->prepared(in->conf, &err) : 1;
+
+		if (ret == 0)
+			return;
+		if (ret < 0) {
+			hm_flow_refuse(f, &err);
+			return;
+		}
+	}
+	stop_preparing(f);
+	f->device->dirty = true;
 }
 
 void hm_flow_connected(struct hm_flow *f)
@@ -311,6 +339,7 @@ void hm_flow_connected(struct hm_flow *f)
 
 void hm_flow_refuse(struct hm_flow *f, const struct hm_error *err)
 {
+	stop_preparing(f);
 	f->device->n_connecting--;
 	fail(f);
 	hm_flow_answer(f, err);
@@ -325,6 +354,7 @@ void hm_flow_close(struct hm_flow *f)
 		if (f->instances[i]->fn->closing)
 			f->instances[i]->fn->closing(f->instances[i]->conf);
 	hm_flow_order_stop(f);
+	stop_preparing(f);
 	f->device->n_connecting -= f->state == HM_FLOW_CONNECTING;
 	f->device->patterns_changed |= f->searches;
 	f->device->dirty |= seen || f->device->n_waiting > 0;

@@ -23,9 +23,10 @@ enum hm_flow_state {
 struct hm_flow {
 	TAILQ_ENTRY(hm_flow) next;
 	LIST_ENTRY(hm_flow) same_id, same_name, next_polled, next_reader;
-	bool polled;   // on the engine's list of flows with a function that has poll()
-	bool reads;    // on the engine's list of flows that read values from elsewhere
-	bool searches; // has a function with a pattern
+	bool polled;    // on the engine's list of flows with a function that has poll()
+	bool reads;     // on the engine's list of flows that read values from elsewhere
+	bool searches;  // has a function with a pattern
+	bool preparing; // connecting: a function is not prepared yet
 	struct hm_engine *engine;
 	struct hm_device *device;
 	uint32_t id;
@@ -69,6 +70,8 @@ void hm_flow_free(struct hm_flow *f);
 /* A function of a flow that is connected; NULL with err. */
 struct hm_instance *hm_flow_running(struct hm_flow *f, const json_t *which, struct hm_error *err);
 void hm_flow_hurry(struct hm_flow *f); // the daemon stops
+/* Looks whether the functions of a connecting flow are prepared by now; refuses it if one failed. */
+void hm_flow_prepare(struct hm_flow *f);
 
 /* What a function of the flow is applied with behind the first n ones, of which `before` gets what they are. */
 struct hm_apply_ctx hm_flow_apply_ctx(const struct hm_flow *f, struct hm_applied *before,

@@ -8,6 +8,7 @@
  *   connect  control core  connect()    what needs resources; may fail with a MAPI number
  *                          core_init()  once a worker, zeroed memory on its NUMA node; not if the flow
  *                                       shares the node of another (node.h): then conf is freed
+ *                          prepared()   again and again until it is
  *   run      worker        process() or transform(), once a batch and only if the mask is not empty
  *                          ready()      before each burst of a lossless source
  *                          tick()       about every millisecond, and while idle
@@ -271,6 +272,9 @@ struct hm_function {
 	int (*conf_init)(void *conf, const union hm_value *args, const struct hm_apply_ctx *ctx,
 			 struct hm_error *err);
 	int (*connect)(void *conf, struct hm_error *err);
+	/* What connect and core_init began and goes on by itself, in a thread: 1 done, 0 not yet, a negative errno:
+	 * it failed. No worker sees the flow before that, and nobody else waits. NULL: nothing does. */
+	int (*prepared)(void *conf, struct hm_error *err);
 	void (*conf_fini)(void *conf);
 	int (*core_init)(void *core, const struct hm_core_ctx *ctx, struct hm_error *err);
 	void (*core_fini)(void *core);

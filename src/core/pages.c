@@ -63,7 +63,7 @@ size_t hm_pages_available(void)
 	return (size_t)kb << 10;
 }
 
-void *hm_pages_map(size_t bytes, int socket)
+void *hm_pages_reserve(size_t bytes, int socket)
 {
 	uint8_t *at;
 
@@ -77,17 +77,33 @@ void *hm_pages_map(size_t bytes, int socket)
 		return NULL;
 	madvise(at, bytes, MADV_HUGEPAGE);
 	prefer_node(at, bytes, socket);
-	if (madvise(at, bytes, MADV_POPULATE_WRITE) == 0)
-		return at;
-	if (errno != EINVAL) { // EINVAL: a kernel before 5.14
-		int error = errno;
-		munmap(at, bytes);
-		errno = error;
-		return NULL;
-	}
-	for (size_t i = 0; i < bytes; i += 4096)
-		*(volatile uint8_t *)(at + i) = 0;
 	return at;
+}
+
+int hm_pages_populate(void *at, size_t bytes)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)at / page * page;
+	volatile uint8_t *end = (uint8_t *)at + bytes;
+
+	if (madvise((void *)start, (uintptr_t)end - start, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	if (errno != EINVAL) // EINVAL: a kernel before 5.14
+		return -errno;
+	for (volatile uint8_t *p = (volatile uint8_t *)start; p < end; p += page)
+		*p = *p;
+	return 0;
+}
+
+void *hm_pages_map(size_t bytes, int socket)
+{
+	void *at = hm_pages_reserve(bytes, socket);
+	int r = at ? hm_pages_populate(at, bytes) : 0;
+
+	if (r == 0)
+		return at;
+	hm_pages_unmap(at, bytes);
+	errno = -r;
+	return NULL;
 }
 
 void hm_pages_unmap(void *at, size_t bytes)

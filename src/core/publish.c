@@ -47,8 +47,9 @@ static void destroy_generation(struct hm_generation *g)
 
 static bool can_run(const struct hm_flow *f, const struct hm_device *d)
 {
-	return f->device == d && (f->state == HM_FLOW_ACTIVE ||
-				  (f->state == HM_FLOW_CONNECTING && hm_patterns_held(f, d->db)));
+	return f->device == d &&
+	       (f->state == HM_FLOW_ACTIVE ||
+		(f->state == HM_FLOW_CONNECTING && !f->preparing && hm_patterns_held(f, d->db)));
 }
 
 /* Flows that begin with the next generation; when one could not be, with some of them. */
@@ -398,11 +399,24 @@ static void end_generation(struct hm_device *d)
 	destroy_generation(g);
 }
 
+/* Flows whose functions have become prepared come with the next generation. */
+static void look_at_preparing(struct hm_device *d)
+{
+	struct hm_flow *f;
+
+	if (!d->n_preparing)
+		return;
+	TAILQ_FOREACH (f, &d->engine->flows, next)
+		if (f->device == d && f->preparing)
+			hm_flow_prepare(f);
+}
+
 unsigned hm_publish_poll(struct hm_device *d)
 {
 	unsigned work = hm_patterns_poll(d);
 	uint64_t begin = rte_rdtsc();
 
+	look_at_preparing(d);
 	if (d->generation) {
 		if (!is_adopted(d))
 			return work;

@@ -2,60 +2,99 @@
 #include "core/table.h"
 
 #include <errno.h>
+#include <stdbool.h>
 
 #include "core/pages.h"
 
 #define TABLE_MAGIC   UINT32_C(0x684d7442) // "hMtB"
 #define TABLE_VERSION 1
 #define RECORD_MAX    4096
-
-/* Records begin at multiples of 128 bytes, so that those of 128 bytes are a pair of lines. */
-#define RECORD_ALIGN 128
+#define RECORD_ALIGN  128
 
 struct layout {
 	uint32_t n_buckets;
-	size_t buckets, records, free, bytes; // offsets, and the end
+	size_t free, bytes; // offset, and the end
 };
 
-static struct layout lay_out(uint32_t capacity, uint32_t record_size)
+static struct layout lay_out(uint32_t capacity)
 {
 	const uint64_t percent = 100, slots_full = (uint64_t)HM_TABLE_WAYS * HM_TABLE_LOAD_PC;
 	struct layout l;
 
 	l.n_buckets = (uint32_t)((capacity * percent + slots_full - 1) / slots_full) + 1;
-	l.buckets = sizeof(struct hm_table_header);
-	l.records = l.buckets + (size_t)l.n_buckets * sizeof(struct hm_table_bucket);
-	l.records = (l.records + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
-	l.free = l.records + ((size_t)capacity + 1) * record_size;
+	l.free = sizeof(struct hm_table_header) +
+		 (size_t)l.n_buckets * sizeof(struct hm_table_bucket);
 	l.bytes = l.free + (size_t)capacity * sizeof(uint32_t);
 	return l;
 }
 
+size_t hm_table_index_bytes(uint32_t capacity)
+{
+	return lay_out(capacity).bytes;
+}
+
+size_t hm_table_record_bytes(uint32_t capacity, uint32_t record_size)
+{
+	return ((size_t)capacity + 1) * record_size;
+}
+
+static bool is_sensible(uint32_t capacity, uint32_t record_size)
+{
+	return capacity > 0 && capacity <= HM_TABLE_MAX && record_size >= 8 &&
+	       record_size % 8 == 0 && record_size <= RECORD_MAX;
+}
+
+/* Records begin at multiples of 128 bytes, so that those of 128 bytes are a pair of lines. */
+static size_t records_at(uint32_t capacity)
+{
+	return (hm_table_index_bytes(capacity) + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
+}
+
 size_t hm_table_bytes(uint32_t capacity, uint32_t record_size)
 {
-	return lay_out(capacity, record_size).bytes;
+	return records_at(capacity) + hm_table_record_bytes(capacity, record_size);
 }
 
 int hm_table_init(struct hm_table *t, uint32_t capacity, uint32_t record_size, int socket)
 {
-	struct layout l;
-	uint8_t *base;
+	size_t bytes = hm_table_bytes(capacity, record_size);
+	uint8_t *memory;
+	int r;
 
 	memset(t, 0, sizeof(*t));
-	if (capacity == 0 || capacity > HM_TABLE_MAX || record_size < 8 || record_size % 8 != 0 ||
-	    record_size > RECORD_MAX)
+	if (!is_sensible(capacity, record_size))
 		return -EINVAL;
-	l = lay_out(capacity, record_size);
-	base = hm_pages_map(l.bytes, socket);
-	if (!base)
+	memory = hm_pages_map(bytes, socket);
+	if (!memory)
 		return -ENOMEM;
-	t->header = (struct hm_table_header *)base;
-	t->buckets = (struct hm_table_bucket *)(base + l.buckets);
-	t->records = base + l.records;
+	r = hm_table_init_at(t, capacity, record_size, memory, memory + records_at(capacity));
+	t->owned_bytes = bytes;
+	return r;
+}
+
+void hm_table_fini(struct hm_table *t)
+{
+	if (t->owned_bytes > 0)
+		hm_pages_unmap(t->header, t->owned_bytes);
+	memset(t, 0, sizeof(*t));
+}
+
+int hm_table_init_at(struct hm_table *t, uint32_t capacity, uint32_t record_size, void *index,
+		     void *records)
+{
+	struct layout l;
+	uint8_t *base = index;
+
+	memset(t, 0, sizeof(*t));
+	if (!is_sensible(capacity, record_size))
+		return -EINVAL;
+	l = lay_out(capacity);
+	t->header = index;
+	t->buckets = (struct hm_table_bucket *)(base + sizeof(*t->header));
+	t->records = records;
 	t->free = (uint32_t *)(base + l.free);
 	t->n_buckets = l.n_buckets;
 	t->record_size = record_size;
-	t->bytes = l.bytes;
 	*t->header = (struct hm_table_header){
 		.magic = TABLE_MAGIC,
 		.version = TABLE_VERSION,
@@ -65,12 +104,6 @@ int hm_table_init(struct hm_table *t, uint32_t capacity, uint32_t record_size, i
 		.fresh = 1,
 	};
 	return 0;
-}
-
-void hm_table_fini(struct hm_table *t)
-{
-	hm_pages_unmap(t->header, t->bytes);
-	memset(t, 0, sizeof(*t));
 }
 
 static int free_way(const struct hm_table_bucket *b)

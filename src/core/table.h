@@ -3,7 +3,8 @@
  *index.
  *
  * A record is known by its index, 1 .. capacity; 0 means none. There is no pointer in the table's
- * memory (header, buckets, records, free indexes follow one another), so it can be mapped anywhere.
+ * memory (header, buckets and free indexes follow one another, records are an array of their own), so
+ * it can be mapped anywhere.
  * A bucket is one cache line: seven full 32-bit hashes with their indexes. A record lives in its
  * first bucket, or in its second if that was full on insertion; the first one counts those, so that
  * a look-up touches the second bucket only when it must. When both are full one of their records
@@ -55,7 +56,7 @@ struct hm_table {
 	uint8_t *records; // record i at i * record_size
 	uint32_t *free;
 	uint32_t n_buckets, record_size;
-	size_t bytes;
+	size_t owned_bytes; // from the header on, if the table has taken them itself
 };
 
 /* For `capacity` records of `record_size` bytes (a multiple of 8). 0, -EINVAL or -ENOMEM. */
@@ -63,6 +64,13 @@ int hm_table_init(struct hm_table *t, uint32_t capacity, uint32_t record_size, i
 void hm_table_fini(struct hm_table *t); // a zeroed or half-built one, too
 /* Bytes of memory that init would take. */
 size_t hm_table_bytes(uint32_t capacity, uint32_t record_size);
+
+/* The same in zeroed memory of the caller, which outlives the table; records may be elsewhere than the
+ * index. 0 or -EINVAL. There is nothing for fini to do then. */
+int hm_table_init_at(struct hm_table *t, uint32_t capacity, uint32_t record_size, void *index,
+		     void *records);
+size_t hm_table_index_bytes(uint32_t capacity);
+size_t hm_table_record_bytes(uint32_t capacity, uint32_t record_size);
 
 static inline uint32_t hm_table_first_bucket(const struct hm_table *t, uint32_t hash)
 {

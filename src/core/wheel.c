@@ -12,16 +12,19 @@ size_t hm_wheel_bytes(uint32_t capacity, uint32_t slots)
 	       sizeof(struct hm_wheel_link);
 }
 
-int hm_wheel_init(struct hm_wheel *w, uint32_t capacity, uint32_t slots, unsigned shift, int socket)
+static bool is_sensible(uint32_t capacity, uint32_t slots, unsigned shift)
+{
+	return capacity > 0 && slots >= 2 && (slots & (slots - 1)) == 0 && slots <= 1 << 20 &&
+	       shift <= 40 && capacity <= UINT32_MAX - 1 - slots * HM_WHEEL_LISTS;
+}
+
+int hm_wheel_init_at(struct hm_wheel *w, uint32_t capacity, uint32_t slots, unsigned shift,
+		     void *memory)
 {
 	memset(w, 0, sizeof(*w));
-	if (capacity == 0 || slots < 2 || (slots & (slots - 1)) != 0 || slots > 1 << 20 ||
-	    shift > 40 || capacity > UINT32_MAX - 1 - slots * HM_WHEEL_LISTS)
+	if (!is_sensible(capacity, slots, shift))
 		return -EINVAL;
-	w->bytes = hm_wheel_bytes(capacity, slots);
-	w->links = hm_pages_map(w->bytes, socket);
-	if (!w->links)
-		return -ENOMEM;
+	w->links = memory;
 	w->head = capacity + 1;
 	w->slots = slots;
 	w->shift = shift;
@@ -30,9 +33,26 @@ int hm_wheel_init(struct hm_wheel *w, uint32_t capacity, uint32_t slots, unsigne
 	return 0;
 }
 
+int hm_wheel_init(struct hm_wheel *w, uint32_t capacity, uint32_t slots, unsigned shift, int socket)
+{
+	void *memory;
+	int r;
+
+	memset(w, 0, sizeof(*w));
+	if (!is_sensible(capacity, slots, shift))
+		return -EINVAL;
+	memory = hm_pages_map(hm_wheel_bytes(capacity, slots), socket);
+	if (!memory)
+		return -ENOMEM;
+	r = hm_wheel_init_at(w, capacity, slots, shift, memory);
+	w->owned_bytes = hm_wheel_bytes(capacity, slots);
+	return r;
+}
+
 void hm_wheel_fini(struct hm_wheel *w)
 {
-	hm_pages_unmap(w->links, w->bytes);
+	if (w->owned_bytes > 0)
+		hm_pages_unmap(w->links, w->owned_bytes);
 	memset(w, 0, sizeof(*w));
 }
 

@@ -27,14 +27,17 @@ struct hm_wheel {
 	uint32_t slots;              // a power of two
 	unsigned shift;              // a slot is 2^shift ns
 	uint64_t tick;               // the next slot to come up
-	size_t bytes;
+	size_t owned_bytes;          // if the wheel has taken them itself
 };
 
 /* Slots of 2^shift ns, `slots` of them (a power of two). 0, -EINVAL or -ENOMEM. */
 int hm_wheel_init(struct hm_wheel *w, uint32_t capacity, uint32_t slots, unsigned shift,
 		  int socket);
-void hm_wheel_fini(struct hm_wheel *w);
+void hm_wheel_fini(struct hm_wheel *w); // a zeroed one, too
 size_t hm_wheel_bytes(uint32_t capacity, uint32_t slots);
+/* The same in so many bytes of the caller, which outlive the wheel. There is nothing for fini to do then. */
+int hm_wheel_init_at(struct hm_wheel *w, uint32_t capacity, uint32_t slots, unsigned shift,
+		     void *memory);
 
 static inline uint32_t hm_wheel_slot(const struct hm_wheel *w, uint64_t tick)
 {

@@ -5,7 +5,6 @@
  * docs/netflow.md. */
 #include <errno.h>
 #include <rte_ring.h>
-#include <rte_ring_peek_zc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,13 +13,11 @@
 #include "core/config.h"
 #include "core/function.h"
 #include "core/pages.h"
-#include "netflow/cache.h"
 #include "netflow/exporter.h"
+#include "netflow/meter.h"
 #include "netflow/options.h"
 #include "netflow/selection.h"
-#include "netflow/survey.h"
 
-#define RING_RECORDS 65536
 #define NS_A_S       UINT64_C(1000000000)
 #define MOVE_BURST   HM_EXPORTER_PUT_MAX // records from a ring at a time
 #define MOVE_BUDGET  8192                // records a poll and ring
@@ -36,33 +33,31 @@
 
 enum { ARG_RECORD_TYPE, ARG_TRANSPORT, ARG_KEY_TEMPLATE, ARG_RECORD_TEMPLATE, ARG_OPTIONS };
 
-/* From one worker to the control core. */
-struct lane {
-	struct rte_ring *ring; // of struct hm_flow_record, single producer and consumer
-	size_t ring_bytes;
-	struct hm_cache *cache; // the worker's
-	struct hm_survey_lane *survey;
-	struct hm_shortfall lost; // directions that found the ring full; written by the worker
-	uint64_t taken;           // directions moved on; written by the control core
-};
-
 struct report {
 	bool lossless;                 // records wait in the rings for exporters that have no room
 	struct hm_routes_file *routes; // NULL: none
 	unsigned n_exporters;
 	struct hm_exporter *exporter[HM_EXPORTERS_MAX];
-	struct lane lane[HM_WORKERS_MAX];
+	struct hm_meter meter[HM_WORKERS_MAX];
+	struct hm_warm *warm; // NULL: none
+	bool taken_over;      // what the warm file had
+	bool closing;         // by a user, or by a configuration without it
+	bool keep;            // set before workers drain: open records stay for the next daemon
+	uint64_t lost_before; // records that a daemon that was killed had made and not exported
 	struct hm_surveyor *surveyor;
 	char device[64];
 };
 
 struct report_conf {
 	struct hm_report_options options;
+	unsigned n_workers;
 	struct report *report;
 };
 
 struct report_core {
-	struct lane *lane;
+	struct hm_meter *meter;
+	const struct report *report;
+	bool sealed;                               // drained by keeping
 	uint64_t packets, bytes, records, entries; // results, copied from the cache once a batch
 };
 
@@ -86,87 +81,59 @@ static void set(uint64_t *counter, uint64_t value)
 	__atomic_store_n(counter, value, __ATOMIC_RELAXED);
 }
 
-static void __attribute__((noinline))
-count_lost(struct hm_shortfall *lost, const struct hm_flow_record *r, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		set(&lost->packets, lost->packets + r[i].packets[0] + r[i].packets[1]);
-		set(&lost->octets, lost->octets + r[i].bytes[0] + r[i].bytes[1]);
-		for (unsigned d = 0; d < 2; d++) {
-			if (r[i].packets[d] == 0)
-				continue;
-			if (lost->first_ns == 0 || r[i].first_ns[d] < lost->first_ns)
-				set(&lost->first_ns, r[i].first_ns[d]);
-			if (r[i].last_ns[d] > lost->last_ns)
-				set(&lost->last_ns, r[i].last_ns[d]);
-			set(&lost->flows, lost->flows + 1);
-		}
-	}
-}
-
-static void hand_over(void *arg, const struct hm_flow_record *r, unsigned n)
-{
-	struct lane *lane = arg;
-	struct rte_ring_zc_data to;
-	unsigned done = rte_ring_enqueue_zc_burst_elem_start(lane->ring, sizeof(*r), n, &to, NULL);
-
-	// copied here: the ring's own copying goes by 4 bytes
-	if (done > 0) {
-		memcpy(to.ptr1, r, to.n1 * sizeof(*r));
-		if (to.n1 < done)
-			memcpy(to.ptr2, r + to.n1, (done - to.n1) * sizeof(*r));
-		rte_ring_enqueue_zc_elem_finish(lane->ring, done);
-	}
-	if (done < n)
-		count_lost(&lane->lost, r + done, n - done);
-}
-
 static void publish(struct report_core *core)
 {
-	const struct hm_cache_counts *c = hm_cache_counts(core->lane->cache);
+	const struct hm_cache_counts *c = hm_cache_counts(core->meter->cache);
 
 	set(&core->packets, c->packets);
 	set(&core->bytes, c->bytes);
 	set(&core->records, c->records);
-	set(&core->entries, hm_cache_used(core->lane->cache));
+	set(&core->entries, hm_cache_used(core->meter->cache));
 }
 
 static uint64_t process(void *state, const struct hm_batch *b, uint64_t in)
 {
 	struct report_core *core = state;
 
-	hm_cache_add(core->lane->cache, b, in);
+	hm_cache_add(core->meter->cache, b, in);
 	publish(core);
+	if (core->meter->warm)
+		hm_warm_note_time(core->meter->warm, core->meter->number, b->ts_ns[b->n - 1]);
 	return in;
-}
-
-/* What may go to the ring now, at most `budget`: timers and drain never lose a record. */
-static unsigned room(const struct report_core *core, unsigned budget)
-{
-	unsigned n = rte_ring_free_count(core->lane->ring);
-
-	return n < budget ? n : budget;
 }
 
 static bool ready(void *state)
 {
-	return room(state, READY_ROOM) == READY_ROOM;
+	const struct report_core *core = state;
+
+	return hm_meter_room(core->meter, READY_ROOM) == READY_ROOM;
 }
 
 static void tick(void *state, uint64_t now_ns)
 {
 	struct report_core *core = state;
 
-	hm_cache_expire(core->lane->cache, now_ns, room(core, TICK_BUDGET));
-	hm_survey_step(core->lane->survey, now_ns);
+	if (core->sealed)
+		return;
+	hm_cache_expire(core->meter->cache, now_ns, hm_meter_room(core->meter, TICK_BUDGET));
+	hm_survey_step(core->meter->survey, now_ns);
 	publish(core);
 }
 
 static bool drain(void *state)
 {
 	struct report_core *core = state;
-	bool done = hm_cache_drain(core->lane->cache, room(core, DRAIN_BUDGET));
+	bool done;
 
+	if (hm_meter_prepared(core->meter) != 1)
+		return true; // the flow goes before it came
+	if (__atomic_load_n(&core->report->keep, __ATOMIC_ACQUIRE)) { // hurry()
+		if (!core->sealed)
+			hm_warm_seal(core->meter->warm, core->meter->number, core->meter->cache);
+		core->sealed = true;
+		return true;
+	}
+	done = hm_cache_drain(core->meter->cache, hm_meter_room(core->meter, DRAIN_BUDGET));
 	publish(core);
 	return done;
 }
@@ -181,40 +148,43 @@ static bool exporters_have_room(const struct report *r)
 	return true;
 }
 
-/* To every exporter, from where they are in the ring. */
-static void put_records(struct report *r, struct lane *lane, const struct hm_flow_record *records,
-			unsigned n, uint64_t now_ns)
+static void put_records(void *arg, const struct hm_flow_record *records, unsigned n,
+			uint64_t now_ns)
 {
-	uint64_t taken = 0;
+	struct report *r = arg;
 
-	for (unsigned i = 0; i < n; i++)
-		taken += hm_flow_directions(&records[i]);
 	for (unsigned i = 0; i < r->n_exporters; i++)
 		hm_exporter_put(r->exporter[i], records, n, now_ns);
-	lane->taken += taken;
 }
 
-static unsigned move_records(struct report *r, struct lane *lane, uint64_t now_ns)
+static unsigned move_records(struct report *r, struct hm_meter *meter, uint64_t now_ns)
 {
-	struct rte_ring_zc_data from;
-	unsigned moved = 0, n;
+	unsigned moved = 0, n = MOVE_BURST;
 
-	if (!lane->ring || (r->routes && !hm_routes_file_settled(r->routes)))
+	if (!meter->ring || (r->routes && !hm_routes_file_settled(r->routes)))
 		return 0; // the first records wait for the first reading
-	do {
+	while (n == MOVE_BURST && moved < MOVE_BUDGET) {
 		if (r->lossless && !exporters_have_room(r))
 			break;
-		n = rte_ring_dequeue_zc_burst_elem_start(lane->ring, sizeof(struct hm_flow_record),
-							 MOVE_BURST, &from, NULL);
-		if (n == 0)
-			break;
-		put_records(r, lane, from.ptr1, from.n1, now_ns);
-		if (from.n1 < n)
-			put_records(r, lane, from.ptr2, n - from.n1, now_ns);
-		rte_ring_dequeue_zc_elem_finish(lane->ring, n);
+		n = hm_meter_move(meter, MOVE_BURST, now_ns, put_records, r);
 		moved += n;
-	} while (n == MOVE_BURST && moved < MOVE_BUDGET);
+	}
 	return moved;
+}
+
+/* For the next daemon, should this one be killed. */
+static void note_exporters(struct report *r)
+{
+	uint64_t settled = 0;
+
+	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
+		settled += r->meter[i].taken + load(&r->meter[i].lost.flows);
+	for (unsigned i = 0; i < r->n_exporters; i++) {
+		struct hm_exporter_counts c;
+		hm_exporter_counts(r->exporter[i], &c);
+		hm_warm_note_exporter(r->warm, i, settled - c.queued,
+				      hm_exporter_sequence(r->exporter[i]));
+	}
 }
 
 static unsigned poll_report(void *state, uint64_t now_ns)
@@ -224,10 +194,12 @@ static unsigned poll_report(void *state, uint64_t now_ns)
 	unsigned work = 0;
 
 	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
-		work += move_records(r, &r->lane[i], now);
+		work += move_records(r, &r->meter[i], now);
 	for (unsigned i = 0; i < r->n_exporters; i++)
 		work += hm_exporter_poll(r->exporter[i], now);
 	hm_surveyor_poll(r->surveyor, now);
+	if (r->warm)
+		note_exporters(r);
 	return work;
 }
 
@@ -248,7 +220,7 @@ static bool is_idle(const void *state)
 	const struct report *r = ((const struct report_conf *)state)->report;
 
 	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
-		if (r->lane[i].ring && !rte_ring_empty(r->lane[i].ring))
+		if (r->meter[i].ring && !rte_ring_empty(r->meter[i].ring))
 			return false;
 	for (unsigned i = 0; i < r->n_exporters; i++)
 		if (!hm_exporter_idle(r->exporter[i]))
@@ -257,12 +229,26 @@ static bool is_idle(const void *state)
 }
 
 /* A source that waits for exporters goes on waiting, but not for those who are away. */
-static void finish(void *state)
+static void finish(struct report *r)
+{
+	for (unsigned i = 0; i < r->n_exporters; i++)
+		hm_exporter_finish(r->exporter[i], clock_ns());
+}
+
+static void closing(void *state)
 {
 	struct report *r = ((struct report_conf *)state)->report;
 
-	for (unsigned i = 0; i < r->n_exporters; i++)
-		hm_exporter_finish(r->exporter[i], clock_ns());
+	r->closing = true;
+	finish(r);
+}
+
+static void hurry(void *state)
+{
+	struct report *r = ((struct report_conf *)state)->report;
+
+	__atomic_store_n(&r->keep, r->warm && !r->closing, __ATOMIC_RELEASE); // drain()
+	finish(r);
 }
 
 /* --- what it has done --- */
@@ -277,7 +263,7 @@ static void add_up(const struct report *r, struct totals *t)
 {
 	memset(t, 0, sizeof(*t));
 	for (unsigned i = 0; i < HM_WORKERS_MAX; i++) {
-		const struct lane *l = &r->lane[i];
+		const struct hm_meter *l = &r->meter[i];
 		const struct hm_cache_counts *c;
 		if (!l->cache)
 			continue;
@@ -285,6 +271,7 @@ static void add_up(const struct report *r, struct totals *t)
 		// lost and taken first: what is made meanwhile then counts as queued
 		t->lost += load(&l->lost.flows);
 		t->taken += l->taken;
+		t->counts.packets += load(&c->packets);
 		t->counts.records += load(&c->records);
 		t->counts.biflows += load(&c->biflows);
 		t->counts.not_ip.packets += load(&c->not_ip.packets);
@@ -299,29 +286,38 @@ static void add_up(const struct report *r, struct totals *t)
 
 /* made = exported + spooled + queued + lost, in directions of biflows; with several exporters each
  * counts once for each. What is not yet taken from the rings counts as queued; what an earlier run
- * left in the spool has been made, too. */
+ * left in the spool has been made, too, and so has what a daemon that was killed had not exported. And
+ * of packets: what came = metered + not_ip + refused. */
 static json_t *ledger(const struct report *r, const struct totals *t)
 {
 	uint64_t n = r->n_exporters, made = n * t->counts.records, ring_full = n * t->lost;
 	uint64_t queued = made - ring_full - n * t->taken, lost;
 	struct hm_exporter_counts sum = {0};
+	json_t *line;
 
 	for (unsigned i = 0; i < r->n_exporters; i++)
 		hm_exporter_add_counts(r->exporter[i], &sum);
-	made += sum.spool.recovered;
+	made += sum.spool.recovered + r->lost_before;
 	queued += sum.queued;
 	lost = ring_full + sum.queue_full + sum.refused + sum.unreachable + sum.unsupported +
-	       sum.spool.full + sum.spool.failed;
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:b}",
-			 "made", (json_int_t)made, "recovered", (json_int_t)sum.spool.recovered,
-			 "exported", (json_int_t)(sum.sent - sum.refused), "spooled",
-			 (json_int_t)sum.spool.spooled, "queued", (json_int_t)queued, "lost",
-			 "ring_full", (json_int_t)ring_full, "queue_full",
-			 (json_int_t)sum.queue_full, "refused", (json_int_t)sum.refused,
-			 "unreachable", (json_int_t)sum.unreachable, "unsupported",
-			 (json_int_t)sum.unsupported, "spool_full", (json_int_t)sum.spool.full,
-			 "spool_failed", (json_int_t)sum.spool.failed, "balanced",
-			 made == sum.sent - sum.refused + sum.spool.spooled + queued + lost);
+	       sum.spool.full + sum.spool.failed + r->lost_before;
+	line = json_pack(
+		"{s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, "
+		"s:I, s:I}, s:b}",
+		"packets", "metered", (json_int_t)t->counts.packets, "not_ip",
+		(json_int_t)t->counts.not_ip.packets, "refused",
+		(json_int_t)t->counts.refused.packets, "made", (json_int_t)made, "recovered",
+		(json_int_t)sum.spool.recovered, "exported", (json_int_t)(sum.sent - sum.refused),
+		"spooled", (json_int_t)sum.spool.spooled, "queued", (json_int_t)queued, "lost",
+		"ring_full", (json_int_t)ring_full, "queue_full", (json_int_t)sum.queue_full,
+		"refused", (json_int_t)sum.refused, "unreachable", (json_int_t)sum.unreachable,
+		"unsupported", (json_int_t)sum.unsupported, "spool_full",
+		(json_int_t)sum.spool.full, "spool_failed", (json_int_t)sum.spool.failed, "restart",
+		(json_int_t)r->lost_before, "balanced",
+		made == sum.sent - sum.refused + sum.spool.spooled + queued + lost);
+	if (line && r->warm)
+		json_object_set_new(line, "gap", hm_warm_gap(r->warm));
+	return line;
 }
 
 static void add_shortfall(struct hm_shortfall *to, uint64_t flows, uint64_t packets,
@@ -348,7 +344,7 @@ static void shortfalls(const void *arg, struct hm_shortfall *ignored, struct hm_
 	const struct report *r = arg;
 
 	for (unsigned i = 0; i < HM_WORKERS_MAX; i++) {
-		const struct lane *l = &r->lane[i];
+		const struct hm_meter *l = &r->meter[i];
 		const struct hm_cache_counts *c;
 		if (!l->cache)
 			continue;
@@ -397,6 +393,8 @@ static json_t *stats(const void *state, void *const *cores, unsigned n)
 		(json_int_t)c->ended[HM_END_FORCED], "resources",
 		(json_int_t)c->ended[HM_END_RESOURCES], "exporters", exporter_list(conf->report),
 		"ledger", ledger(conf->report, &t));
+	if (all && conf->report->warm)
+		json_object_set_new(all, "warm", hm_warm_stats(conf->report->warm));
 	if (all && conf->report->routes)
 		json_object_set_new(all, "routes", hm_routes_file_stats(conf->report->routes));
 	return all;
@@ -447,6 +445,11 @@ static int check_files(const struct hm_report_options *o, uint32_t uid, struct h
 					    "exporter %u: only root and the daemon's own user may "
 					    "name files that the daemon reads or writes",
 					    i);
+	if (o->warm_file[0] != '\0' && uid != 0 && uid != geteuid())
+		return hm_error_set(
+			err, -EACCES, MFUNCT_INVALID_ARGUMENT,
+			"options.warm_file: only root and the daemon's own user may have files "
+			"written");
 	if (o->routes[0] != '\0' && uid != 0 && uid != geteuid())
 		return hm_error_set(
 			err, -EACCES, MFUNCT_INVALID_ARGUMENT,
@@ -466,10 +469,9 @@ static void conf_fini(void *state)
 		hm_exporter_destroy(r->exporter[i]);
 	hm_surveyor_destroy(r->surveyor);
 	hm_routes_file_close(r->routes);
-	for (unsigned i = 0; i < HM_WORKERS_MAX; i++) {
-		hm_cache_destroy(r->lane[i].cache);
-		hm_pages_unmap(r->lane[i].ring, r->lane[i].ring_bytes);
-	}
+	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
+		hm_meter_fini(&r->meter[i]);
+	hm_warm_close(r->warm, r->keep);
 	free(r);
 	conf->report = NULL;
 }
@@ -510,6 +512,7 @@ static int conf_init(void *state, const union hm_value *args, const struct hm_ap
 	if (!conf->report->surveyor)
 		goto no_memory;
 	conf->report->lossless = ctx->lossless;
+	conf->n_workers = ctx->n_workers;
 	if (conf->options.routes[0] != '\0') {
 		conf->report->routes = hm_routes_file_open(conf->options.routes, err);
 		if (!conf->report->routes) {
@@ -542,49 +545,92 @@ no_memory:
 	return hm_error_set(err, -ENOMEM, MAPID_MEM_ALLOCATION_ERROR, "no memory for exporters");
 }
 
-static int create_ring(struct lane *lane, int socket)
+static uint32_t entries_a_worker(const struct report_conf *conf)
 {
-	ssize_t bytes = rte_ring_get_memsize_elem(sizeof(struct hm_flow_record), RING_RECORDS);
+	uint32_t share = (conf->options.cache_entries + conf->n_workers - 1) / conf->n_workers;
 
-	if (bytes < 0)
-		return (int)bytes;
-	lane->ring = hm_pages_map((size_t)bytes, socket);
-	if (!lane->ring)
-		return -errno;
-	lane->ring_bytes = (size_t)bytes;
-	return rte_ring_init(lane->ring, "flow_report", RING_RECORDS,
-			     RING_F_SP_ENQ | RING_F_SC_DEQ);
+	return share < HM_CACHE_ENTRIES_MIN ? HM_CACHE_ENTRIES_MIN : share;
+}
+
+static int open_warm_file(void *state, struct hm_error *err)
+{
+	struct report_conf *conf = state;
+	struct hm_warm_conf warm = {.path = conf->options.warm_file,
+				    .lanes = conf->n_workers,
+				    .entries = entries_a_worker(conf),
+				    .key = conf->options.key,
+				    .exporters = conf->options.n_exporters};
+
+	if (warm.path[0] == '\0')
+		return 0;
+	for (unsigned i = 0; i < warm.exporters; i++)
+		warm.exporter[i] = hm_exporter_id(&conf->options.exporter[i]);
+	conf->report->warm = hm_warm_open(&warm, err);
+	return conf->report->warm ? 0 : -EINVAL;
 }
 
 static int core_init(void *state, const struct hm_core_ctx *ctx, struct hm_error *err)
 {
 	const struct report_conf *conf = ctx->conf;
 	struct report_core *core = state;
-	struct lane *lane = &conf->report->lane[ctx->worker];
-	uint32_t share = (conf->options.cache_entries + ctx->n_workers - 1) / ctx->n_workers;
+	struct report *r = conf->report;
+	struct hm_meter *meter = &r->meter[ctx->worker];
 	const struct hm_cache_conf cache = {
-		.entries = share < HM_CACHE_ENTRIES_MIN ? HM_CACHE_ENTRIES_MIN : share,
+		.entries = entries_a_worker(conf),
 		.active_ns = conf->options.active_ns,
 		.inactive_ns = conf->options.inactive_ns,
 		.key = conf->options.key,
 		.overload = conf->options.overload,
 		.socket = ctx->socket,
-		.out = hand_over,
-		.out_arg = lane,
 	};
-	int r = create_ring(lane, ctx->socket);
+	int failed = hm_meter_init(meter, &cache, r->warm, ctx->worker);
 
-	if (r < 0)
-		return hm_error_set(err, r, MAPID_MEM_ALLOCATION_ERROR,
-				    "no memory for a ring of %d flow records", RING_RECORDS);
-	lane->cache = hm_cache_create(&cache);
-	if (!lane->cache)
-		return hm_error_set(err, -errno, MAPID_MEM_ALLOCATION_ERROR,
+	if (failed < 0)
+		return hm_error_set(err, failed, MAPID_MEM_ALLOCATION_ERROR,
 				    "no memory for a flow cache of %u entries (%zu MiB)",
 				    cache.entries, hm_cache_bytes(cache.entries) >> 20);
-	lane->survey = hm_surveyor_lane(conf->report->surveyor, ctx->worker, lane->cache);
-	core->lane = lane;
+	meter->survey = hm_surveyor_lane(r->surveyor, ctx->worker, meter->cache);
+	core->report = r;
+	core->meter = meter;
 	return 0;
+}
+
+/* Exporters go on where those of the daemon before stopped; had it been killed, what its caches had handed out
+ * and they had not yet exported is lost. */
+static void take_over_exporters(struct report *r)
+{
+	for (unsigned i = 0; i < r->n_exporters; i++) {
+		struct hm_warm_exporter before;
+		uint64_t made = hm_warm_made_before(r->warm);
+		if (!hm_warm_exporter_before(r->warm, i, &before))
+			continue;
+		hm_exporter_resume(r->exporter[i], before.sequence);
+		r->lost_before += made > before.settled ? made - before.settled : 0;
+	}
+}
+
+static int prepared(void *state, struct hm_error *err)
+{
+	struct report_conf *conf = state;
+	struct report *r = conf->report;
+	int done = 1;
+
+	for (unsigned i = 0; i < HM_WORKERS_MAX; i++) {
+		int meter = r->meter[i].cache ? hm_meter_prepared(&r->meter[i]) : 1;
+		if (meter < 0)
+			return hm_error_set(err, meter, MAPID_MEM_ALLOCATION_ERROR,
+					    "no memory for a flow cache of %u entries (%zu MiB)",
+					    entries_a_worker(conf),
+					    hm_cache_bytes(entries_a_worker(conf)) >> 20);
+		done &= meter;
+	}
+	if (!done || !r->warm || r->taken_over)
+		return done;
+	done = hm_warm_ready(r->warm, err);
+	r->taken_over = done == 1;
+	if (done == 1)
+		take_over_exporters(r);
+	return done;
 }
 
 static const struct hm_arg arguments[] = {
@@ -623,9 +669,11 @@ static const struct hm_function flow_report = {
 	.cost = {.batch = 50, .packet = 75},
 	.conf_init = conf_init,
 	.conf_fini = conf_fini,
+	.connect = open_warm_file,
 	.core_init = core_init,
-	.closing = finish,
-	.hurry = finish,
+	.prepared = prepared,
+	.closing = closing,
+	.hurry = hurry,
 	.poll = poll_report,
 	.idle = is_idle,
 	.stats = stats,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/pages.h"
 #include "netflow/key.h"
 
 #define TCP_FIN 0x01
@@ -29,6 +30,9 @@ struct hm_cache {
 	void *out_arg;
 	unsigned n_pending;
 	struct hm_cache_counts counts;
+	uint64_t *made, made_nowhere;
+	uint8_t *memory; // of table, timers and, unless they are elsewhere, entries
+	size_t memory_bytes, entry_bytes;
 	struct hm_keys keys;                         // of the batch at hand
 	uint32_t candidate[HM_BATCH_MAX];            // the entry that is probably a packet's
 	struct hm_flow_record pending[HM_CACHE_OUT]; // finished, not yet handed out
@@ -78,6 +82,7 @@ static void emit(struct hm_cache *c, const struct hm_entry *e, enum hm_end_reaso
 		return;
 	c->counts.biflows++;
 	c->counts.records += directions;
+	__atomic_store_n(c->made, *c->made + directions, __ATOMIC_RELAXED); // warm.c
 	c->counts.ended[reason]++;
 	if (++c->n_pending == HM_CACHE_OUT)
 		flush(c);
@@ -468,10 +473,40 @@ static uint32_t wheel_slots(uint32_t entries)
 	return slots;
 }
 
+size_t hm_cache_entry_bytes(uint32_t entries)
+{
+	return hm_table_record_bytes(entries, sizeof(struct hm_entry));
+}
+
+/* Entries begin at multiples of 128 bytes: a pair of lines. */
+static size_t round_up(size_t bytes)
+{
+	return (bytes + 127) / 128 * 128;
+}
+
 size_t hm_cache_bytes(uint32_t entries)
 {
-	return hm_table_bytes(entries, sizeof(struct hm_entry)) +
-	       hm_wheel_bytes(entries, wheel_slots(entries));
+	return hm_cache_entry_bytes(entries) + round_up(hm_table_index_bytes(entries)) +
+	       round_up(hm_wheel_bytes(entries, wheel_slots(entries)));
+}
+
+static int create_tables(struct hm_cache *c, const struct hm_cache_conf *conf)
+{
+	size_t timers = round_up(hm_table_index_bytes(conf->entries)), entries;
+	int r;
+
+	entries = timers + round_up(hm_wheel_bytes(conf->entries, wheel_slots(conf->entries)));
+	c->entry_bytes = hm_cache_entry_bytes(conf->entries);
+	c->memory_bytes = entries + (conf->entries_at ? 0 : c->entry_bytes);
+	c->memory = hm_pages_reserve(c->memory_bytes, conf->socket);
+	if (!c->memory)
+		return -errno;
+	r = hm_table_init_at(&c->table, conf->entries, sizeof(struct hm_entry), c->memory,
+			     conf->entries_at ? conf->entries_at : c->memory + entries);
+	if (r == 0)
+		r = hm_wheel_init_at(&c->wheel, conf->entries, wheel_slots(conf->entries),
+				     WHEEL_SHIFT, c->memory + timers);
+	return r;
 }
 
 struct hm_cache *hm_cache_create(const struct hm_cache_conf *conf)
@@ -485,35 +520,66 @@ struct hm_cache *hm_cache_create(const struct hm_cache_conf *conf)
 		errno = EINVAL;
 		return NULL;
 	}
-	c = aligned_alloc(128, (sizeof(*c) + 127) / 128 * 128);
+	c = aligned_alloc(128, round_up(sizeof(*c)));
 	if (!c)
 		return NULL;
 	memset(c, 0, sizeof(*c));
-	r = hm_table_init(&c->table, conf->entries, sizeof(struct hm_entry), conf->socket);
-	if (r == 0)
-		r = hm_wheel_init(&c->wheel, conf->entries, wheel_slots(conf->entries), WHEEL_SHIFT,
-				  conf->socket);
-	if (r < 0) {
-		hm_cache_destroy(c);
-		errno = -r;
-		return NULL;
-	}
+	c->made = conf->made ? conf->made : &c->made_nowhere;
 	hm_key_masks(&c->masks, conf->key);
 	c->overload = conf->overload;
 	c->active_ns = conf->active_ns;
 	c->inactive_ns = conf->inactive_ns;
 	c->out = conf->out;
 	c->out_arg = conf->out_arg;
-	return c;
+	r = create_tables(c, conf);
+	if (r == 0 && !conf->later)
+		r = hm_cache_populate(c);
+	if (r == 0)
+		return c;
+	hm_cache_destroy(c);
+	errno = -r;
+	return NULL;
+}
+
+int hm_cache_populate(struct hm_cache *c)
+{
+	int r = hm_pages_populate(c->memory, c->memory_bytes);
+
+	return r < 0 ? r : hm_pages_populate(c->table.records, c->entry_bytes);
 }
 
 void hm_cache_destroy(struct hm_cache *c)
 {
 	if (!c)
 		return;
-	hm_wheel_fini(&c->wheel);
-	hm_table_fini(&c->table);
+	hm_pages_unmap(c->memory, c->memory_bytes);
 	free(c);
+}
+
+bool hm_cache_take(struct hm_cache *c, const struct hm_entry *from, uint32_t key)
+{
+	struct hm_key_masks before;
+	struct hm_entry *e;
+	uint32_t index;
+
+	hm_key_masks(&before, key);
+	if ((from->name.version != 4 && from->name.version != 6) ||
+	    from->hash != hm_key_hash(from, &before) ||
+	    max64(from->last_ns[0], from->last_ns[1]) >= HM_FLOW_NO_TIME)
+		return false;
+	index = hm_table_insert(&c->table, hm_key_hash(from, &c->masks));
+	if (index == 0)
+		return false;
+	e = entry_at(c, index);
+	*e = *from;
+	e->hash = hm_key_hash(from, &c->masks);
+	hm_wheel_add(&c->wheel, index, deadline(c, e));
+	return true;
+}
+
+uint32_t hm_cache_places(const struct hm_cache *c)
+{
+	return c->table.header->fresh;
 }
 
 const struct hm_cache_counts *hm_cache_counts(const struct hm_cache *c)

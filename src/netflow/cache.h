@@ -16,6 +16,7 @@
 #include "core/batch.h"
 #include "core/table.h"
 #include "core/wheel.h"
+#include "netflow/entry.h"
 #include "netflow/record.h"
 
 #define HM_CACHE_OUT         32
@@ -39,7 +40,11 @@ struct hm_cache_conf {
 	uint64_t active_ns, inactive_ns;
 	uint32_t key; // set of HM_FLOW_KEY_, besides addresses, ports and protocol
 	enum hm_overload overload;
-	int socket; // NUMA node, < 0: any
+	int socket;       // NUMA node, < 0: any
+	bool later;       // hm_cache_populate() follows
+	void *entries_at; // hm_cache_entry_bytes() of zeroed memory for the entries alone, which
+			  // outlives the cache; NULL: of its own
+	uint64_t *made;   // directions handed out so far, counted here, too; NULL: nowhere
 	hm_cache_out out;
 	void *out_arg;
 };
@@ -65,6 +70,12 @@ struct hm_cache;
 
 struct hm_cache *hm_cache_create(const struct hm_cache_conf *conf); // NULL with errno
 void hm_cache_destroy(struct hm_cache *c); // records still in it are gone: drain first
+/* Makes all memory present. Any thread, before the first packet; as long as a hm_cache_create() that is not
+ * told to do it later. 0 or a negative errno: this memory is not there. */
+int hm_cache_populate(struct hm_cache *c);
+/* Takes over an open record of a cache before this one, whatever its size and `key` were. Before the first
+ * packet. False: it is none (its fields do not make its hash), or there is no place. */
+bool hm_cache_take(struct hm_cache *c, const struct hm_entry *e, uint32_t key);
 
 /* Meters the packets of `in` and lets a bounded number of timers run. */
 void hm_cache_add(struct hm_cache *c, const struct hm_batch *b, uint64_t in);
@@ -80,4 +91,7 @@ uint32_t hm_cache_walk(const struct hm_cache *c, uint32_t from, unsigned n,
 const struct hm_cache_counts *hm_cache_counts(const struct hm_cache *c);
 uint32_t hm_cache_used(const struct hm_cache *c);
 uint32_t hm_cache_entries(const struct hm_cache *c);
-size_t hm_cache_bytes(uint32_t entries); // of table, index and timers
+/* Places that have ever been used, from 1 on: all entries are there. */
+uint32_t hm_cache_places(const struct hm_cache *c);
+size_t hm_cache_bytes(uint32_t entries);       // of all its memory
+size_t hm_cache_entry_bytes(uint32_t entries); // of the entries

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "netflow/exporter.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +114,36 @@ void hm_exporter_finish(struct hm_exporter *x, uint64_t now_ns)
 bool hm_exporter_idle(const struct hm_exporter *x)
 {
 	return x->counts.queued == 0 && x->flushed && (!x->spool || hm_spool_is_flushed(x->spool));
+}
+
+/* FNV-1a, the end of the text included. */
+static uint64_t mix(uint64_t hash, const char *text)
+{
+	do
+		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	while (*text++ != '\0');
+	return hash;
+}
+
+uint64_t hm_exporter_id(const struct hm_exporter_conf *conf)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	char numbers[32];
+
+	snprintf(numbers, sizeof(numbers), "%u %u", conf->to.port, conf->origin.domain);
+	hash = mix(mix(hash, conf->format->name), conf->transport->name);
+	hash = mix(mix(mix(hash, conf->to.host), conf->to.path), numbers);
+	return hash | 1;
+}
+
+void hm_exporter_resume(struct hm_exporter *x, uint32_t sequence)
+{
+	x->sequence = sequence;
+}
+
+uint32_t hm_exporter_sequence(const struct hm_exporter *x)
+{
+	return x->sequence;
 }
 
 void hm_exporter_counts(const struct hm_exporter *x, struct hm_exporter_counts *counts)

@@ -87,6 +87,13 @@ unsigned hm_exporter_poll(struct hm_exporter *x, uint64_t now_ns);
 void hm_exporter_finish(struct hm_exporter *x, uint64_t now_ns);
 bool hm_exporter_idle(const struct hm_exporter *x); // nothing is queued
 
+/* Tells exporters apart that collectors take for different ones; never 0. */
+uint64_t hm_exporter_id(const struct hm_exporter_conf *conf);
+/* Goes on with the sequence number of an exporter of the same origin before this one. Before anything is sent;
+ * streams begin anew with each connection in any case. */
+void hm_exporter_resume(struct hm_exporter *x, uint32_t sequence);
+uint32_t hm_exporter_sequence(const struct hm_exporter *x);
+
 void hm_exporter_counts(const struct hm_exporter *x, struct hm_exporter_counts *counts);
 /* Adds what the ledger wants to know. */
 void hm_exporter_add_counts(const struct hm_exporter *x, struct hm_exporter_counts *sum);

@@ -34,6 +34,31 @@ static uint64_t second_word(uint64_t port0, uint64_t port1, uint8_t proto, uint6
 	return port0 | port1 << 16 | (uint64_t)proto << 32 | version << 40;
 }
 
+static uint32_t hash_ipv4(uint64_t hosts, uint64_t last)
+{
+	return (uint32_t)_mm_crc32_u64(_mm_crc32_u64(0, hosts), last);
+}
+
+/* `last`: the second word of the name, what is of the key. */
+static uint32_t hash_of(const union hm_entry_name *name, uint64_t last,
+			const union hm_entry_rest *rest)
+{
+	uint64_t hash = 0;
+
+	if (name->version == 4)
+		return hash_ipv4(name->word[0], last);
+	for (unsigned w = 0; w < 3; w++)
+		hash = _mm_crc32_u64(hash, rest->word[w]);
+	return (uint32_t)_mm_crc32_u64(_mm_crc32_u64(hash, name->word[0]), last);
+}
+
+static uint32_t add_to_hash(uint32_t hash, const struct hm_key_masks *m, uint16_t vlan,
+			    union hm_flow_first first)
+{
+	return (uint32_t)_mm_crc32_u64(_mm_crc32_u16(hash, vlan & m->vlan),
+				       first.word & m->first.word);
+}
+
 static void key_ipv4(struct hm_keys *k, const struct hm_batch *b, uint64_t mask, uint64_t has_ports)
 {
 	hm_mask_foreach (i, mask) {
@@ -47,7 +72,7 @@ static void key_ipv4(struct hm_keys *k, const struct hm_batch *b, uint64_t mask,
 
 		k->name[i] = (union hm_entry_name){.word = {hosts, last}};
 		k->sender[i] = from > to;
-		k->hash[i] = (uint32_t)_mm_crc32_u64(_mm_crc32_u64(0, hosts), last);
+		k->hash[i] = hash_ipv4(hosts, last);
 	}
 }
 
@@ -58,7 +83,6 @@ static void key_ipv6(struct hm_keys *k, const struct hm_batch *b, uint64_t mask,
 		const uint8_t *address[2] = {ip + 8, ip + 24};
 		int order = memcmp(address[0], address[1], 16);
 		unsigned high; // the sender is the second endpoint
-		uint64_t hash = 0;
 
 		if (order == 0)
 			order = load16(ports) < load16(ports + 2)
@@ -71,12 +95,8 @@ static void key_ipv6(struct hm_keys *k, const struct hm_batch *b, uint64_t mask,
 			memcpy(k->rest[i].addr[d], address[d ^ high], 12);
 			memcpy(k->name[i].addr[d], address[d ^ high] + 12, 4);
 		}
-		for (unsigned w = 0; w < 3; w++)
-			hash = _mm_crc32_u64(hash, k->rest[i].word[w]);
-		for (unsigned w = 0; w < 2; w++)
-			hash = _mm_crc32_u64(hash, k->name[i].word[w]);
 		k->sender[i] = (uint8_t)high;
-		k->hash[i] = (uint32_t)hash;
+		k->hash[i] = hash_of(&k->name[i], k->name[i].word[1], &k->rest[i]);
 	}
 }
 
@@ -85,7 +105,7 @@ static void add_icmp_type(struct hm_keys *k, const struct hm_batch *b, uint64_t 
 {
 	hm_mask_foreach (i, mask) {
 		k->name[i].port_be[k->sender[i] ^ 1] = load16(b->data[i] + b->l4[i]);
-		k->hash[i] = (uint32_t)_mm_crc32_u64(k->hash[i], k->name[i].word[1]);
+		k->hash[i] = hash_of(&k->name[i], k->name[i].word[1], &k->rest[i]);
 	}
 }
 
@@ -114,11 +134,9 @@ static void widen(struct hm_keys *k, const struct hm_key_masks *m, const struct 
 		  uint64_t in)
 {
 	hm_mask_foreach (i, in) {
-		uint32_t hash = k->hash[i];
 		k->vlan[i] = hm_key_vlan(b, i);
 		k->first[i] = hm_key_first(b, i);
-		hash = _mm_crc32_u16(hash, k->vlan[i] & m->vlan);
-		k->hash[i] = (uint32_t)_mm_crc32_u64(hash, k->first[i].word & m->first.word);
+		k->hash[i] = add_to_hash(k->hash[i], m, k->vlan[i], k->first[i]);
 	}
 }
 
@@ -135,6 +153,13 @@ void hm_key_masks(struct hm_key_masks *m, uint32_t key)
 		m->first.tos = 0xff;
 	if (key & HM_FLOW_KEY_INTERFACE)
 		m->first.ifindex = UINT16_MAX;
+}
+
+uint32_t hm_key_hash(const struct hm_entry *e, const struct hm_key_masks *m)
+{
+	uint32_t hash = hash_of(&e->name, e->name.word[1] & HM_ENTRY_KEY_MASK, &e->rest);
+
+	return m->wide ? add_to_hash(hash, m, e->vlan, e->first) : hash;
 }
 
 void hm_keys_make(struct hm_keys *k, const struct hm_key_masks *m, const struct hm_batch *b,

@@ -30,6 +30,8 @@ void hm_key_masks(struct hm_key_masks *m, uint32_t key); // set of HM_FLOW_KEY_
 /* Of the packets of `in`, all of them IPv4 or IPv6. */
 void hm_keys_make(struct hm_keys *k, const struct hm_key_masks *m, const struct hm_batch *b,
 		  uint64_t in);
+/* The hash of an entry's key, the same as of its packets. */
+uint32_t hm_key_hash(const struct hm_entry *e, const struct hm_key_masks *m);
 
 /* The fields of a packet that are kept of a record's first one. */
 union hm_flow_first hm_key_first(const struct hm_batch *b, unsigned i);

@@ -534,6 +534,18 @@ void hm_report_defaults(struct hm_report_options *o, const struct hm_flow_report
 	o->domain = c->observation_domain;
 }
 
+static int set_warm_file(struct hm_report_options *o, const json_t *v, const char *path,
+			 struct hm_error *err)
+{
+	int r = set_text(o->warm_file, sizeof(o->warm_file), v, path, "warm_file", err);
+
+	if (r == 0 && o->warm_file[0] != '/')
+		r = hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT,
+				 "%s.warm_file must be a path from the root, not \"%.80s\"", path,
+				 o->warm_file);
+	return r;
+}
+
 static int set_routes(struct hm_report_options *o, const json_t *v, const char *path,
 		      struct hm_error *err)
 {
@@ -576,10 +588,12 @@ int hm_report_parse(struct hm_report_options *o, const json_t *object, const cha
 			r = get_set(&o->key, HM_FLOW_KEY_NAMES, v, path, name, err);
 		else if (strcmp(name, "overload") == 0)
 			r = set_overload(o, v, path, err);
+		else if (strcmp(name, "warm_file") == 0)
+			r = set_warm_file(o, v, path, err);
 		else if (strcmp(name, "routes") != 0)
 			r = unknown_key(path, name,
 					"active_timeout_s, inactive_timeout_s, cache_entries, "
-					"flow_key, routes, overload, exporters",
+					"flow_key, routes, overload, warm_file, exporters",
 					err);
 		if (r < 0)
 			return r;

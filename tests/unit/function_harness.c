@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -79,6 +80,7 @@ static int connect(struct harness *h, struct hm_error *err)
 					.function_id = 1 + (h->before != NULL),
 					.before = state_before,
 					.place = h};
+	const struct timespec nap = {.tv_nsec = 1000000};
 	int rc = h->f->connect ? h->f->connect(h->conf, err) : 0;
 
 	if (rc == 0)
@@ -87,6 +89,9 @@ static int connect(struct harness *h, struct hm_error *err)
 		rc = find_filters(h, err);
 	if (rc == 0 && h->f->core_init)
 		rc = h->f->core_init(h->core, &ctx, err);
+	while (rc == 0 && h->f->prepared && (rc = h->f->prepared(h->conf, err)) == 0)
+		nanosleep(&nap, NULL);
+	rc = rc > 0 ? 0 : rc;
 	h->has_core = rc == 0;
 	return rc;
 }

@@ -662,6 +662,56 @@ static void test_cache_any_batch_size_gives_the_same_records(void **state)
 	sink = (struct sink){.records = expected};
 }
 
+/* What a restart does: the entries of one cache go into another of other size and key. */
+static void test_cache_entries_can_be_taken_over(void **state)
+{
+	static struct spec s[MANY];
+	uint32_t keys[] = {0, HM_FLOW_KEY_TOS | HM_FLOW_KEY_LABEL | HM_FLOW_KEY_VLAN}, taken = 0;
+	struct hm_entry *entries = aligned_alloc(128, hm_cache_entry_bytes(4096));
+	struct hm_cache_conf conf = {.entries = 4096,
+				     .active_ns = 600 * S,
+				     .inactive_ns = 600 * S,
+				     .entries_at = entries,
+				     .socket = -1,
+				     .out = take,
+				     .out_arg = &sink};
+
+	(void)state;
+	random_traffic(s, MANY);
+	for (unsigned i = 0; i < MANY; i += 7)
+		s[i].proto = s[i].from & V6 ? 58 : 1; // ICMP, too
+	for (unsigned k = 0; k < 2; k++) {
+		struct hm_cache *before;
+		uint64_t packets;
+		memset(entries, 0, hm_cache_entry_bytes(4096));
+		conf.key = keys[k];
+		cache = before = hm_cache_create(&conf);
+		assert_non_null(cache);
+		sink.n = 0;
+		feed(s, MANY, 64);
+		packets = recorded();
+		open_cache(1 << 16, 600, 600);
+		sink.n = 0;
+		for (uint32_t i = 1, end = hm_cache_places(before); i < end; i++) {
+			struct hm_entry damaged = entries[i];
+			if (entries[i].name.version == 0)
+				continue;
+			assert_true(hm_cache_take(cache, &entries[i], keys[k]));
+			damaged.name.port_be[0] ^= 1;
+			assert_false(hm_cache_take(cache, &damaged, keys[k]));
+			taken++;
+		}
+		assert_int_equal(hm_cache_used(cache), hm_cache_used(before));
+		drain_all();
+		assert_int_equal(recorded() + packets, MANY);
+		hm_cache_destroy(before);
+		hm_cache_destroy(cache);
+		cache = NULL;
+	}
+	assert_true(taken > 200);
+	free(entries);
+}
+
 static void test_cache_packets_cut_at_every_byte_are_counted(void **state)
 {
 	static uint8_t bytes[80];
@@ -738,6 +788,7 @@ int main(void)
 		CASE(test_cache_entry_carries_packets_beyond_32_bits),
 		CASE(test_cache_wild_times_lose_nothing),
 		CASE(test_cache_any_batch_size_gives_the_same_records),
+		CASE(test_cache_entries_can_be_taken_over),
 		CASE(test_cache_packets_cut_at_every_byte_are_counted),
 		CASE(test_cache_senseless_configuration_is_refused),
 	};
