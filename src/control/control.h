@@ -41,7 +41,7 @@ void hm_control_stop(struct hm_control *c);
  * (NULL: SIGHUP) is answered when that is done. */
 void hm_control_reload(struct hm_control *c, struct hm_call *call);
 /* Closes a flow, and counts one less for its owner. */
-void hm_control_close_flow(struct hm_control *c, struct hm_flow *f);
+void hm_control_close_flow(struct hm_control *c, struct hm_flow *f, hm_done_cb done, void *arg);
 /* Closes the flows of a device that a client has made, and removes it; as hm_device_delete(). */
 void hm_control_delete_device(struct hm_control *c, struct hm_device *d, hm_done_cb done,
 			      void *arg);

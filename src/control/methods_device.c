@@ -114,7 +114,7 @@ void hm_control_delete_device(struct hm_control *control, struct hm_device *d, h
 {
 	struct hm_flow *f;
 	while ((f = hm_device_flow(d)))
-		hm_control_close_flow(control, f);
+		hm_control_close_flow(control, f, NULL, NULL);
 	hm_device_delete(d, done, arg);
 }
 

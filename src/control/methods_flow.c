@@ -74,6 +74,15 @@ static const struct hm_key flow_params[] = {
 	FLOW,
 	{0},
 };
+static const struct hm_key close_params[] = {
+	FLOW,
+	{.name = "wait",
+	 .type = HM_KEY_FLAG,
+	 .fallback = "false",
+	 .help = "answer when files are complete and flow records sent, which may take seconds"},
+	{0},
+};
+
 struct reading {
 	uint32_t records; // taken out at most
 };
@@ -181,12 +190,13 @@ static uint32_t *flow_counter(struct hm_control *control, const struct hm_owner 
 	return NULL;
 }
 
-void hm_control_close_flow(struct hm_control *control, struct hm_flow *f)
+void hm_control_close_flow(struct hm_control *control, struct hm_flow *f, hm_done_cb done,
+			   void *arg)
 {
 	uint32_t *n = flow_counter(control, hm_flow_owner(f));
 	if (n && *n > 0)
 		--*n;
-	hm_flow_close(f);
+	hm_flow_close(f, done, arg);
 }
 
 /* --- flow.create --- */
@@ -208,7 +218,7 @@ static void made(void *arg, const struct hm_error *err)
 	} else {
 		struct hm_flow *f = hm_flow_find(m->control->engine, id, &gone);
 		if (f) // else it was closed, and that is the error
-			hm_control_close_flow(m->control, f);
+			hm_control_close_flow(m->control, f, NULL, NULL);
 		hm_call_fail(m->call, err);
 	}
 	json_decref(id);
@@ -219,7 +229,7 @@ static void connect_made(struct hm_call *c, struct hm_flow *f)
 {
 	struct making *m = malloc(sizeof(*m));
 	if (!m) {
-		hm_control_close_flow(c->peer->control, f);
+		hm_control_close_flow(c->peer->control, f, NULL, NULL);
 		hm_call_refuse(c, HM_RPC_INTERNAL, NULL, "out of memory");
 		return;
 	}
@@ -306,7 +316,7 @@ static void flow_create(struct hm_call *c, const json_t *params)
 	hm_flow_set_terms(f, &terms);
 	if (hm_flow_apply_all(f, json_object_get(params, "functions"), "params", &c->peer->handed,
 			      &err) < 0) {
-		hm_control_close_flow(control, f);
+		hm_control_close_flow(control, f, NULL, NULL);
 		hm_call_fail(c, &err);
 	} else if (json_is_true(json_object_get(params, "connect"))) {
 		connect_made(c, f);
@@ -450,13 +460,20 @@ static void flow_info(struct hm_call *c, const json_t *params)
 		hm_call_result(c, hm_flow_info(f));
 }
 
+static void closed(void *arg, const struct hm_error *err)
+{
+	hm_call_result(arg, json_object());
+}
+
 static void flow_close(struct hm_call *c, const json_t *params)
 {
 	struct hm_flow *f = find_own_flow(c, params);
 	if (!f)
 		return;
-	hm_control_close_flow(c->peer->control, f);
-	hm_call_result(c, json_object());
+	bool wait = json_is_true(json_object_get(params, "wait"));
+	hm_control_close_flow(c->peer->control, f, wait ? closed : NULL, c);
+	if (!wait)
+		hm_call_result(c, json_object());
 }
 
 static void flow_list(struct hm_call *c, const json_t *params)
@@ -533,7 +550,7 @@ const struct hm_method hm_methods_flow[] = {
 	{"flow.info", HM_ROLE_READER, flow_params, flow_info, "a flow, its state and functions"},
 	{"flow.budget", HM_ROLE_ADMINISTRATOR, budget_params, flow_budget,
 	 "changes what a flow may cost, and its priority"},
-	{"flow.close", HM_ROLE_READER, flow_params, flow_close, "ends a flow"},
+	{"flow.close", HM_ROLE_READER, close_params, flow_close, "ends a flow"},
 	{"flow.list", HM_ROLE_READER, no_params, flow_list, "all flows"},
 	{"netflow.cache", HM_ROLE_READER, cache_params, netflow_cache,
 	 "the open records of a flow cache: how old they are, and the largest"},

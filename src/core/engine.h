@@ -112,8 +112,9 @@ int hm_flow_apply_all(struct hm_flow *f, const json_t *functions, const char *pa
 /* Answers when every worker runs a program that contains the flow; 3081 if it is connected already.
  */
 void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg);
-/* The flow is gone for everybody at once; its memory when the workers have let go. */
-void hm_flow_close(struct hm_flow *f);
+/* The flow is gone for everybody at once; its memory when the workers have let go. Answers, unless done is NULL, when
+ * all that its functions held is where it was to go. */
+void hm_flow_close(struct hm_flow *f, hm_done_cb done, void *arg);
 /* Closes every flow of a connection that ended (those made persistent have client 0). */
 void hm_flow_close_client(struct hm_engine *e, uint64_t client);
 /* {"ts_ns":"...", "value":...}; 6143 not connected, 6147 no such function, 6146 no result.

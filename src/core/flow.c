@@ -345,7 +345,7 @@ void hm_flow_refuse(struct hm_flow *f, const struct hm_error *err)
 	hm_flow_answer(f, err);
 }
 
-void hm_flow_close(struct hm_flow *f)
+void hm_flow_close(struct hm_flow *f, hm_done_cb done, void *arg)
 {
 	bool read = hm_flow_feeds_close(f), seen = f->generation > 0 || read;
 	struct hm_error err;
@@ -365,6 +365,8 @@ void hm_flow_close(struct hm_flow *f)
 	f->engine->n_closing++;
 	hm_error_set(&err, -ECANCELED, 6145, "flow %u was closed before it was connected", f->id);
 	hm_flow_answer(f, &err);
+	f->done = done;
+	f->done_arg = arg;
 }
 
 void hm_flow_hurry(struct hm_flow *f)
@@ -381,7 +383,7 @@ void hm_flow_close_client(struct hm_engine *e, uint64_t client)
 	hm_waits_forget(e, client);
 	TAILQ_FOREACH (f, &e->flows, next)
 		if (client && f->owner.client == client && f->state < HM_FLOW_CLOSING)
-			hm_flow_close(f);
+			hm_flow_close(f, NULL, NULL);
 }
 
 void hm_flow_free(struct hm_flow *f)
@@ -391,6 +393,8 @@ void hm_flow_free(struct hm_flow *f)
 	if (f->polled)
 		LIST_REMOVE(f, next_polled);
 	destroy_instances(f);
+	if (f->state >= HM_FLOW_CLOSING)
+		hm_flow_answer(f, NULL);
 	free(f->instances);
 	json_decref(f->config_functions);
 	free(f->config_path);

@@ -54,7 +54,7 @@ struct hm_flow {
 	uint64_t searched,
 		searches_recent; // packets that its patterns were asked for: in all, since the last look
 	bool leaving;            // is closed when the reload under way is complete
-	hm_done_cb done;         // of the pending connect
+	hm_done_cb done;         // of the pending connect, or of who waits for the end
 	void *done_arg;
 };
 

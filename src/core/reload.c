@@ -53,11 +53,11 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 	hm_flow_set_terms(f, &c->terms);
 	if (!hm_flow_set_name(f, c->name, later)) {
 		hm_error_set(err, -ENOMEM, 3084, "out of memory");
-		hm_flow_close(f);
+		hm_flow_close(f, NULL, NULL);
 		return NULL;
 	}
 	if (hm_flow_apply_all(f, c->functions, c->path, NULL, err) < 0) {
-		hm_flow_close(f);
+		hm_flow_close(f, NULL, NULL);
 		return NULL;
 	}
 	return f;
@@ -124,7 +124,7 @@ static void close_all(struct hm_engine *e, const uint32_t *ids, size_t n)
 		struct hm_flow *f = hm_flow_by_id(e, ids[i]);
 
 		if (f && f->state < HM_FLOW_CLOSING)
-			hm_flow_close(f);
+			hm_flow_close(f, NULL, NULL);
 	}
 }
 

@@ -203,7 +203,7 @@ bool hm_engine_stopped(const struct hm_engine *e)
 bool hm_engine_destroy(struct hm_engine *e)
 {
 	while (e->flows)
-		hm_flow_close(e->flows);
+		hm_flow_close(e->flows, NULL, NULL);
 	for (uint32_t i = 0; i < e->n_devices; i++)
 		if (e->devices[i].release)
 			e->devices[i].release(e->devices[i].own);
@@ -229,7 +229,7 @@ void hm_engine_reload(struct hm_engine *e, const struct hm_config *config, hm_do
 	for (struct hm_flow *f = e->flows, *next; f; f = next) {
 		next = f->next;
 		if (f->configured)
-			hm_flow_close(f);
+			hm_flow_close(f, NULL, NULL);
 	}
 	for (size_t i = 0; i < config->n_flows; i++)
 		create_configured(e, &config->flows[i]);
@@ -465,7 +465,7 @@ void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg)
 						       : 0;
 }
 
-void hm_flow_close(struct hm_flow *f)
+void hm_flow_close(struct hm_flow *f, hm_done_cb done, void *arg)
 {
 	struct hm_flow **at = &f->e->flows;
 	while (*at != f)
@@ -475,6 +475,8 @@ void hm_flow_close(struct hm_flow *f)
 		answer(f, "the flow was closed");
 	json_decref(f->functions);
 	free(f);
+	if (done)
+		done(arg, NULL);
 }
 
 void hm_flow_close_client(struct hm_engine *e, uint64_t client)
@@ -482,7 +484,7 @@ void hm_flow_close_client(struct hm_engine *e, uint64_t client)
 	for (struct hm_flow *f = e->flows, *next; f; f = next) {
 		next = f->next;
 		if (client != 0 && f->owner.client == client)
-			hm_flow_close(f);
+			hm_flow_close(f, NULL, NULL);
 	}
 }
 

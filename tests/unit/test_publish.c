@@ -117,7 +117,7 @@ static void close_all(struct attempt *all, unsigned n)
 	json_t *list;
 
 	for (unsigned i = 0; i < n; i++)
-		hm_flow_close(all[i].flow);
+		hm_flow_close(all[i].flow, NULL, NULL);
 	do {
 		poll_a_while();
 		list = hm_flow_list(engine);
@@ -179,12 +179,12 @@ static void test_publish_flow_that_runs_goes_on_without_memory(void **state)
 	assert_false(is_refused(&all[RUNS], "tcp port 6"));
 	assert_false(is_refused(&all[GOES], "tcp port 7"));
 	all_fail = true;
-	hm_flow_close(all[GOES].flow);
+	hm_flow_close(all[GOES].flow, NULL, NULL);
 	assert_true(is_refused(&all[COMES], "tcp port 8"));
 	all_fail = false;
 	assert_false(is_refused(&all[COMES_AGAIN], "tcp port 8"));
-	hm_flow_close(all[COMES].flow);
-	hm_flow_close(all[RUNS].flow);
+	hm_flow_close(all[COMES].flow, NULL, NULL);
+	hm_flow_close(all[RUNS].flow, NULL, NULL);
 	close_all(&all[COMES_AGAIN], 1);
 }
 

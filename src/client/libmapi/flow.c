@@ -99,9 +99,11 @@ int mapi_connect(int fd)
 	return done;
 }
 
+/* Files are complete when it returns, as with MAPI. */
 int mapi_close_flow(int fd)
 {
 	struct flow *f = flow_find(fd, MAPI_INVALID_FLOW);
+	struct hm_client_extras x = {.no_limit = true};
 	struct hm_error err = {0};
 
 	if (!f)
@@ -111,8 +113,9 @@ int mapi_close_flow(int fd)
 		return mapi_fail(MAPI_INVALID_FLOW, "there is no flow %d", fd);
 	}
 	// a daemon that has gone has closed it
-	json_decref(hm_client_call(session_client(f->session), "flow.close",
-				   json_pack("{s:I}", "flow", f->number), &err));
+	json_decref(hm_client_request(session_client(f->session), "flow.close",
+				      json_pack("{s:I, s:b}", "flow", f->number, "wait", true), &x,
+				      &err));
 	if (f->own_device)
 		mapi_delete_offline_device(f->own_device);
 	flow_release(f);
