@@ -30,7 +30,7 @@ Installs what is missing (scripts/setup.sh), then runs these steps, in this orde
   --quick        fuzz each target for 5 seconds only
   --step NAME    only this step (and the build it needs); may be repeated
   --suite NAME   only gcc and tests, and of these only suite NAME: unit, property, golden,
-                 interop, e2e, bench or fuzz
+                 interop, e2e, mapi, bench or fuzz
   -h, --help     this text
 
 The last line is 'N passed, N failed, N skipped'; the exit code is 0 only if nothing failed.
@@ -52,8 +52,8 @@ parse_options() {
 			;;
 		--suite)
 			case ${2-} in
-			unit | property | golden | interop | e2e | bench | fuzz) suite=$2 ;;
-			*) die "--suite takes unit, property, golden, interop, e2e, bench or fuzz" ;;
+			unit | property | golden | interop | e2e | mapi | bench | fuzz) suite=$2 ;;
+			*) die "--suite takes unit, property, golden, interop, e2e, mapi, bench or fuzz" ;;
 			esac
 			shift
 			;;

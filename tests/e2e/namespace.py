@@ -15,6 +15,23 @@ for i in range(int(sys.argv[2])):
     if i % 50 == 49:
         time.sleep(0.002)
 """
+# The frames of a little-endian pcap with nanoseconds: at its own times, or with pauses so that no ring overflows.
+REPLAYER = """
+import pathlib, socket, struct, sys, time
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind((sys.argv[1], 0))
+data, at, n, paced = pathlib.Path(sys.argv[2]).read_bytes(), 24, 0, sys.argv[3] == "paced"
+first, begin = None, time.monotonic()
+while at < len(data):
+    seconds, ns, length = struct.unpack_from("<III", data, at)
+    first = first or seconds + ns / 1e9
+    if paced:
+        time.sleep(max(0, seconds + ns / 1e9 - first - (time.monotonic() - begin)))
+    elif n % 20 == 19:
+        time.sleep(0.002)
+    s.send(data[at + 16:at + 16 + length])
+    at, n = at + 16 + length, n + 1
+"""
 
 
 def udp_frame():
@@ -53,3 +70,6 @@ class Namespace:
 
     def send(self, count, frame):
         self.run(sys.executable, "-c", SENDER, "hm1", str(count), frame.hex())
+
+    def replay(self, trace, paced=False):
+        self.run(sys.executable, "-c", REPLAYER, "hm1", str(trace), "paced" if paced else "fast")

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* files: functions that write files, into the folder where the program runs. */
+#include "scaffold.h"
+
+static int to_file(int fd)
+{
+	mapi_apply_function(fd, "BPF_FILTER", "udp");
+	return mapi_apply_function(fd, "TO_FILE", MFF_PCAP, "udp.pcap", 0);
+}
+
+static int to_file_ten(int fd)
+{
+	return mapi_apply_function(fd, "TO_FILE", MFF_RAW, "ten.pcap", 10ULL);
+}
+
+static int to_file_erf(int fd)
+{
+#if DIALECT == TUTORIAL
+	return mapi_apply_function(fd, "TO_FILE", MFF_ERF, "all.erf", 0);
+#else
+	return mapi_apply_function(fd, "TO_FILE", MFF_DAG_ERF, "all.erf", 0);
+#endif
+}
+
+/* Not 0 while it writes. */
+static void print_state(int fd, int fid)
+{
+	const void *r = result(fd, fid);
+
+	if (!r)
+		fail("mapi_read_results");
+	printf("%d\n", *(const int *)r);
+}
+
+static int flow_report(int fd)
+{
+	char folder[512], file[600];
+
+	if (!getcwd(folder, sizeof(folder)))
+		return -1;
+	snprintf(file, sizeof(file), "file:%s/flows.ipfix", folder);
+	if (mapi_apply_function(fd, "FLOW_REPORT", "IPFIX", file, "", "") < 0)
+		return -1;
+	return mapi_apply_function(fd, "PKT_COUNTER");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct example examples[] = {
+		{"to_file", to_file, print_state},
+		{"to_file_ten", to_file_ten, print_state},
+		{"to_file_erf", to_file_erf, print_state},
+		{"flow_report", flow_report, print_ull},
+		{NULL, NULL, NULL},
+	};
+
+	return run(examples, argc, argv);
+}
