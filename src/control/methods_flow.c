@@ -106,6 +106,17 @@ static const struct hm_key function_params[] = {
 	FUNCTION(true, "one function, by number, or by name if the flow has one of it"),
 	{0},
 };
+static const struct hm_key wait_params[] = {
+	FLOW,
+	FUNCTION(true, "one function, by number, or by name if the flow has one of it"),
+	{.name = "after",
+	 .type = HM_KEY_INT,
+	 .min = 0,
+	 .max = INT64_MAX,
+	 .fallback = "0",
+	 .help = "of a sequence: how many the client has seen"},
+	{0},
+};
 static const struct hm_key explain_params[] = {
 	{.name = "flow",
 	 .type = HM_KEY_WHICH,
@@ -448,8 +459,10 @@ static void answer_later(void *arg, json_t *result, const struct hm_error *err)
 static void flow_wait(struct hm_call *c, const json_t *params)
 {
 	struct hm_flow *f = find_own_flow(c, params);
+	const json_t *after = json_object_get(params, "after");
 	if (f)
-		hm_flow_wait(f, json_object_get(params, "function"), c->peer->owner.client,
+		hm_flow_wait(f, json_object_get(params, "function"),
+			     (uint64_t)json_integer_value(after), c->peer->owner.client,
 			     answer_later, c);
 }
 
@@ -544,7 +557,7 @@ const struct hm_method hm_methods_flow[] = {
 	{"flow.connect", HM_ROLE_READER, flow_params, flow_connect,
 	 "starts a flow; answers when it really sees packets"},
 	{"flow.read", HM_ROLE_READER, read_params, flow_read, "what functions have counted"},
-	{"flow.wait", HM_ROLE_READER, function_params, flow_wait,
+	{"flow.wait", HM_ROLE_READER, wait_params, flow_wait,
 	 "answers when a function has packets or records that nobody has taken"},
 	{"flow.reset", HM_ROLE_READER, function_params, flow_reset, "sets a result back to 0"},
 	{"flow.info", HM_ROLE_READER, flow_params, flow_info, "a flow, its state and functions"},

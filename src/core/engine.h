@@ -123,10 +123,10 @@ void hm_flow_close_client(struct hm_engine *e, uint64_t client);
  * more. NULL with err. */
 json_t *hm_flow_read(struct hm_flow *f, const json_t *which, uint32_t take, struct hm_error *err);
 int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err);
-/* Answers {"end":...} when the function has packets or records that nobody has taken, or will never have any more
- * (end is true); or with an error when the flow is closed, or the client has gone. 6143, 6147, 6146: it hands out nothing. */
-void hm_flow_wait(struct hm_flow *f, const json_t *which, uint64_t client, hm_answer_cb answer,
-		  void *arg);
+/* Answers {"end":...} when the function has packets or records that nobody has taken, or a sequence (function.h) has
+ * more than `after`, or will never have (end is true); or with an error when the flow is closed, or the client has gone. 6143, 6147, 6146: it hands out nothing. */
+void hm_flow_wait(struct hm_flow *f, const json_t *which, uint64_t after, uint64_t client,
+		  hm_answer_cb answer, void *arg);
 /* Asks a function something that its workers find out; answered at once if that is refused: 6143, 6147. The
  * answer is one JSON object, or an error. */
 void hm_flow_ask(struct hm_flow *f, const json_t *which, const json_t *question,

@@ -142,6 +142,9 @@ struct hm_field {
 	enum hm_c_type c;          // 0: as its type says
 	const struct hm_field *of; // ends with {0}
 	uint32_t count;            // of HM_C_BYTES
+	/* How many there have been of what MAPI's programs read one by one, and wait for: the newest are in the
+	 * array of the same result, if it has one. HM_FIELD_U64, HM_MERGE_SUM. */
+	bool sequence;
 };
 
 enum hm_function_flags {

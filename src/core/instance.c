@@ -375,30 +375,54 @@ json_t *hm_instance_result(const struct hm_instance *in)
 		result = json_object();
 	}
 	for (; f && f->name; f++)
-		if (f->merge != HM_MERGE_TOLD)
+		// what stats() tells itself is in step with the rest of it
+		if (f->merge != HM_MERGE_TOLD && !json_object_get(result, f->name))
 			json_object_set_new(result, f->name, field_json(in, f));
 	if (has_outbox(in))
 		add_outbox(result, in->fn->outbox(in->conf));
 	return result;
 }
 
-enum hm_news hm_instance_news(const struct hm_instance *in, bool finished)
+static const struct hm_field *sequence_of(const struct hm_function *fn)
+{
+	const struct hm_field *f = fn->results;
+
+	while (f && f->name && !f->sequence)
+		f++;
+	return f && f->name ? f : NULL;
+}
+
+/* Packets or records that wait; false: it has none ever. */
+static bool count_waiting(const struct hm_instance *in, uint64_t after, uint64_t *n)
 {
 	struct hm_pktring *ring = in->fn->pktring ? in->fn->pktring(in->conf) : NULL;
-	uint64_t queued;
+	const struct hm_field *sequence = sequence_of(in->fn);
 
 	if (has_outbox(in)) {
 		struct hm_outbox_counts c;
 		hm_outbox_counts(in->fn->outbox(in->conf), &c);
-		queued = c.queued;
+		*n = c.queued;
 	} else if (ring) {
 		struct hm_pktring_counts c;
 		hm_pktring_counts(ring, &c);
-		queued = c.queued;
+		*n = c.queued;
+	} else if (sequence) {
+		uint64_t count =
+			merge_field(in, sequence) - in->field_base[sequence - in->fn->results];
+		*n = count > after ? count - after : 0;
 	} else {
-		return HM_NEWS_NEVER;
+		return false;
 	}
-	if (queued)
+	return true;
+}
+
+enum hm_news hm_instance_news(const struct hm_instance *in, uint64_t after, bool finished)
+{
+	uint64_t n;
+
+	if (!count_waiting(in, after, &n))
+		return HM_NEWS_NEVER;
+	if (n)
 		return HM_NEWS_NOW;
 	return finished ? HM_NEWS_END : HM_NEWS_LATER;
 }

@@ -84,11 +84,11 @@ json_t *hm_instance_take(const struct hm_instance *in, uint32_t max);
 enum hm_news {
 	HM_NEWS_NEVER, // it hands out nothing
 	HM_NEWS_LATER,
-	HM_NEWS_NOW, // packets or records wait to be taken
+	HM_NEWS_NOW, // packets or records wait to be taken, or a sequence has more than `after`
 	HM_NEWS_END, // none do, and there will be none
 };
 /* `finished`: its device has no more packets. */
-enum hm_news hm_instance_news(const struct hm_instance *in, bool finished);
+enum hm_news hm_instance_news(const struct hm_instance *in, uint64_t after, bool finished);
 
 /* The merged result, as fn->results describes it plus fn->stats, and the counts of its outbox; NULL if the function has none. */
 json_t *hm_instance_result(const struct hm_instance *in);

@@ -278,6 +278,8 @@ static json_t *describe_field(const struct hm_field *field)
 		json_object_set_new(o, "c", json_stringn(&c, 1));
 	if (field->count)
 		json_object_set_new(o, "count", json_integer(field->count));
+	if (field->sequence)
+		json_object_set_new(o, "sequence", json_true());
 	if (field->of)
 		json_object_set_new(o, "of", describe_fields(field->of));
 	return o;

@@ -10,7 +10,7 @@
 struct hm_wait {
 	struct hm_wait *next;
 	uint32_t flow, function;
-	uint64_t client;
+	uint64_t client, after;
 	hm_answer_cb answer;
 	void *arg;
 };
@@ -34,7 +34,7 @@ static bool look(struct hm_engine *e, struct hm_wait *w)
 		return true;
 	}
 	// it has as many functions as when the wait began, since it is connected
-	news = hm_instance_news(f->instances[w->function - 1],
+	news = hm_instance_news(f->instances[w->function - 1], w->after,
 				f->device->state == HM_DEVICE_FINISHED);
 	if (news == HM_NEWS_LATER)
 		return false;
@@ -43,14 +43,14 @@ static bool look(struct hm_engine *e, struct hm_wait *w)
 	return true;
 }
 
-void hm_flow_wait(struct hm_flow *f, const json_t *which, uint64_t client, hm_answer_cb answer,
-		  void *arg)
+void hm_flow_wait(struct hm_flow *f, const json_t *which, uint64_t after, uint64_t client,
+		  hm_answer_cb answer, void *arg)
 {
 	struct hm_error err;
 	struct hm_instance *in = hm_flow_running(f, which, &err);
 	struct hm_wait *w = NULL;
 
-	if (in && hm_instance_news(in, false) == HM_NEWS_NEVER)
+	if (in && hm_instance_news(in, after, false) == HM_NEWS_NEVER)
 		hm_error_set(&err, -ENODATA, 6146, "%s hands out nothing", in->fn->name);
 	else if (in && !(w = malloc(sizeof(*w))))
 		hm_error_set(&err, -ENOMEM, 3084, "out of memory");
@@ -61,6 +61,7 @@ void hm_flow_wait(struct hm_flow *f, const json_t *which, uint64_t client, hm_an
 	*w = (struct hm_wait){.flow = f->id,
 			      .function = in->number,
 			      .client = client,
+			      .after = after,
 			      .answer = answer,
 			      .arg = arg};
 	if (look(f->engine, w))

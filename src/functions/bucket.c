@@ -178,11 +178,39 @@ static const struct hm_arg bucket_args[] = {
 	{0},
 };
 
+static const struct hm_field bucket_entry[] = {
+	{.name = "ts_ns",
+	 .type = HM_FIELD_TIME_NS,
+	 .merge = HM_MERGE_TOLD,
+	 .unit = "ns",
+	 .help = "when the interval began, or of the packet"},
+	{.name = "data", .type = HM_FIELD_BIG_U64, .merge = HM_MERGE_TOLD, .unit = "value"},
+	{0},
+};
+
+static const struct hm_field bucket_results[] = {
+	{.name = "published",
+	 .type = HM_FIELD_U64,
+	 .merge = HM_MERGE_SUM, // it is ordered, so there is one core
+	 .offset = offsetof(struct bucket_core, published),
+	 .c = HM_C_NONE,
+	 .sequence = true,
+	 .help = "values so far"},
+	{.name = "entries",
+	 .type = HM_FIELD_ARRAY,
+	 .of = bucket_entry,
+	 .merge = HM_MERGE_TOLD,
+	 .help = "the newest of them"},
+	{.name = "unit", .type = HM_FIELD_TEXT, .merge = HM_MERGE_TOLD, .help = "of data"},
+	{0},
+};
+
 static const struct hm_function bucket = {
 	.name = "BUCKET",
 	.summary = "publishes another function's value once an interval",
 	.flags = HM_FN_ORDERED,
 	.args = bucket_args,
+	.results = bucket_results,
 	.conf_size = sizeof(struct bucket_conf),
 	.core_size = sizeof(struct bucket_core),
 	.conf_init = bucket_conf_init,

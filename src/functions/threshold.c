@@ -10,6 +10,8 @@
 
 enum { TYPE, FLOW, FUNCTION, BOUNDARY, THRESHOLD, TIMEOUT, DIVIDER, COUNT };
 enum { TYPE_CHAR, TYPE_INT, TYPE_UNSIGNED_LONG_LONG, TYPE_MASK = 63, POLL = 64, WINDOW = 128 };
+// as mapi.h numbers types of arguments, which programs give, too: INT is 1 in both
+enum { MAPI_UNSIGNED_LONG_LONG = 3, MAPI_CHAR = 4 };
 enum bound { EQUAL = 0, GREATER = 1, LESS = 2, D_EQUAL = 4, D_GREATER = 8, D_LESS = 16 };
 
 #define DIVIDER_MAX 1000
@@ -151,6 +153,10 @@ static uint64_t threshold_process(void *core, const struct hm_batch *b, uint64_t
 static int check_type(struct threshold_conf *c, int64_t type, struct hm_error *err)
 {
 	c->type = type & TYPE_MASK;
+	if (c->type == MAPI_UNSIGNED_LONG_LONG)
+		c->type = TYPE_UNSIGNED_LONG_LONG;
+	else if (c->type == MAPI_CHAR)
+		c->type = TYPE_CHAR;
 	c->poll = type & POLL;
 	c->window = type & WINDOW;
 	if (type < 0 || type > (TYPE_MASK | POLL | WINDOW) || c->type > TYPE_UNSIGNED_LONG_LONG ||
@@ -255,12 +261,15 @@ static const struct hm_field threshold_results[] = {
 	 .type = HM_FIELD_U64,
 	 .merge = HM_MERGE_SUM,
 	 .offset = offsetof(struct threshold_core, events),
+	 .c = HM_C_NONE,
+	 .sequence = true,
 	 .help = "how often the bound was met"},
 	{.name = "last_ns",
 	 .type = HM_FIELD_TIME_NS,
 	 .merge = HM_MERGE_MAX,
 	 .unit = "ns",
 	 .offset = offsetof(struct threshold_core, last_ns),
+	 .c = HM_C_NONE,
 	 .help = "packet time of the last event, or the beginning of its interval; 0: none"},
 	{0},
 };

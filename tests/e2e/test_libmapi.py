@@ -303,6 +303,53 @@ class Flows(unittest.TestCase):
         for flow in (fd, none, busy, sampled):
             m.close_flow(flow)
 
+    def read_all(self, fd, fid, form):
+        """All that a function has to be read one by one, until it is over."""
+        got = []
+        with self.assertRaises(libmapi.MapiError) as raised:
+            while True:
+                got.append(struct.unpack(form, self.mapi.raw(fd, fid)))
+        self.assertEqual(raised.exception.number, 6146)
+        return got
+
+    def test_bucket_and_threshold_are_read_one_by_one(self):
+        m = self.mapi
+        fd = m.create_flow("trace")
+        counter = m.apply(fd, "PKT_COUNTER")
+        every = m.apply(fd, "BUCKET", fd, counter, "0", 0)
+        slow = m.apply(fd, "BUCKET", fd, counter, "1ms", 1)
+        times = m.apply(fd, "PKTINFO", 0)
+        last = m.apply(fd, "BUCKET", fd, times, "-1")
+        events = m.apply(fd, "THRESHOLD", 2, fd, counter, 1, 4990.0, 0, 0, 3)
+        short = m.apply(fd, "THRESHOLD", 4, fd, counter, 0, 7)  # CHAR and an int, as the tutorial writes it
+        m.connect(fd)
+        flow = self.daemon.call("flow.list")[-1]["flow"]
+        blocked = []
+        reader = threading.Thread(target=lambda: blocked.append(m.raw(fd, events)), daemon=True)
+        reader.start()
+        time.sleep(0.05)
+        self.assertEqual(blocked, [])
+        self.daemon.call("device.start", device="trace")
+        reader.join(homard.SLOW)
+        self.assertEqual(blocked, [b""])
+        self.daemon.wait_finished(flow)
+        frames = self.packets_of_trace()
+        self.assertEqual(self.read_all(fd, every, "2Q"),
+                         [(frames[i][0], i + 1) for i in range(len(frames) - 1000, len(frames))])
+        want = self.daemon.read(flow, slow)["entries"]
+        got = self.read_all(fd, slow, "2Q")
+        ticks = lambda ns: ((int(ns) << 32) + 500000000) // 1000000000
+        self.assertEqual(got, [(ticks(e["ts_ns"]), int(e["data"])) for e in want])
+        self.assertGreater(len(got), 1)
+        self.assertEqual(self.read_all(fd, last, "2Q"), [(frames[-1][0], frames[-1][0])])
+        self.assertEqual(self.read_all(fd, events, ""), [(), ()])  # one of the three is read already
+        passed = self.daemon.call("flow.info", flow=flow)["functions"][-1]["in"]
+        # the value as a char is 7 at packets 7, 263, 519 ...
+        self.assertEqual(len(self.read_all(fd, short, "")), len([i for i in range(1, passed + 1) if i % 256 == 7]))
+        info = libmapi.FunctionInfo()
+        m.get_function_info(fd, every, libmapi.ctypes.byref(info))
+        self.assertEqual(info.result_size, 16)
+
     def test_loop_calls_back_and_closing_wakes_a_reader(self):
         m = self.mapi
         seen = []

@@ -539,8 +539,8 @@ int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err)
 }
 
 /* Packets are always there. */
-void hm_flow_wait(struct hm_flow *f, const json_t *which, uint64_t client, hm_answer_cb tell,
-		  void *arg)
+void hm_flow_wait(struct hm_flow *f, const json_t *which, uint64_t after, uint64_t client,
+		  hm_answer_cb tell, void *arg)
 {
 	struct hm_error err;
 	const json_t *function = find_function(f, which, &err);

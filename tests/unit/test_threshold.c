@@ -120,7 +120,7 @@ static void test_threshold_wrong_arguments_are_refused(void **state)
 		const char *args;
 		int mapi_errno;
 	} wrong[] = {
-		{"[3, 0, 1, 1, 5]", 7001},
+		{"[5, 0, 1, 1, 5]", 7001},
 		{"[256, 0, 1, 1, 5]", 7001},
 		{"[194, 0, 1, 1, 5, 10, 1]", 7001},
 		{"[-1, 0, 1, 1, 5]", 7001},

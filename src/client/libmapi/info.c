@@ -242,8 +242,8 @@ static int result_size(struct flow *f, const struct applied *a)
 	size_t room = 0;
 	int size;
 
-	if (json_object_get(a->description, "records"))
-		return image_size(json_object_get(a->description, "records"));
+	if (is_read_one_by_one(a))
+		return image_size(record_fields(a));
 	if (atomic_load(&f->connected))
 		answer = hm_client_call(
 			session_client(f->session), "flow.read",

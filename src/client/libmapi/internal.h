@@ -83,7 +83,9 @@ struct applied {
 	pthread_mutex_t lock;
 	mapi_results_t results;
 	size_t room;                    // bytes at results.res
-	json_t *records;                // handed out by the daemon and not yet read, NULL: none
+	json_t *records;                // fetched and not yet read, NULL: none
+	json_int_t seen;                // of a sequence
+	char unit[16];                  // of the records' values
 	struct hm_pktring_reader *ring; // NULL: not asked for yet
 };
 
@@ -134,6 +136,9 @@ struct applied *flow_function(struct flow *f, int fid);
 /* A function of a connected flow; NULL after mapi_fail(), `number` if fd or fid is none. *f, where it is not NULL, is
  * the caller's to release. */
 struct applied *find_running(int fd, int fid, int number, struct flow **f);
+/* Its result is a series of records, which are read one after the other and waited for. */
+bool is_read_one_by_one(const struct applied *a);
+const json_t *record_fields(const struct applied *a); // of one of them
 
 /* --- packets.c --- */
 

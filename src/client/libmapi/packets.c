@@ -13,10 +13,16 @@ int wait_for_news(struct flow *f, struct applied *a, bool *end)
 {
 	struct hm_client_extras x = {.no_limit = true};
 	struct hm_error err = {0};
-	json_t *answer = hm_client_request(
-		session_client(f->session), "flow.wait",
-		json_pack("{s:I, s:i}", "flow", f->number, "function", a->fid), &x, &err);
+	json_int_t seen;
+	json_t *answer;
 
+	pthread_mutex_lock(&a->lock);
+	seen = a->seen;
+	pthread_mutex_unlock(&a->lock);
+	answer = hm_client_request(
+		session_client(f->session), "flow.wait",
+		json_pack("{s:I, s:i, s:I}", "flow", f->number, "function", a->fid, "after", seen),
+		&x, &err);
 	if (!answer)
 		return mapi_fail_as(&err, MAPI_BUFFER_ERROR);
 	*end = json_is_true(json_object_get(answer, "end"));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* results: reading what functions have counted. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,19 +73,76 @@ static int read_latest(struct flow *f, struct applied *a)
 	return done;
 }
 
-/* --- what is handed out once --- */
+/* --- what is read one by one --- */
+
+/* Records that the daemon hands out once, or the newest of a sequence (docs/protocol.md), of which we count ourselves
+ * what we have seen. Either is fetched in bunches, into a->records. */
 
 #define RECORDS_AT_ONCE 64
 
-static bool has_records(const struct applied *a)
+/* The name of the field that is a sequence, or of the array that has its newest; NULL: there is none. */
+static const char *field_name(const struct applied *a, const char *key, const char *value)
 {
-	return json_object_get(a->description, "records");
+	json_t *field;
+	size_t i;
+
+	json_array_foreach ((json_t *)(uintptr_t)fields_of(a), i, field) {
+		json_t *has = json_object_get(field, key);
+		if (value ? has && !strcmp(json_string_value(has), value) : json_is_true(has))
+			return json_string_value(json_object_get(field, "name"));
+	}
+	return NULL;
 }
 
-/* Fetches records if there are none left; *end: there will never be any. a->lock is held. */
-static int fetch(struct flow *f, struct applied *a, bool *end)
+static const char *sequence_of(const struct applied *a)
 {
-	json_t *answer, *value;
+	return field_name(a, "sequence", NULL);
+}
+
+bool is_read_one_by_one(const struct applied *a)
+{
+	return json_object_get(a->description, "records") || sequence_of(a);
+}
+
+const json_t *record_fields(const struct applied *a)
+{
+	const json_t *records = json_object_get(a->description, "records");
+	json_t *field;
+	size_t i;
+
+	json_array_foreach ((json_t *)(uintptr_t)fields_of(a), i, field)
+		if (!records)
+			records = json_object_get(field, "of");
+	return records;
+}
+
+/* The end of a sequence that we have not seen, as far as it is still there. An event without data is null. */
+static json_t *unseen(struct applied *a, const json_t *value)
+{
+	const char *entries = field_name(a, "type", "array");
+	const json_t *newest = entries ? json_object_get(value, entries) : NULL;
+	json_int_t count = json_integer_value(json_object_get(value, sequence_of(a)));
+	size_t n = count > a->seen ? (size_t)(count - a->seen) : 0, have;
+	json_t *list = json_array();
+
+	if (!newest) {
+		n = n < RECORDS_AT_ONCE ? n : RECORDS_AT_ONCE;
+		a->seen += (json_int_t)n;
+		while (n-- > 0)
+			json_array_append_new(list, json_null());
+		return list;
+	}
+	have = json_array_size(newest);
+	for (size_t i = have > n ? have - n : 0; i < have; i++)
+		json_array_append(list, json_array_get(newest, i));
+	a->seen = count;
+	return list;
+}
+
+/* Fetches records if there are none left. a->lock is held. */
+static int fetch(struct flow *f, struct applied *a)
+{
+	json_t *answer, *value, *unit;
 
 	if (json_array_size(a->records) > 0)
 		return 0;
@@ -96,25 +154,26 @@ static int fetch(struct flow *f, struct applied *a, bool *end)
 		return -1;
 	value = json_object_get(answer, "value");
 	json_decref(a->records);
-	a->records = json_incref(json_object_get(value, "records"));
-	*end = json_is_true(json_object_get(value, "end"));
+	a->records =
+		sequence_of(a) ? unseen(a, value) : json_incref(json_object_get(value, "records"));
+	unit = json_object_get(value, "unit");
+	snprintf(a->unit, sizeof(a->unit), "%s", unit ? json_string_value(unit) : "");
 	a->results.ts = time_of(answer);
 	json_decref(answer);
 	return 0;
 }
 
 /* 1: one record is in a->results; 0: none was there; -1 after mapi_fail(). */
-static int take(struct flow *f, struct applied *a, bool *end)
+static int take(struct flow *f, struct applied *a)
 {
 	int got = -1;
 
 	pthread_mutex_lock(&a->lock);
-	if (fetch(f, a, end) == 0) {
+	if (fetch(f, a) == 0) {
 		json_t *record = json_array_get(a->records, 0);
 		got = record != NULL;
-		if (record &&
-		    image_write(&a->results, &a->room, json_object_get(a->description, "records"),
-				record, NULL) < 0)
+		if (record && image_write(&a->results, &a->room, record_fields(a), record,
+					  a->unit[0] ? a->unit : NULL) < 0)
 			got = -1;
 		json_array_remove(a->records, 0);
 	}
@@ -127,15 +186,16 @@ static int read_next(struct flow *f, struct applied *a)
 	bool end = false;
 	int got;
 
-	while ((got = take(f, a, &end)) == 0) {
-		if (end)
+	for (;;) {
+		got = take(f, a);
+		if (got != 0)
+			return got < 0 ? -1 : 0;
+		if (end) // and it was looked once more after that
 			return mapi_fail(MAPI_NO_RESULT,
 					 "flow %d has finished: there is no further result", f->fd);
 		if (wait_for_news(f, a, &end) < 0)
 			return -1;
-		end = false; // the last ones may be there now
 	}
-	return got < 0 ? -1 : 0;
 }
 
 mapi_results_t *(mapi_read_results)(int fd, int fid)
@@ -144,10 +204,10 @@ mapi_results_t *(mapi_read_results)(int fd, int fid)
 	struct applied *a = find_running(fd, fid, MAPI_INVALID_FLOW, &f);
 	mapi_results_t *results = NULL;
 
-	if (a && !has_result(a) && !has_records(a))
+	if (a && !has_result(a) && !is_read_one_by_one(a))
 		mapi_fail(MAPI_NO_RESULT, "%s has no result",
 			  json_string_value(json_object_get(a->description, "name")));
-	else if (a && (has_records(a) ? read_next(f, a) : read_latest(f, a)) == 0)
+	else if (a && (is_read_one_by_one(a) ? read_next(f, a) : read_latest(f, a)) == 0)
 		results = &a->results;
 	if (f)
 		flow_release(f);
