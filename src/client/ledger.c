@@ -155,6 +155,8 @@ static void add_netflow(struct sum *s, const json_t *r)
 	char text[LABEL];
 	begin(s, label(text, r, "flow records made"), number(r, "made"));
 	add(s, "exported", number(r, "exported"));
+	if (number(r, "filtered") != 0)
+		add(s, "filtered", number(r, "filtered"));
 	add(s, "spooled", number(r, "spooled"));
 	add(s, "queued", number(r, "queued"));
 	add_causes(s, "lost", json_object_get(r, "lost"));

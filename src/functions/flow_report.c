@@ -36,8 +36,9 @@ enum { ARG_RECORD_TYPE, ARG_TRANSPORT, ARG_KEY_TEMPLATE, ARG_RECORD_TEMPLATE, AR
 struct report {
 	bool lossless;                 // records wait in the rings for exporters that have no room
 	struct hm_routes_file *routes; // NULL: none
-	unsigned n_exporters;
-	struct hm_exporter *exporter[HM_EXPORTERS_MAX];
+	struct hm_exporters *exporters;
+	// lost in rings until the exporters changed: directions, and once for each exporter that there was
+	uint64_t lost_then, lost_each_then;
 	struct hm_meter meter[HM_WORKERS_MAX];
 	struct hm_warm *warm; // NULL: none
 	bool taken_over;      // what the warm file had
@@ -140,21 +141,12 @@ static bool drain(void *state)
 
 /* --- control core --- */
 
-static bool exporters_have_room(const struct report *r)
-{
-	for (unsigned i = 0; i < r->n_exporters; i++)
-		if (!hm_exporter_room(r->exporter[i], MOVE_BURST))
-			return false;
-	return true;
-}
-
 static void put_records(void *arg, const struct hm_flow_record *records, unsigned n,
 			uint64_t now_ns)
 {
 	struct report *r = arg;
 
-	for (unsigned i = 0; i < r->n_exporters; i++)
-		hm_exporter_put(r->exporter[i], records, n, now_ns);
+	hm_exporters_put(r->exporters, records, n, now_ns);
 }
 
 static unsigned move_records(struct report *r, struct hm_meter *meter, uint64_t now_ns)
@@ -164,7 +156,7 @@ static unsigned move_records(struct report *r, struct hm_meter *meter, uint64_t 
 	if (!meter->ring || (r->routes && !hm_routes_file_settled(r->routes)))
 		return 0; // the first records wait for the first reading
 	while (n == MOVE_BURST && moved < MOVE_BUDGET) {
-		if (r->lossless && !exporters_have_room(r))
+		if (r->lossless && !hm_exporters_room(r->exporters))
 			break;
 		n = hm_meter_move(meter, MOVE_BURST, now_ns, put_records, r);
 		moved += n;
@@ -179,11 +171,11 @@ static void note_exporters(struct report *r)
 
 	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
 		settled += r->meter[i].taken + load(&r->meter[i].lost.flows);
-	for (unsigned i = 0; i < r->n_exporters; i++) {
+	for (unsigned i = 0; i < hm_exporters_n(r->exporters); i++) {
+		const struct hm_exporter *x = hm_exporters_at(r->exporters, i);
 		struct hm_exporter_counts c;
-		hm_exporter_counts(r->exporter[i], &c);
-		hm_warm_note_exporter(r->warm, i, settled - c.queued,
-				      hm_exporter_sequence(r->exporter[i]));
+		hm_exporter_counts(x, &c);
+		hm_warm_note_exporter(r->warm, i, settled - c.queued, hm_exporter_sequence(x));
 	}
 }
 
@@ -195,8 +187,7 @@ static unsigned poll_report(void *state, uint64_t now_ns)
 
 	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
 		work += move_records(r, &r->meter[i], now);
-	for (unsigned i = 0; i < r->n_exporters; i++)
-		work += hm_exporter_poll(r->exporter[i], now);
+	work += hm_exporters_poll(r->exporters, now);
 	hm_surveyor_poll(r->surveyor, now);
 	if (r->warm)
 		note_exporters(r);
@@ -222,17 +213,13 @@ static bool is_idle(const void *state)
 	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
 		if (r->meter[i].ring && !rte_ring_empty(r->meter[i].ring))
 			return false;
-	for (unsigned i = 0; i < r->n_exporters; i++)
-		if (!hm_exporter_idle(r->exporter[i]))
-			return false;
-	return true;
+	return hm_exporters_idle(r->exporters);
 }
 
 /* A source that waits for exporters goes on waiting, but not for those who are away. */
 static void finish(struct report *r)
 {
-	for (unsigned i = 0; i < r->n_exporters; i++)
-		hm_exporter_finish(r->exporter[i], clock_ns());
+	hm_exporters_finish(r->exporters, clock_ns());
 }
 
 static void closing(void *state)
@@ -284,37 +271,44 @@ static void add_up(const struct report *r, struct totals *t)
 	}
 }
 
-/* made = exported + spooled + queued + lost, in directions of biflows; with several exporters each
- * counts once for each. What is not yet taken from the rings counts as queued; what an earlier run
+static json_t *losses(const struct hm_exporter_counts *c, uint64_t ring_full, uint64_t restart)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ring_full",
+			 (json_int_t)ring_full, "queue_full", (json_int_t)c->queue_full, "refused",
+			 (json_int_t)c->refused, "unreachable", (json_int_t)c->unreachable,
+			 "unsupported", (json_int_t)c->unsupported, "spool_full",
+			 (json_int_t)c->spool.full, "spool_failed", (json_int_t)c->spool.failed,
+			 "restart", (json_int_t)restart);
+}
+
+/* made = exported + filtered + spooled + queued + lost, in directions of biflows; with several exporters
+ * each counts once for each. What is not yet taken from the rings counts as queued; what an earlier run
  * left in the spool has been made, too, and so has what a daemon that was killed had not exported. And
  * of packets: what came = metered + not_ip + refused. */
 static json_t *ledger(const struct report *r, const struct totals *t)
 {
-	uint64_t n = r->n_exporters, made = n * t->counts.records, ring_full = n * t->lost;
-	uint64_t queued = made - ring_full - n * t->taken, lost;
-	struct hm_exporter_counts sum = {0};
+	uint64_t n = hm_exporters_n(r->exporters),
+		 in_rings = t->counts.records - t->lost - t->taken;
+	uint64_t ring_full = r->lost_each_then + n * (t->lost - r->lost_then);
+	uint64_t made, queued, lost, exported;
+	struct hm_exporters_sum sum;
+	const struct hm_exporter_counts *c = &sum.counts;
 	json_t *line;
 
-	for (unsigned i = 0; i < r->n_exporters; i++)
-		hm_exporter_add_counts(r->exporter[i], &sum);
-	made += sum.spool.recovered + r->lost_before;
-	queued += sum.queued;
-	lost = ring_full + sum.queue_full + sum.refused + sum.unreachable + sum.unsupported +
-	       sum.spool.full + sum.spool.failed + r->lost_before;
+	hm_exporters_sum(r->exporters, &sum);
+	made = sum.handed + n * in_rings + ring_full + c->spool.recovered + r->lost_before;
+	queued = n * in_rings + c->queued;
+	exported = c->sent - c->refused;
+	lost = ring_full + c->queue_full + c->refused + c->unreachable + c->unsupported +
+	       c->spool.full + c->spool.failed + r->lost_before;
 	line = json_pack(
-		"{s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I, s:I, "
-		"s:I, s:I}, s:b}",
-		"packets", "metered", (json_int_t)t->counts.packets, "not_ip",
-		(json_int_t)t->counts.not_ip.packets, "refused",
-		(json_int_t)t->counts.refused.packets, "made", (json_int_t)made, "recovered",
-		(json_int_t)sum.spool.recovered, "exported", (json_int_t)(sum.sent - sum.refused),
-		"spooled", (json_int_t)sum.spool.spooled, "queued", (json_int_t)queued, "lost",
-		"ring_full", (json_int_t)ring_full, "queue_full", (json_int_t)sum.queue_full,
-		"refused", (json_int_t)sum.refused, "unreachable", (json_int_t)sum.unreachable,
-		"unsupported", (json_int_t)sum.unsupported, "spool_full",
-		(json_int_t)sum.spool.full, "spool_failed", (json_int_t)sum.spool.failed, "restart",
-		(json_int_t)r->lost_before, "balanced",
-		made == sum.sent - sum.refused + sum.spool.spooled + queued + lost);
+		"{s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b}", "packets", "metered",
+		(json_int_t)t->counts.packets, "not_ip", (json_int_t)t->counts.not_ip.packets,
+		"refused", (json_int_t)t->counts.refused.packets, "made", (json_int_t)made,
+		"recovered", (json_int_t)c->spool.recovered, "exported", (json_int_t)exported,
+		"filtered", (json_int_t)sum.filtered, "spooled", (json_int_t)c->spool.spooled,
+		"queued", (json_int_t)queued, "lost", losses(c, ring_full, r->lost_before),
+		"balanced", made == exported + sum.filtered + c->spool.spooled + queued + lost);
 	if (line && r->warm)
 		json_object_set_new(line, "gap", hm_warm_gap(r->warm));
 	return line;
@@ -357,15 +351,6 @@ static void shortfalls(const void *arg, struct hm_shortfall *ignored, struct hm_
 	}
 }
 
-static json_t *exporter_list(const struct report *r)
-{
-	json_t *list = json_array();
-
-	for (unsigned i = 0; i < r->n_exporters; i++)
-		json_array_append_new(list, hm_exporter_stats(r->exporter[i]));
-	return list;
-}
-
 static const char *const overloads[] = {[HM_OVERLOAD_EVICT] = "evict",
 					[HM_OVERLOAD_STOP] = "stop",
 					[HM_OVERLOAD_SAMPLE] = "sample"};
@@ -391,8 +376,8 @@ static json_t *stats(const void *state, void *const *cores, unsigned n)
 		(json_int_t)c->ended[HM_END_IDLE], "active", (json_int_t)c->ended[HM_END_ACTIVE],
 		"detected", (json_int_t)c->ended[HM_END_DETECTED], "forced",
 		(json_int_t)c->ended[HM_END_FORCED], "resources",
-		(json_int_t)c->ended[HM_END_RESOURCES], "exporters", exporter_list(conf->report),
-		"ledger", ledger(conf->report, &t));
+		(json_int_t)c->ended[HM_END_RESOURCES], "exporters",
+		hm_exporters_stats(conf->report->exporters), "ledger", ledger(conf->report, &t));
 	if (all && conf->report->warm)
 		json_object_set_new(all, "warm", hm_warm_stats(conf->report->warm));
 	if (all && conf->report->routes)
@@ -465,8 +450,7 @@ static void conf_fini(void *state)
 
 	if (!r)
 		return;
-	for (unsigned i = 0; i < r->n_exporters; i++)
-		hm_exporter_destroy(r->exporter[i]);
+	hm_exporters_destroy(r->exporters);
 	hm_surveyor_destroy(r->surveyor);
 	hm_routes_file_close(r->routes);
 	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
@@ -487,6 +471,24 @@ static int check_memory(const struct hm_report_options *o, struct hm_error *err)
 			"cache_entries: %u take %zu MB, and %zu MB are available on this machine, "
 			"of which a cache may have three quarters",
 			o->cache_entries, wanted >> 20, available >> 20);
+	return 0;
+}
+
+/* What exporters know of the function that they belong to. */
+static int complete_exporters(struct hm_report_options *o, struct report *report,
+			      const struct hm_apply_ctx *ctx, struct hm_error *err)
+{
+	for (unsigned i = 0; i < o->n_exporters; i++) {
+		struct hm_exporter_conf *c = &o->exporter[i];
+		int r = hm_selection_note(c, ctx->before, ctx->n_before, err);
+		if (r < 0)
+			return r;
+		c->layout.key = o->key;
+		c->device = report->device;
+		c->routes = report->routes;
+		c->shortfalls = shortfalls;
+		c->shortfalls_arg = report;
+	}
 	return 0;
 }
 
@@ -521,25 +523,15 @@ static int conf_init(void *state, const union hm_value *args, const struct hm_ap
 		}
 	}
 	snprintf(conf->report->device, sizeof(conf->report->device), "%s", ctx->device);
-	for (unsigned i = 0; i < conf->options.n_exporters; i++) {
-		struct hm_exporter_conf *c = &conf->options.exporter[i];
-		struct hm_exporter *x;
-		c->layout.key = conf->options.key;
-		c->device = conf->report->device;
-		c->routes = conf->report->routes;
-		r = hm_selection_note(c, ctx->before, ctx->n_before, err);
-		if (r < 0) {
-			conf_fini(conf);
-			return r;
-		}
-		c->shortfalls = shortfalls;
-		c->shortfalls_arg = conf->report;
-		x = hm_exporter_create(c);
-		if (!x)
-			goto no_memory;
-		conf->report->exporter[conf->report->n_exporters++] = x;
+	r = complete_exporters(&conf->options, conf->report, ctx, err);
+	if (r == 0) {
+		conf->report->exporters =
+			hm_exporters_create(conf->options.exporter, conf->options.n_exporters, err);
+		r = conf->report->exporters ? 0 : -ENOMEM;
 	}
-	return 0;
+	if (r < 0)
+		conf_fini(conf);
+	return r;
 no_memory:
 	conf_fini(conf);
 	return hm_error_set(err, -ENOMEM, MAPID_MEM_ALLOCATION_ERROR, "no memory for exporters");
@@ -599,12 +591,12 @@ static int core_init(void *state, const struct hm_core_ctx *ctx, struct hm_error
  * and they had not yet exported is lost. */
 static void take_over_exporters(struct report *r)
 {
-	for (unsigned i = 0; i < r->n_exporters; i++) {
+	for (unsigned i = 0; i < hm_exporters_n(r->exporters); i++) {
 		struct hm_warm_exporter before;
 		uint64_t made = hm_warm_made_before(r->warm);
 		if (!hm_warm_exporter_before(r->warm, i, &before))
 			continue;
-		hm_exporter_resume(r->exporter[i], before.sequence);
+		hm_exporter_resume(hm_exporters_at(r->exporters, i), before.sequence);
 		r->lost_before += made > before.settled ? made - before.settled : 0;
 	}
 }

@@ -14,21 +14,20 @@ static const char *const state_names[] = {
 
 void hm_exporter_defaults(struct hm_exporter_conf *conf)
 {
-	*conf = (struct hm_exporter_conf){
-		.format = hm_format_by_name("ipfix"),
-		.transport = &hm_transport_udp,
-		.origin = {.sampling_interval = 1},
-		.tell = HM_TELL_ALL,
-		.template_interval_s = 60,
-		.template_packets = 1000,
-		.mtu = 1400,
-		.queue_messages = 8192,
-		.device = "",
-	};
+	memset(conf, 0, sizeof(*conf)); // gaps, too: configurations are compared byte by byte
+	conf->format = hm_format_by_name("ipfix");
+	conf->transport = &hm_transport_udp;
 	conf->to.port = conf->format->port;
 	conf->to.multicast_ttl = 1;
-	conf->spool.max_mb = 256;
 	conf->to.tls.lifetime_s = HM_LIFETIME_USUAL;
+	conf->origin.sampling_interval = 1;
+	conf->tell = HM_TELL_ALL;
+	conf->template_interval_s = 60;
+	conf->template_packets = 1000;
+	conf->mtu = 1400;
+	conf->queue_messages = 8192;
+	conf->spool.max_mb = 256;
+	conf->device = "";
 }
 
 bool hm_exporter_names_files(const struct hm_exporter_conf *conf)
@@ -109,6 +108,21 @@ void hm_exporter_finish(struct hm_exporter *x, uint64_t now_ns)
 	if (x->state != HM_EXPORTER_UP)
 		x->away_since_ns = x->next_probe_ns = now_ns; // one more chance
 	hm_exporter_close_message(x);
+}
+
+void hm_exporter_retire(struct hm_exporter *x)
+{
+	hm_exporter_close_message(x);
+}
+
+bool hm_exporter_is_lost(const struct hm_exporter *x)
+{
+	return x->gave_up;
+}
+
+const char *hm_exporter_spool_dir(const struct hm_exporter *x)
+{
+	return x->conf.spool.dir;
 }
 
 bool hm_exporter_idle(const struct hm_exporter *x)

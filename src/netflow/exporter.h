@@ -27,6 +27,8 @@
 #include "netflow/transport.h"
 
 #define HM_EXPORTER_PUT_MAX     64 // biflows that an empty queue always has room for
+#define HM_FILTER_MAX           512
+#define HM_BALANCE_MAX          32
 #define HM_EXPORTER_PATIENCE_NS UINT64_C(10000000000)
 
 struct hm_exporter_conf {
@@ -42,6 +44,8 @@ struct hm_exporter_conf {
 	uint32_t max_records_per_s; // 0: no limit
 	uint32_t queue_messages;
 	struct hm_spool_conf spool;
+	char filter[HM_FILTER_MAX];    // netflow/record_filter.h; "": all records
+	char balance[HM_BALANCE_MAX];  // the group that it shares records with; "": none
 	const char *device;            // where interfaces are; must outlive the exporter
 	struct hm_routes_file *routes; // AS numbers ...; must outlive the exporter. NULL: none
 	struct hm_selector selectors[HM_SELECTORS_MAX]; // that packets went through, in order
@@ -75,9 +79,11 @@ bool hm_exporter_names_files(const struct hm_exporter_conf *conf);
 struct hm_exporter *hm_exporter_create(const struct hm_exporter_conf *conf);
 void hm_exporter_destroy(struct hm_exporter *x); // what is queued is gone
 
-/* Each biflow becomes a data record for each direction that has packets, or one for both. */
-void hm_exporter_put(struct hm_exporter *x, const struct hm_flow_record *r, unsigned n,
-		     uint64_t now_ns);
+/* Each biflow becomes a data record for each direction that has packets, or one for both. Of at most 64
+ * biflows those directions are meant whose bit is in side[], by the endpoint that sent; where both are in
+ * one record either is enough. Returns how many directions that were. */
+uint64_t hm_exporter_put(struct hm_exporter *x, const struct hm_flow_record *r, unsigned n,
+			 const uint64_t side[2], uint64_t now_ns);
 /* Room for `n` biflows, or no sense in waiting for it. */
 bool hm_exporter_room(const struct hm_exporter *x, unsigned n);
 /* Sends; about every millisecond. Messages handled, 0: nothing to do now. */
@@ -85,7 +91,12 @@ unsigned hm_exporter_poll(struct hm_exporter *x, uint64_t now_ns);
 /* The end is near: nothing is held back to fill messages, and an absent collector gets one more
  * second. */
 void hm_exporter_finish(struct hm_exporter *x, uint64_t now_ns);
+/* Nothing more will be put; what there is still has the usual patience. */
+void hm_exporter_retire(struct hm_exporter *x);
 bool hm_exporter_idle(const struct hm_exporter *x); // nothing is queued
+/* The collector is away for too long, and nothing keeps records for it. */
+bool hm_exporter_is_lost(const struct hm_exporter *x);
+const char *hm_exporter_spool_dir(const struct hm_exporter *x); // "": there is none
 
 /* Tells exporters apart that collectors take for different ones; never 0. */
 uint64_t hm_exporter_id(const struct hm_exporter_conf *conf);

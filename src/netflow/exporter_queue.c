@@ -158,23 +158,36 @@ static void put_direction(struct hm_exporter *x, const struct hm_template *t,
 	}
 }
 
-void hm_exporter_put(struct hm_exporter *x, const struct hm_flow_record *r, unsigned n,
-		     uint64_t now_ns)
+/* One biflow, the initiator's direction first. */
+static void put_biflow(struct hm_exporter *x, const struct hm_flow_record *r, const bool side[2],
+		       uint64_t now_ns)
 {
+	const struct hm_template *t = hm_layout_of(&x->layout, r);
+	unsigned first = r->initiator;
+
+	if (r->first.ifindex < HM_INTERFACES_MAX)
+		x->interfaces |= UINT64_C(1) << r->first.ifindex;
+	if (t->applications)
+		hm_applications_add(&x->applications, hm_application_of(r));
+	if (t->both || side[first])
+		put_direction(x, t, r, first, now_ns);
+	if (!t->both && side[first ^ 1])
+		put_direction(x, t, r, first ^ 1, now_ns);
+}
+
+uint64_t hm_exporter_put(struct hm_exporter *x, const struct hm_flow_record *r, unsigned n,
+			 const uint64_t side[2], uint64_t now_ns)
+{
+	uint64_t before = x->counts.offered;
+
 	x->routes = x->conf.routes ? hm_routes_file_now(x->conf.routes) : NULL;
 	for (unsigned i = 0; i < n; i++) {
-		const struct hm_template *t = hm_layout_of(&x->layout, &r[i]);
-		unsigned first = r[i].initiator;
-
-		if (r[i].first.ifindex < HM_INTERFACES_MAX)
-			x->interfaces |= UINT64_C(1) << r[i].first.ifindex;
-		if (t->applications)
-			hm_applications_add(&x->applications, hm_application_of(&r[i]));
-		if (r[i].packets[first] > 0)
-			put_direction(x, t, &r[i], first, now_ns);
-		if (r[i].packets[first ^ 1] > 0 && !t->both)
-			put_direction(x, t, &r[i], first ^ 1, now_ns);
+		const bool wanted[2] = {r[i].packets[0] > 0 && (side[0] >> i & 1),
+					r[i].packets[1] > 0 && (side[1] >> i & 1)};
+		if (wanted[0] || wanted[1])
+			put_biflow(x, &r[i], wanted, now_ns);
 	}
+	return x->counts.offered - before;
 }
 
 uint32_t hm_exporter_messages(const struct hm_exporter *x, unsigned n)

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "core/config.h"
+#include "filter/filter.h"
 #include "netflow/ie.h"
 #include "netflow/mapi_names.h"
+#include "netflow/record_filter.h"
 
 #define NS_A_S              UINT64_C(1000000000)
 #define TIMEOUT_MAX_S       604800 // a week
@@ -230,6 +232,29 @@ static int set_spool(struct hm_exporter_conf *x, const json_t *v, const char *pa
 	return 0;
 }
 
+static int set_filter(struct hm_exporter_conf *x, const json_t *v, const char *path,
+		      struct hm_error *err)
+{
+	int r = set_text(x->filter, sizeof(x->filter), v, path, "filter", err);
+	struct hm_filter *f;
+	struct hm_error why;
+
+	if (r < 0 || x->filter[0] == '\0')
+		return r;
+	f = hm_record_filter_create(x->filter, &why);
+	if (!f)
+		return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT, "%s.filter: %s", path,
+				    why.text);
+	hm_filter_destroy(f);
+	return 0;
+}
+
+static int set_balance(struct hm_exporter_conf *x, const json_t *v, const char *path,
+		       struct hm_error *err)
+{
+	return set_text(x->balance, sizeof(x->balance), v, path, "balance", err);
+}
+
 static int set_time_unit(struct hm_exporter_conf *x, const json_t *v, const char *path,
 			 struct hm_error *err)
 {
@@ -356,7 +381,8 @@ static const struct {
 	{"protocol", set_protocol}, {"transport", set_transport}, {"host", set_host},
 	{"source", set_source},     {"path", set_path},           {"time_unit", set_time_unit},
 	{"biflow", set_biflow},     {"options", set_options},     {"template", set_template},
-	{"tls", set_tls},           {"spool", set_spool},
+	{"tls", set_tls},           {"spool", set_spool},         {"filter", set_filter},
+	{"balance", set_balance},
 };
 
 /* 1: not one of them. */
@@ -490,7 +516,7 @@ static int parse_exporter(struct hm_report_options *o, json_t *object, const cha
 				"multicast_ttl, "
 				"observation_domain, sampling_interval, template, time_unit, "
 				"biflow, options, template_interval_s, template_packets, mtu, "
-				"max_records_per_s, queue_messages, spool",
+				"max_records_per_s, queue_messages, spool, filter, balance",
 				err);
 	}
 	x->to.port = port ? (uint16_t)port : x->transport->secure ? SECURE_PORT : x->format->port;

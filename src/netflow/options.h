@@ -11,9 +11,7 @@
 
 #include "core/error.h"
 #include "netflow/cache.h"
-#include "netflow/exporter.h"
-
-#define HM_EXPORTERS_MAX 8
+#include "netflow/exporters.h"
 
 struct hm_flow_report_config;
 

@@ -360,8 +360,8 @@ def imbalances(ledger):
               "offered = delivered + overwritten + dropped + queued")
     for line in ledger["netflow"]:
         equal(line, line["made"],
-              line["exported"] + line.get("spooled", 0) + line["queued"] + total(line["lost"]),
-              "made = exported + spooled + queued + lost")
+              line["exported"] + line["filtered"] + line["spooled"] + line["queued"] + total(line["lost"]),
+              "made = exported + filtered + spooled + queued + lost")
     for line in ledger["files"]:
         equal(line, line["offered"], line["written"] + line["queued"] + total(line["dropped"]),
               "offered = written + queued + dropped")

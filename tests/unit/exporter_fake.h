@@ -166,6 +166,7 @@ static const struct hm_transport fake_stream = {
 	.close = fake_close,
 };
 
+static const uint64_t all_sides[2] = {UINT64_MAX, UINT64_MAX};
 static struct hm_exporter *x;
 static uint64_t now;
 
@@ -201,7 +202,7 @@ static inline void put(unsigned n)
 	const struct hm_flow_record r = {.key = {{.version = 4}}, .packets = {1, 0}};
 
 	for (unsigned i = 0; i < n; i++)
-		hm_exporter_put(x, &r, 1, now);
+		hm_exporter_put(x, &r, 1, all_sides, now);
 }
 
 static inline void poll_for(uint64_t ns)

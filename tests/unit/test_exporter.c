@@ -41,7 +41,7 @@ static void test_exporter_biflow_becomes_a_record_a_direction_forward_first(void
 
 	(void)state;
 	start();
-	hm_exporter_put(x, &r, 1, now);
+	hm_exporter_put(x, &r, 1, all_sides, now);
 	poll_for(200 * MS);
 	assert_int_equal(seen_records(), 2);
 	assert_int_equal(balanced().offered, 2);
@@ -134,7 +134,7 @@ static void test_exporter_room_is_kept_for_those_who_ask(void **state)
 			r[i].key.version = i & 1 ? 4 : 6; // the worst mixture
 			r[i].packets[0] = r[i].packets[1] = 1;
 		}
-		hm_exporter_put(x, r, 64, now);
+		hm_exporter_put(x, r, 64, all_sides, now);
 		n++;
 	}
 	assert_in_range(n, 2, 64);

@@ -40,9 +40,9 @@ static void test_exporter_netflow5_cannot_say_ipv6(void **state)
 	(void)state;
 	conf.format = &hm_netflow5;
 	start();
-	hm_exporter_put(x, &six, 1, now);
+	hm_exporter_put(x, &six, 1, all_sides, now);
 	put(5);
-	hm_exporter_put(x, &six, 1, now);
+	hm_exporter_put(x, &six, 1, all_sides, now);
 	poll_for(200 * MS);
 	assert_int_equal(seen_records(), 5);
 	assert_int_equal(balanced().unsupported, 4);
@@ -59,7 +59,7 @@ static void test_exporter_netflow5_large_counters_are_split(void **state)
 	(void)state;
 	conf.format = &hm_netflow5;
 	start();
-	hm_exporter_put(x, &r, 1, now);
+	hm_exporter_put(x, &r, 1, all_sides, now);
 	poll_for(200 * MS);
 	assert_int_equal(collector.packets, 10000000010);
 	assert_int_equal(collector.octets, UINT64_C(15000000000180));
@@ -111,8 +111,8 @@ static void test_exporter_biflow_is_one_record_and_two_in_the_ledger(void **stat
 	(void)state;
 	conf.layout.biflow = true;
 	start();
-	hm_exporter_put(x, &both, 1, now);
-	hm_exporter_put(x, &both, 1, now);
+	hm_exporter_put(x, &both, 1, all_sides, now);
+	hm_exporter_put(x, &both, 1, all_sides, now);
 	poll_for(200 * MS);
 	assert_int_equal(balanced().sent, 4);
 	assert_int_equal(balanced().data_records, 2);
