@@ -249,6 +249,7 @@ void hm_engine_stop(struct hm_engine *e)
 bool hm_engine_stopped(const struct hm_engine *e)
 {
 	const struct hm_flow *f;
+	uint64_t now_ns = hm_clock_now_ns();
 	bool done = true;
 
 	if (!workers_done(e))
@@ -256,12 +257,10 @@ bool hm_engine_stopped(const struct hm_engine *e)
 	TAILQ_FOREACH (f, &e->flows, next) {
 		if (f->state >= HM_FLOW_CLOSING)
 			return false; // it goes when it has moved out all that it holds
-		for (uint32_t i = 0; i < f->n; i++) {
-			const struct hm_instance *in = f->instances[i];
-
-			if (in->node && in->fn->idle && !in->fn->idle(in->conf))
-				done = false;
-		}
+		// no worker sees them any more, and of a flow that was just connecting none ever has
+		for (uint32_t i = 0; i < f->n; i++)
+			if (f->instances[i]->node)
+				done &= hm_instance_finish(f->instances[i], now_ns);
 	}
 	return done;
 }

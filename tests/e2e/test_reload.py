@@ -32,9 +32,9 @@ class Reload(unittest.TestCase):
     def tearDownClass(cls):
         shutil.rmtree(cls.folder)
 
-    def daemon(self, *flows):
+    def daemon(self, *flows, **more):
         return Homard({"devices": [{"name": "trace", "trace": str(self.trace), "pace": "max",
-                                    "loop": 0}], "flows": list(flows)})
+                                    "loop": 0}], "flows": list(flows), **more})
 
     @staticmethod
     def write(h, *flows):
@@ -115,6 +115,18 @@ class Reload(unittest.TestCase):
     def test_stop_answers_a_connect_that_waits(self):
         with self.daemon(flow("a", ["PKT_COUNTER"])) as h:
             new = h.flow("trace", *slow_to_compile(60), connect=False)
+            h.client.send("flow.connect", {"flow": new})
+            with h.connect() as other:
+                homard.until(lambda: other.call("flow.info", flow=new)["status"] != "init",
+                             what="the connect")
+            h.send_signal(signal.SIGTERM)
+            self.assertEqual(h.client.receive()["error"]["data"]["mapi_errno"], 6140)
+            self.assertEqual(h.wait(), 0)
+
+    def test_stop_does_not_wait_for_a_flow_that_no_worker_has_seen(self):
+        # TO_FILE is done when its worker says so, and none ever runs it
+        with self.daemon(flow("a", ["PKT_COUNTER"]), capture={"dir": str(self.folder)}) as h:
+            new = h.flow("trace", *slow_to_compile(60), ["TO_FILE", "PCAP", "never.pcap"], connect=False)
             h.client.send("flow.connect", {"flow": new})
             with h.connect() as other:
                 homard.until(lambda: other.call("flow.info", flow=new)["status"] != "init",
