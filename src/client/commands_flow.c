@@ -225,6 +225,7 @@ static int flow_connect(struct hm_ctl *ctl, int argc, char **argv)
 	return hm_ctl_call(ctl, "flow.connect", flow(argv[0]), NULL);
 }
 
+/* Numbers as a table, structured results below it. */
 static void print_read(const json_t *result)
 {
 	const json_t *list = json_object_get(result, "functions");
@@ -237,17 +238,23 @@ static void print_read(const json_t *result)
 	}
 	hm_table_start(&t, ">FUNCTION|NAME|>VALUE");
 	json_array_foreach ((json_t *)list, i, f) {
-		char *number = hm_print_value(json_object_get(f, "function"));
-		char *name = hm_print_value(json_object_get(f, "name"));
-		char *value = hm_print_value(json_object_get(f, "value"));
-		hm_table_cell(&t, "%s", number);
-		hm_table_cell(&t, "%s", name);
-		hm_table_cell(&t, "%s", value);
-		free(number);
-		free(name);
-		free(value);
+		const json_t *value = json_object_get(f, "value");
+		hm_table_text(&t, hm_print_value(json_object_get(f, "function")));
+		hm_table_text(&t, hm_print_value(json_object_get(f, "name")));
+		hm_table_text(&t,
+			      json_is_object(value) ? strdup("see below") : hm_print_value(value));
 	}
 	hm_table_print(&t);
+	json_array_foreach ((json_t *)list, i, f) {
+		const json_t *value = json_object_get(f, "value");
+		char *name;
+		if (!json_is_object(value))
+			continue;
+		name = hm_print_value(json_object_get(f, "name"));
+		printf("\n%s:\n", name);
+		hm_print_indented(value, 4);
+		free(name);
+	}
 }
 
 static int flow_read(struct hm_ctl *ctl, int argc, char **argv)
