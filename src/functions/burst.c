@@ -47,15 +47,20 @@ static struct category *category_of(struct burst_core *c, uint64_t bytes)
 /* Bits that the link could have carried between the end of the packet before and time `ns`, times 1,000. */
 static __int128 since_end(const struct burst_core *c, uint64_t ns)
 {
-	return (__int128)(int64_t)(ns - c->last_ns) * c->conf->mbps -
-	       (__int128)c->last_wirelen * 8000;
+	int64_t passed_ns = (int64_t)(ns - c->last_ns), sent = (int64_t)c->last_wirelen * 8000;
+
+	if (passed_ns == (int32_t)passed_ns) // nearly always: 64 bits will do
+		return passed_ns * c->conf->mbps - sent;
+	return (__int128)passed_ns * c->conf->mbps - sent;
 }
 
 static void end_burst(struct burst_core *c, __int128 gap)
 {
 	struct category *burst = category_of(c, c->bytes), *before;
-	uint64_t gap_bytes = gap > 0 ? (uint64_t)(gap / 8000) : 0;
+	uint64_t gap_bytes = 0;
 
+	if (gap > 0) // all that a link can carry in a year is below 2^63: no division of 128 bits
+		gap_bytes = gap <= INT64_MAX ? (uint64_t)gap / 8000 : (uint64_t)(gap / 8000);
 	add(&burst->bytes, c->bytes);
 	add(&burst->packets, c->packets);
 	add(&burst->bursts, 1);
