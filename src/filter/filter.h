@@ -77,7 +77,7 @@ uint64_t hm_filter_scan_bytes(const struct hm_filter_scan *s);
 
 /* Worker. A new batch; costs only what the last one touched. */
 void hm_filter_scan_begin(struct hm_filter_scan *s);
-/* Worker. Evaluates the index for all packets of the batch, once. */
+/* Worker. Evaluates the index for all packets of the batch, which has been parsed; once. */
 void hm_filter_scan_run(struct hm_filter_scan *s, const struct hm_batch *b);
 uint64_t hm_filter_scan_ask(struct hm_filter_scan *s, const struct hm_batch *b, uint64_t in,
 			    uint32_t slot);

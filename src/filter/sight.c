@@ -4,12 +4,14 @@
  * Not as the parser sees it: a filter's `ip` is a number in the type field and nothing else, whatever
  * version and lengths the header behind it claims; there is one IPv6 header and what follows it; and
  * a VLAN tag is a type that is not IP, unless the filter says `vlan`. So these few bytes are read
- * again, at libpcap's offsets. They are in the first cache line.
+ * again, at libpcap's offsets. They are in the first cache line. Of plain datagrams the parser knows all of it, a
+ * batch at a time.
  *
  * A packet that is cut within them is looked up as if zeros followed: a filter that libpcap's program
  * passes without having read a byte passes whatever that byte is, so no match is missed, and what
  * matches is asked of the program itself (scan.c).
  */
+#include <emmintrin.h>
 #include <endian.h>
 #include <string.h>
 
@@ -254,12 +256,104 @@ static inline void look_up(struct toucher *t, const struct hm_index_view *v, con
 		touch(t, first + (uint32_t)at->behind_fragment, bit);
 }
 
+/* --- packets of which the parser says what libpcap sees --- */
+
+/* Bit i: value i is `number`. */
+static uint64_t equal_u16(const uint16_t *values, uint32_t number)
+{
+	const __m128i wanted = _mm_set1_epi16((short)number);
+	uint64_t out = 0;
+
+	for (unsigned i = 0; i < HM_BATCH_MAX; i += 16) {
+		const __m128i *at = (const __m128i *)(const void *)(values + i);
+		__m128i same = _mm_packs_epi16(_mm_cmpeq_epi16(_mm_load_si128(at), wanted),
+					       _mm_cmpeq_epi16(_mm_load_si128(at + 1), wanted));
+
+		out |= (uint64_t)(uint32_t)_mm_movemask_epi8(same) << i;
+	}
+	return out;
+}
+
+/* Whole datagrams right behind the type field; IPv6 without extension headers. */
+struct plain {
+	uint64_t ipv4, ipv6, ports;
+};
+
+static struct plain find_plain(const struct hm_batch *b, const struct hm_view *v)
+{
+	uint64_t with_ports = b->tcp | b->udp | b->sctp, behind_type, complete;
+
+	if (v->typing != HM_TYPING_ETHERTYPE || v->network_at != v->type_at + 2)
+		return (struct plain){0};
+	behind_type = b->all & ~(b->mpls | b->pppoe | b->tunnel) & equal_u16(b->l3, v->network_at);
+	complete = b->l4_ok | b->later_fragment | ~with_ports;
+	return (struct plain){
+		.ipv4 = behind_type & b->ipv4 & complete,
+		.ipv6 = behind_type & b->ipv6 & b->l4_ok & equal_u16(b->l4, v->network_at + 40u),
+		.ports = with_ports & b->l4_ok,
+	};
+}
+
+static void guard_plain(uint64_t *guards, const struct hm_batch *b, const struct plain *p)
+{
+	uint64_t ports = (p->ipv4 | p->ipv6) & p->ports;
+
+	guards[HM_GUARD_IP] = p->ipv4;
+	guards[HM_GUARD_IP6] = p->ipv6;
+	guards[HM_GUARD_TCP] = ports & b->tcp;
+	guards[HM_GUARD_UDP] = ports & b->udp;
+	guards[HM_GUARD_SCTP] = ports & b->sctp;
+	guards[HM_GUARD_FIRST] = p->ipv4 & ~b->later_fragment;
+}
+
+/* As look_up(), a field after the other. */
+static void look_up_plain(struct toucher *t, const struct hm_index_view *v,
+			  const struct hm_batch *b, const struct plain *p)
+{
+	if (v->ports.field.source != HM_NO_FIELD)
+		hm_mask_foreach (i, (p->ipv4 | p->ipv6) & p->ports) {
+			const uint8_t *l4 = b->data[i] + b->l4[i];
+
+			touch_both(t, &v->ports.field, v->ports.class_of[be16(l4)],
+				   v->ports.class_of[be16(l4 + 2)], UINT64_C(1) << i);
+		}
+	if (v->ipv4.field.source != HM_NO_FIELD)
+		hm_mask_foreach (i, p->ipv4) {
+			const uint8_t *ip = b->data[i] + b->l3[i];
+
+			touch_both(t, &v->ipv4.field, hm_trie_find(&v->ipv4, be32(ip + 12)),
+				   hm_trie_find(&v->ipv4, be32(ip + 16)), UINT64_C(1) << i);
+		}
+	if (v->ipv6.field.source != HM_NO_FIELD)
+		hm_mask_foreach (i, p->ipv6) {
+			const uint8_t *ip = b->data[i] + b->l3[i];
+
+			touch_both(t, &v->ipv6.field, find_long(&v->ipv6, ip + 8),
+				   find_long(&v->ipv6, ip + 24), UINT64_C(1) << i);
+		}
+	if (v->protocols != HM_NO_FIELD)
+		hm_mask_foreach (i, p->ipv4 | p->ipv6)
+			touch(t, v->protocols + (p->ipv6 >> i & 1 ? 256 : 0) + b->proto[i],
+			      UINT64_C(1) << i);
+	if (v->mac.field.source != HM_NO_FIELD)
+		hm_mask_foreach (i, p->ipv4 | p->ipv6)
+			touch_both(t, &v->mac.field, find_mac(&v->mac, b->data[i] + 6),
+				   find_mac(&v->mac, b->data[i]), UINT64_C(1) << i);
+}
+
+/* --- all packets --- */
+
 void hm_scan_see(struct hm_scanner *s, const struct hm_batch *b, uint32_t view)
 {
 	const struct hm_index_view *v = &s->index->views[view];
+	const struct plain plain = find_plain(b, &v->view);
 	struct toucher t = {s->entries, s->touched, s->n_touched};
 	uint64_t guards[HM_GUARDS] = {0};
-	for (uint32_t i = 0; i < b->n; i++) {
+
+	guard_plain(guards, b, &plain);
+	memcpy(s->protocols[view], b->proto, sizeof(s->protocols[view]));
+	look_up_plain(&t, v, b, &plain);
+	hm_mask_foreach (i, b->all & ~(plain.ipv4 | plain.ipv6)) {
 		uint64_t bit = UINT64_C(1) << i;
 		const uint8_t *data = b->data[i];
 		uint8_t padded[PADDED];

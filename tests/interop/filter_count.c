@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/parse.h"
 #include "filter/filter.h"
 #include "trace/trace.h"
 
@@ -55,7 +56,10 @@ static struct hm_filter_scan *make_scan(void)
 
 static void run_filters(struct hm_filter_scan *scan, struct hm_batch *b)
 {
+	static const struct hm_parse_conf conf;
+
 	b->all = hm_mask_first(b->n);
+	hm_parse(b, &conf);
 	hm_filter_scan_begin(scan);
 	for (unsigned i = 0; i < n_filters; i++)
 		if (filters[i].filter)
