@@ -13,14 +13,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e"
 class Appliance:
     """homardd with the flows of one row; measure() reads its counters twice."""
 
-    def __init__(self, bench, flows, netflow=False):
+    def __init__(self, bench, flows, netflow=False, trace=None):
         os.environ["HOMARD_BUILD"] = str(bench.build)
         import homard  # finds the programs by HOMARD_BUILD when it is loaded
 
         self.harness = homard
         config = {
             "eal": {"memory_mb": 1024, "hugepages": "on" if bench.hugepages.available else "off"},
-            "devices": [{"name": "big", "trace": str(bench.trace.path), "pace": "max", "loop": 0}],
+            "devices": [{"name": "big", "trace": str((trace or bench.trace).path), "pace": "max", "loop": 0}],
             "flows": [{"name": "row%d" % i, "device": "big", "functions": functions}
                       for i, functions in enumerate(flows)],
         }

@@ -17,7 +17,9 @@ import statistics
 import subprocess
 import sys
 
+import clients
 import connect
+import disk
 import functions
 import measures
 import peers
@@ -27,9 +29,10 @@ from hugepages import Hugepages
 
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
 
-FIELDS = ["mpps", "mpps_cpu", "cycles_per_packet", "records_per_s", "memory_mb", "connect_ms",
+FIELDS = ["mpps", "mpps_cpu", "cycles_per_packet", "records_per_s", "memory_mb", "mb_per_s", "connect_ms",
           "connect_ms_max", "connect_s", "sent", "unaccounted", "violations", "failed"]
-ON_REQUEST = {"dag_faults"}  # takes minutes; measured once, and only if --rows says so
+ONCE = {"dag_faults"}  # takes minutes
+ON_REQUEST = ONCE | {"dd", "to_file_dd"}  # only if --rows says so; the last two write 8 GB each time
 CURVE = [1, 10, 100, 1000, 10000]  # flows
 
 
@@ -55,6 +58,10 @@ def rows_of(bench):
         "softflowd": lambda: peers.softflowd(bench),
         "nfpcapd": lambda: peers.nfpcapd(bench),
     }
+    rows["to_file_null"] = lambda: disk.to_null(bench)
+    rows["dd"] = lambda: disk.dd(bench)
+    rows["to_file_dd"] = lambda: disk.to_disk(bench)
+    rows["to_buffer_64"] = lambda: clients.to_buffer(bench)
     for n in CURVE:
         rows["filters_%d" % n] = lambda n=n: bench.appliance(bench.filter_flows(n))
     rows["naive_filters_1000"] = lambda: peers.over_list(bench, "naive_filters", bench.filters, 1000)
@@ -82,6 +89,7 @@ class Bench:
         self.build = pathlib.Path(options.build).resolve()
         self.folder = self.build / "bench"
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.quick = options.quick
         self.seconds = 2 if options.quick else 5
         self.runs = 1 if options.quick else options.runs
         self.shared = None if options.generated else SOURCE.parent / "shared"
@@ -123,7 +131,7 @@ def measure_all(bench, names):
     rows, points = rows_of(bench), {name: [] for name in names}
     for turn in range(bench.runs):
         for name in names:
-            if points[name] is None or name in ON_REQUEST and turn > 0:
+            if points[name] is None or name in ONCE and turn > 0:
                 continue
             try:
                 point = rows[name]()
@@ -190,6 +198,8 @@ def print_table(result):
     for row in result["rows"]:
         if row["name"] in functions.ROWS:
             print("%-27s %40.3g cycles a packet" % (row["name"], row["cycles_per_packet"]))
+        if "mb_per_s" in row:
+            print("%-27s %.4g MB a second" % (row["name"], row["mb_per_s"]))
         if "connect_ms" in row:
             print("%-27s %.3g ms, at most %.3g ms" % (row["name"], row["connect_ms"], row["connect_ms_max"]))
         elif "connect_s" in row:

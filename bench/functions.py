@@ -84,10 +84,10 @@ def measure(bench, name):
     trace = traffic.generated(bench, PACKETS)
     config = {"eal": {"hugepages": "on" if bench.hugepages.available else "off"},
               "explain": {"sample_batches": 1},
-              "capture": {"dir": str(bench.folder)},
               "devices": [{"name": "made", "trace": str(trace.path), "pace": "max", "loop": 0}],
               "flows": [{"name": "measured", "device": "made", "functions": functions}]}
-    with homard.Homard(config) as h:
+    with homard.tempfile.TemporaryDirectory(dir=bench.folder) as folder, \
+            homard.Homard({**config, "capture": {"dir": folder}}) as h:
         bench.isa = h.call("version")["isa"]
 
         def look():

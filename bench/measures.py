@@ -16,6 +16,8 @@ AT_LEAST = [
     ("filters_1000", "mpps", 80, "naive_filters_1000"),
     ("strings_1000", "mpps", 0.8, "bare_hs_1000"),
     ("strings_hit_1000", "mpps", 0.8, "bare_hs_hit_1000"),
+    ("to_buffer_64", "mpps", 5, None),
+    ("to_file_dd", "mb_per_s", 0.8, "dd"),
 ]
 AT_MOST = [
     ("dag_faults", "unaccounted", 0, None),

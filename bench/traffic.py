@@ -61,6 +61,21 @@ def generated(bench, packets):
     return Trace(out, "generated")
 
 
+def smallest(bench, packets=200000):
+    """Packets of 64 bytes on the wire, of which a card keeps 60."""
+    out = bench.folder / ("smallest-%d.pcap" % packets)
+    if not out.exists():
+        with open(out.with_suffix(".partial"), "wb") as file:
+            file.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1))
+            for i in range(packets):
+                ip = struct.pack("!BBHHHBBHII", 0x45, 0, 46, i & 0xFFFF, 0, 64, 17, 0, 0x0A000001, 0x0A000002)
+                udp = struct.pack("!HHHH", 1000 + i % 50000, 53, 26, 0)
+                frame = bytes(12) + b"\x08\x00" + ip + udp + bytes(18)
+                file.write(struct.pack("<IIII", 1147651200 + i // 10**6, i % 10**6 * 1000, 60, 60) + frame)
+        out.with_suffix(".partial").rename(out)
+    return Trace(out, "64-byte packets")
+
+
 def generate(build, path, **options):
     """Makes a trace with homard-traffic; options as it has them. Returns its truth."""
     tool = pathlib.Path(build) / "src/homard-traffic"
