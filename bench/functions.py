@@ -37,6 +37,7 @@ EXAMPLES = {
     "PRINT_PACKET": ([["PRINT_PACKET"]], 20),
     "PROTINFO": ([["PROTINFO", "tcp.seq"]], 20),
     "REGEXP": ([["REGEXP", "lobster-[a-z]+"]], WITHOUT_LIMIT),
+    "RES2FILE": ([["PKT_COUNTER"], ["RES2FILE", "1", "1", "packets", "rows", "1s"]], 20),
     "ROT13": ([["ROT13"]], WITHOUT_LIMIT),
     "SAMPLE": ([["SAMPLE", 30, "PROBABILISTIC"]], 20),
     "STARTSTOP": ([["STARTSTOP", "+0", "0"]], 20),

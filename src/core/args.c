@@ -176,6 +176,7 @@ static int parse_one(const struct place *p, const json_t *v, union hm_value *val
 	switch (p->arg->type) {
 	case HM_ARG_STRING:
 	case HM_ARG_FLOWS:
+	case HM_ARG_REFERENCES:
 	case HM_ARG_OUTPUT:
 		value->s = NULL;
 		return missing ? 0 : parse_string(p, v, value);

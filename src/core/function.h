@@ -49,6 +49,8 @@ enum hm_arg_type {
 	HM_ARG_STRING = 's',
 	HM_ARG_INT = 'i',
 	HM_ARG_U64 = 'l',
+	HM_ARG_REFERENCES =
+		'S', // a list of functions, "2@7,1@web" or "2" of the function's own flow: a string
 	HM_ARG_OUTPUT =
 		'w', // where to write: a string for hm_output_create(), core/output.h; at most one
 	HM_ARG_FLOW = 'r',     // of the same device, by number or name; 0: the function's own

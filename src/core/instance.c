@@ -33,6 +33,7 @@ static char *canonical_args(const struct hm_function *fn, const union hm_value *
 		switch (fn->args[i].type) {
 		case HM_ARG_STRING:
 		case HM_ARG_FLOWS:
+		case HM_ARG_REFERENCES:
 		case HM_ARG_OUTPUT:
 			json_array_append_new(list, values[i].s ? json_string_nocheck(values[i].s)
 								: json_null());

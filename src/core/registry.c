@@ -183,6 +183,8 @@ const char *hm_arg_type_name(enum hm_arg_type type)
 		return "flow";
 	case HM_ARG_FLOWS:
 		return "flows";
+	case HM_ARG_REFERENCES:
+		return "functions";
 	case HM_ARG_FUNCTION:
 		return "function";
 	case HM_ARG_TIME:

@@ -27,15 +27,21 @@ static inline void hm_ticks_init(struct hm_ticks *t, uint64_t interval_ns, bool 
 	*t = (struct hm_ticks){.interval_ns = interval_ns, .running = running};
 }
 
-static inline void hm_ticks_packet(struct hm_ticks *t, uint64_t ts_ns, uint64_t value,
-				   hm_tick_cb tick, void *arg)
+/* How many intervals lie behind the packet that were not over at the one before. The caller adds them to start_ns. */
+static inline uint64_t hm_ticks_over(struct hm_ticks *t, uint64_t ts_ns)
 {
 	if (!t->begun)
 		t->start_ns = ts_ns;
 	t->begun = true;
-	if (t->interval_ns && ts_ns >= t->start_ns && ts_ns - t->start_ns >= t->interval_ns) {
-		uint64_t n = (ts_ns - t->start_ns) / t->interval_ns;
+	return t->interval_ns && ts_ns > t->start_ns ? (ts_ns - t->start_ns) / t->interval_ns : 0;
+}
 
+static inline void hm_ticks_packet(struct hm_ticks *t, uint64_t ts_ns, uint64_t value,
+				   hm_tick_cb tick, void *arg)
+{
+	uint64_t n = hm_ticks_over(t, ts_ns);
+
+	if (n > 0) {
 		tick(arg, t->start_ns, t->last - (t->running ? t->base : 0), 1);
 		if (n > 1)
 			tick(arg, t->start_ns + t->interval_ns, 0, n - 1);

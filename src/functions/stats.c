@@ -4,10 +4,10 @@
  * first ("1": for GAP) or first few, or once an interval of packet time ("1s"); then a counter is taken from the last
  * sample on, so that there are bytes a second. Costs ten additions a packet.
  */
+#include "core/moments.h"
 #include "core/reference.h"
 #include "core/sketch.h"
 #include "core/ticks.h"
-#include "core/wide.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,25 +21,22 @@ struct stats_conf {
 	uint64_t interval_ns; // 0: sample every packet
 };
 
-struct sums {
-	uint64_t count, min, max;
-	struct hm_wide sum, squares;
-};
-
 struct stats_core {
 	const struct stats_conf *conf;
 	uint64_t skip;
 	struct hm_reader reader;
 	struct hm_ticks ticks;
 	_Atomic uint32_t sequence; // odd while the sums are written
-	struct sums sums;
+	struct hm_moments sums;
 	struct hm_sketch sketch;
+	_Atomic bool watched; // somebody reads the values of packets
+	struct hm_moments values[HM_BATCH_MAX];
 };
 
 static void sample(void *core, uint64_t ts_ns, uint64_t value, uint64_t times)
 {
 	struct stats_core *c = core;
-	struct sums *s = &c->sums;
+	struct hm_moments *s = &c->sums;
 
 	s->min = s->count && s->min < value ? s->min : value;
 	s->max = s->max > value ? s->max : value;
@@ -56,6 +53,7 @@ static uint64_t stats_process(void *core, const struct hm_batch *b, uint64_t in)
 	struct stats_core *c = core;
 	const uint64_t *values = hm_reader_values(&c->reader, b, in);
 	uint32_t sequence = atomic_load_explicit(&c->sequence, memory_order_relaxed);
+	bool watched = atomic_load_explicit(&c->watched, memory_order_relaxed); // stats_watch
 
 	atomic_store_explicit(&c->sequence, sequence + 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release); // reader: read_sums
@@ -66,6 +64,8 @@ static uint64_t stats_process(void *core, const struct hm_batch *b, uint64_t in)
 			hm_ticks_packet(&c->ticks, b->ts_ns[i], values[i], sample, c);
 		else
 			sample(c, b->ts_ns[i], values[i], 1);
+		if (watched)
+			c->values[i] = c->sums;
 	}
 	atomic_store_explicit(&c->sequence, sequence + 2, memory_order_release);
 	return in;
@@ -73,7 +73,7 @@ static uint64_t stats_process(void *core, const struct hm_batch *b, uint64_t in)
 
 /* --- control core --- */
 
-static void read_sums(struct stats_core *c, struct sums *s)
+static void read_sums(struct stats_core *c, struct hm_moments *s)
 {
 	uint32_t before;
 
@@ -86,7 +86,7 @@ static void read_sums(struct stats_core *c, struct sums *s)
 }
 
 /* (n * squares - sum^2) / n^2, the upper part exactly. */
-static double variance(const struct sums *s)
+static double variance(const struct hm_moments *s)
 {
 	const struct hm_wide n = {{s->count}};
 	struct hm_wide scaled = hm_wide_multiply(&n, &s->squares),
@@ -124,7 +124,7 @@ static json_t *stats_stats(const void *conf, void *const *cores, unsigned n)
 {
 	char sum[HM_WIDE_DECIMAL], squares[HM_WIDE_DECIMAL];
 	struct stats_core *c = cores[0];
-	struct sums s;
+	struct hm_moments s;
 
 	read_sums(c, &s);
 	return json_pack(
@@ -135,6 +135,23 @@ static json_t *stats_stats(const void *conf, void *const *cores, unsigned n)
 		s.count ? variance(&s) : 0.0, "quantiles", quantiles(&c->sketch), "unit",
 		hm_unit_name(((const struct stats_conf *)conf)->reference.unit));
 }
+
+static void stats_watch(void *core)
+{
+	struct stats_core *c = core;
+
+	atomic_store_explicit(&c->watched, true, memory_order_relaxed); // stats_process
+}
+
+static enum hm_unit stats_unit(const void *conf)
+{
+	return ((const struct stats_conf *)conf)->reference.unit;
+}
+
+static const struct hm_values stats_values = {.offset = offsetof(struct stats_core, values),
+					      .size = sizeof(struct hm_moments),
+					      .unit_of = stats_unit,
+					      .watch = stats_watch};
 
 static int stats_core_init(void *core, const struct hm_core_ctx *ctx, struct hm_error *err)
 {
@@ -231,6 +248,7 @@ static const struct hm_function stats = {
 	.flags = HM_FN_ORDERED,
 	.args = stats_args,
 	.results = stats_results,
+	.values = &stats_values,
 	.conf_size = sizeof(struct stats_conf),
 	.core_size = sizeof(struct stats_core),
 	.conf_init = stats_conf_init,
