@@ -439,6 +439,12 @@ const struct hm_key hm_netflow_keys[] = {
 	 .shape = "a path from the root, like \"/dev/shm/homard.flows\"",
 	 .help = "a file on tmpfs that keeps open flow records and sequence numbers over a "
 		 "restart"},
+	{.name = "flow_sampling",
+	 .type = HM_KEY_INT,
+	 .min = 1,
+	 .max = 1000000,
+	 .fallback = "1",
+	 .help = "one of so many flows is metered, chosen by its hash; the collectors are told"},
 	{.name = "overload",
 	 .type = HM_KEY_CHOICE,
 	 .choices = "evict|stop|sample",

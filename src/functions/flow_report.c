@@ -263,6 +263,7 @@ static void add_up(const struct report *r, struct totals *t)
 		t->counts.biflows += load(&c->biflows);
 		t->counts.not_ip.packets += load(&c->not_ip.packets);
 		t->counts.refused.packets += load(&c->refused.packets);
+		t->counts.unsampled.packets += load(&c->unsampled.packets);
 		t->counts.created += load(&c->created);
 		for (unsigned k = 0; k < HM_END_REASONS; k++)
 			t->counts.ended[k] += load(&c->ended[k]);
@@ -284,7 +285,7 @@ static json_t *losses(const struct hm_exporter_counts *c, uint64_t ring_full, ui
 /* made = exported + filtered + spooled + queued + lost, in directions of biflows; with several exporters
  * each counts once for each. What is not yet taken from the rings counts as queued; what an earlier run
  * left in the spool has been made, too, and so has what a daemon that was killed had not exported. And
- * of packets: what came = metered + not_ip + refused. */
+ * of packets: what came = metered + not_ip + refused + unsampled. */
 static json_t *ledger(const struct report *r, const struct totals *t)
 {
 	uint64_t n = hm_exporters_n(r->exporters),
@@ -301,14 +302,16 @@ static json_t *ledger(const struct report *r, const struct totals *t)
 	exported = c->sent - c->refused;
 	lost = ring_full + c->queue_full + c->refused + c->unreachable + c->unsupported +
 	       c->spool.full + c->spool.failed + r->lost_before;
-	line = json_pack(
-		"{s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b}", "packets", "metered",
-		(json_int_t)t->counts.packets, "not_ip", (json_int_t)t->counts.not_ip.packets,
-		"refused", (json_int_t)t->counts.refused.packets, "made", (json_int_t)made,
-		"recovered", (json_int_t)c->spool.recovered, "exported", (json_int_t)exported,
-		"filtered", (json_int_t)sum.filtered, "spooled", (json_int_t)c->spool.spooled,
-		"queued", (json_int_t)queued, "lost", losses(c, ring_full, r->lost_before),
-		"balanced", made == exported + sum.filtered + c->spool.spooled + queued + lost);
+	line = json_pack("{s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b}",
+			 "packets", "metered", (json_int_t)t->counts.packets, "not_ip",
+			 (json_int_t)t->counts.not_ip.packets, "refused",
+			 (json_int_t)t->counts.refused.packets, "unsampled",
+			 (json_int_t)t->counts.unsampled.packets, "made", (json_int_t)made,
+			 "recovered", (json_int_t)c->spool.recovered, "exported",
+			 (json_int_t)exported, "filtered", (json_int_t)sum.filtered, "spooled",
+			 (json_int_t)c->spool.spooled, "queued", (json_int_t)queued, "lost",
+			 losses(c, ring_full, r->lost_before), "balanced",
+			 made == exported + sum.filtered + c->spool.spooled + queued + lost);
 	if (line && r->warm)
 		json_object_set_new(line, "gap", hm_warm_gap(r->warm));
 	return line;
@@ -480,7 +483,7 @@ static int complete_exporters(struct hm_report_options *o, struct report *report
 {
 	for (unsigned i = 0; i < o->n_exporters; i++) {
 		struct hm_exporter_conf *c = &o->exporter[i];
-		int r = hm_selection_note(c, ctx->before, ctx->n_before, err);
+		int r = hm_selection_note(c, ctx->before, ctx->n_before, o->flow_sampling, err);
 		if (r < 0)
 			return r;
 		c->layout.key = o->key;
@@ -573,6 +576,7 @@ static int core_init(void *state, const struct hm_core_ctx *ctx, struct hm_error
 		.inactive_ns = conf->options.inactive_ns,
 		.key = conf->options.key,
 		.overload = conf->options.overload,
+		.flow_sampling = conf->options.flow_sampling,
 		.socket = ctx->socket,
 	};
 	int failed = hm_meter_init(meter, &cache, r->warm, ctx->worker);

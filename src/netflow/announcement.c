@@ -15,6 +15,7 @@
 #define APPLICATION_ID 95 // elements
 #define SELECTOR_ID    302
 #define SEQUENCE_ID    1 // all flow records come from one selection sequence
+#define FLOWS_BY_CRC   8 // flowSelectorAlgorithm: hash-based, by CRC
 #define POINT_ID       1 // and one observation point, the device
 
 enum kind {
@@ -29,6 +30,7 @@ enum kind {
 	BY_MATCH,
 	BY_HASH,
 	SEQUENCE,
+	FLOWS,
 	SAMPLER,
 	APPLICATIONS,
 	APPLICATIONS_9,
@@ -54,6 +56,8 @@ static const struct {
 	[BY_MATCH] = {HM_TELL_SAMPLING, 0, 1, 3, {302, 304, 335}},
 	[BY_HASH] = {HM_TELL_SAMPLING, 0, 1, 7, {302, 304, 329, 330, 331, 332, 334}},
 	[SEQUENCE] = {HM_TELL_SAMPLING, 0, 1, 2, {301, 138}}, // and each selector's id
+	// of flows, RFC 7014: by hash, and how many
+	[FLOWS] = {HM_TELL_SAMPLING, 0, 1, 4, {302, 390, 396, 397}},
 	// without an algorithm: nfdump 1.7 passes over a record that names one, like the one before
 	[SAMPLER] = {HM_TELL_SAMPLING, SCOPE_SYSTEM, 1, 2, {149, 34}},
 	[APPLICATIONS] = {HM_TELL_APPLICATIONS, 0, 1, 2, {95, 96}},
@@ -112,6 +116,8 @@ static bool is_told(const struct hm_facts *facts, enum kind k)
 		return facts->sampling_interval > 1;
 	if (k == SEQUENCE)
 		return facts->n_selectors > 0;
+	if (k == FLOWS)
+		return facts->flow_sampling > 1;
 	if (kinds[k].tell == HM_TELL_SAMPLING)
 		return has_selector(facts, k);
 	if (kinds[k].tell == HM_TELL_APPLICATIONS)
@@ -334,6 +340,11 @@ static void add_records(struct hm_announcement *a, const struct hm_template *t,
 		break;
 	case SEQUENCE:
 		add_sequence(a, t, facts);
+		break;
+	case FLOWS: // its selector comes behind those of packets
+		add_numbers(a, t,
+			    (const uint64_t[]){facts->n_selectors + 1u, FLOWS_BY_CRC, 1,
+					       facts->flow_sampling - 1u});
 		break;
 	case SAMPLER:
 		add_numbers(a, t, (const uint64_t[]){domain, interval});

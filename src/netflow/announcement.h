@@ -42,8 +42,9 @@ struct hm_facts {
 	uint32_t tell; // set of HM_TELL_
 	uint32_t domain, sampling_interval;
 	const struct hm_selector
-		*selectors;   // that packets went through before they were metered, in order
-	unsigned n_selectors; // up to HM_SELECTORS_MAX
+		*selectors;     // that packets went through before they were metered, in order
+	unsigned n_selectors;   // up to HM_SELECTORS_MAX
+	uint32_t flow_sampling; // one of so many flows is metered; 0, 1: each
 	uint64_t messages, octets, flows;           // sent
 	const struct hm_applications *applications; // that were seen
 	uint64_t interfaces;                 // set of those below HM_INTERFACES_MAX that were seen

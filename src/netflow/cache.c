@@ -26,6 +26,7 @@ struct hm_cache {
 	uint64_t active_ns, inactive_ns;
 	struct hm_key_masks masks;
 	enum hm_overload overload;
+	uint32_t flow_sampling;
 	hm_cache_out out;
 	void *out_arg;
 	unsigned n_pending;
@@ -367,15 +368,26 @@ static void look_up(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
 		__builtin_prefetch(&entry_at(c, c->candidate[i])->rest);
 }
 
+static uint64_t choose(struct hm_cache *c, const struct hm_batch *b, uint64_t ip)
+{
+	uint64_t chosen = hm_keys_choose(&c->keys, ip, c->flow_sampling);
+
+	count_unmetered(&c->counts.unsampled, b, ip & ~chosen);
+	return chosen;
+}
+
 void hm_cache_add(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
 {
-	uint64_t ip = in & (b->ipv4 | b->ipv6), metered = ip, bytes = 0;
+	uint64_t ip = in & (b->ipv4 | b->ipv6), metered = ip, bytes = 0, now_ns;
 
 	if (__builtin_expect((in & ~ip) != 0, 0))
 		count_unmetered(&c->counts.not_ip, b, in & ~ip);
 	if (ip == 0)
 		return;
+	now_ns = b->ts_ns[63 - __builtin_clzll(ip)];
 	hm_keys_make(&c->keys, &c->masks, b, ip);
+	if (c->flow_sampling > 1)
+		ip = metered = choose(c, b, ip);
 	look_up(c, b, ip);
 	hm_mask_foreach (i, ip) {
 		if (__builtin_expect(meter(c, b, i), 1))
@@ -387,7 +399,7 @@ void hm_cache_add(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
 		count_unmetered(&c->counts.refused, b, ip & ~metered);
 	c->counts.packets += hm_mask_count(metered);
 	c->counts.bytes += bytes;
-	hm_cache_expire(c, b->ts_ns[63 - __builtin_clzll(ip)], 16 + b->n / 2);
+	hm_cache_expire(c, now_ns, 16 + b->n / 2);
 }
 
 /* --- timers --- */
@@ -527,6 +539,7 @@ struct hm_cache *hm_cache_create(const struct hm_cache_conf *conf)
 	c->made = conf->made ? conf->made : &c->made_nowhere;
 	hm_key_masks(&c->masks, conf->key);
 	c->overload = conf->overload;
+	c->flow_sampling = conf->flow_sampling;
 	c->active_ns = conf->active_ns;
 	c->inactive_ns = conf->inactive_ns;
 	c->out = conf->out;

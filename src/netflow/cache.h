@@ -40,8 +40,9 @@ struct hm_cache_conf {
 	uint64_t active_ns, inactive_ns;
 	uint32_t key; // set of HM_FLOW_KEY_, besides addresses, ports and protocol
 	enum hm_overload overload;
-	int socket;       // NUMA node, < 0: any
-	bool later;       // hm_cache_populate() follows
+	uint32_t flow_sampling; // one of so many flows is metered, chosen by its hash; 0, 1: each
+	int socket;             // NUMA node, < 0: any
+	bool later;             // hm_cache_populate() follows
 	void *entries_at; // hm_cache_entry_bytes() of zeroed memory for the entries alone, which
 			  // outlives the cache; NULL: of its own
 	uint64_t *made;   // directions handed out so far, counted here, too; NULL: nowhere
@@ -60,6 +61,7 @@ struct hm_cache_counts {
 	uint64_t packets, bytes;        // metered
 	struct hm_unmetered not_ip;     // packets that no flow record can hold
 	struct hm_unmetered refused;    // of new flows that found no place
+	struct hm_unmetered unsampled;  // of flows that are not chosen
 	uint64_t created;               // entries
 	uint64_t biflows;               // records handed out
 	uint64_t records;               // directions of them: what a collector counts

@@ -50,6 +50,7 @@ struct hm_exporter_conf {
 	struct hm_routes_file *routes; // AS numbers ...; must outlive the exporter. NULL: none
 	struct hm_selector selectors[HM_SELECTORS_MAX]; // that packets went through, in order
 	unsigned n_selectors;
+	uint32_t flow_sampling; // one of so many flows is metered; 0, 1: each
 	/* What happened before records came here; NULL: nothing is known. */
 	void (*shortfalls)(const void *arg, struct hm_shortfall *ignored,
 			   struct hm_shortfall *unsent);

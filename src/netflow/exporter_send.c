@@ -139,6 +139,7 @@ static void begin_announcement(struct hm_exporter *x)
 		.sampling_interval = c->origin.sampling_interval,
 		.selectors = c->selectors,
 		.n_selectors = c->n_selectors,
+		.flow_sampling = c->flow_sampling,
 		.messages = x->counts.messages,
 		.octets = x->counts.bytes,
 		.flows = x->counts.data_records,

@@ -165,6 +165,9 @@ static const struct hm_ie elements[] = {
 	{344, HM_IE_U8, HM_IE_QUANTITY, HM_IE_NONE, "informationElementSemantics"},
 	{345, HM_IE_U16, HM_IE_QUANTITY, HM_IE_NONE, "informationElementUnits"},
 	{346, HM_IE_U32, HM_IE_IDENTIFIER, HM_IE_NONE, "privateEnterpriseNumber"},
+	{390, HM_IE_U16, HM_IE_IDENTIFIER, HM_IE_NONE, "flowSelectorAlgorithm"},
+	{396, HM_IE_U64, HM_IE_QUANTITY, HM_IE_UNIT_FLOWS, "samplingFlowInterval"},
+	{397, HM_IE_U64, HM_IE_QUANTITY, HM_IE_UNIT_FLOWS, "samplingFlowSpacing"},
 };
 
 #define N_ELEMENTS (sizeof(elements) / sizeof(elements[0]))

@@ -176,3 +176,14 @@ void hm_keys_make(struct hm_keys *k, const struct hm_key_masks *m, const struct 
 	hm_mask_foreach (i, in & b->tcp & b->l4_ok)
 		k->flags[i] = b->data[i][b->l4[i] + TCP_FLAGS];
 }
+
+uint64_t hm_keys_choose(const struct hm_keys *k, uint64_t in, uint32_t interval)
+{
+	uint32_t limit = UINT32_MAX / interval;
+	uint64_t chosen = 0;
+
+	// mixed, since tables take their places from the hash as it is
+	hm_mask_foreach (i, in)
+		chosen |= (uint64_t)(k->hash[i] * UINT32_C(0x9e3779b1) <= limit) << i;
+	return chosen;
+}

@@ -30,6 +30,9 @@ void hm_key_masks(struct hm_key_masks *m, uint32_t key); // set of HM_FLOW_KEY_
 /* Of the packets of `in`, all of them IPv4 or IPv6. */
 void hm_keys_make(struct hm_keys *k, const struct hm_key_masks *m, const struct hm_batch *b,
 		  uint64_t in);
+/* Those of `in` whose flow is one of the 1 in `interval` that are chosen, by their hash: whole flows, in both
+ * directions, the same ones at every worker and in every run. */
+uint64_t hm_keys_choose(const struct hm_keys *k, uint64_t in, uint32_t interval);
 /* The hash of an entry's key, the same as of its packets. */
 uint32_t hm_key_hash(const struct hm_entry *e, const struct hm_key_masks *m);
 

@@ -19,7 +19,8 @@
 #define DATAGRAM_LIFETIME_S 300     // DTLS does not tell that the other side has forgotten
 #define SPOOL_MAX_MB        1048576 // a terabyte
 #define SECURE_PORT         4740    // IPFIX over TLS and DTLS
-#define SAMPLING_MAX        16383   // NetFlow 5 has 14 bits
+#define FLOW_SAMPLING_MAX   1000000
+#define SAMPLING_MAX        16383 // NetFlow 5 has 14 bits
 
 #define MFUNCT_INVALID_ARGUMENT   7000
 #define MFUNCT_INVALID_ARGUMENT_2 7002
@@ -558,6 +559,7 @@ void hm_report_defaults(struct hm_report_options *o, const struct hm_flow_report
 	o->inactive_ns = c->inactive_timeout_s * NS_A_S;
 	o->cache_entries = c->cache_entries;
 	o->domain = c->observation_domain;
+	o->flow_sampling = 1;
 }
 
 static int set_warm_file(struct hm_report_options *o, const json_t *v, const char *path,
@@ -588,6 +590,7 @@ int hm_report_parse(struct hm_report_options *o, const json_t *object, const cha
 		    struct hm_error *err)
 {
 	const struct number numbers[] = {
+		{"flow_sampling", 1, FLOW_SAMPLING_MAX, .to = &o->flow_sampling},
 		{"active_timeout_s", 1, TIMEOUT_MAX_S, .to_ns = &o->active_ns},
 		{"inactive_timeout_s", 1, TIMEOUT_MAX_S, .to_ns = &o->inactive_ns},
 		{"cache_entries", HM_CACHE_ENTRIES_MIN, HM_CACHE_ENTRIES_MAX,
@@ -617,10 +620,11 @@ int hm_report_parse(struct hm_report_options *o, const json_t *object, const cha
 		else if (strcmp(name, "warm_file") == 0)
 			r = set_warm_file(o, v, path, err);
 		else if (strcmp(name, "routes") != 0)
-			r = unknown_key(path, name,
-					"active_timeout_s, inactive_timeout_s, cache_entries, "
-					"flow_key, routes, overload, warm_file, exporters",
-					err);
+			r = unknown_key(
+				path, name,
+				"active_timeout_s, inactive_timeout_s, cache_entries, "
+				"flow_key, flow_sampling, routes, overload, warm_file, exporters",
+				err);
 		if (r < 0)
 			return r;
 	}

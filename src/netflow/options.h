@@ -20,6 +20,7 @@ struct hm_report_options {
 	uint32_t cache_entries; // of all workers together
 	uint32_t key;           // set of HM_FLOW_KEY_
 	enum hm_overload overload;
+	uint32_t flow_sampling;      // one of so many flows is metered
 	uint32_t domain;             // of exporters that do not say otherwise
 	char warm_file[HM_FILE_MAX]; // keeps open records over a restart (netflow/warm.h), "": none
 	char routes[HM_FILE_MAX];    // file of prefixes (netflow/prefixes.h), "": none

@@ -13,7 +13,7 @@ static void add(struct hm_exporter_conf *x, const struct hm_selector *s)
 }
 
 int hm_selection_note(struct hm_exporter_conf *x, const struct hm_applied *before, uint32_t n,
-		      struct hm_error *err)
+		      uint32_t flow_sampling, struct hm_error *err)
 {
 	const struct hm_selector outside = {.algorithm = HM_SELECT_COUNT,
 					    .interval = 1,
@@ -30,6 +30,8 @@ int hm_selection_note(struct hm_exporter_conf *x, const struct hm_applied *befor
 		add(x, &before[i].selector);
 		interval *= hm_selector_interval(&before[i].selector);
 	}
+	interval *= flow_sampling;
+	x->flow_sampling = flow_sampling;
 	if (round(interval) > x->format->sampling_max)
 		return hm_error_set(
 			err, -ERANGE, MFUNCT_INVALID_ARGUMENT,

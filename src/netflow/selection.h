@@ -8,7 +8,7 @@
 #include "core/function.h"
 #include "netflow/exporter.h"
 
-/* Notes the functions `before` in the exporter's configuration. -ERANGE: its format has no room for the sampling
+/* Notes the functions `before`, and that one of `flow_sampling` flows is metered, in the exporter's configuration. -ERANGE: its format has no room for the sampling
  * interval that comes out; the sentence names the function or key to change. */
 int hm_selection_note(struct hm_exporter_conf *x, const struct hm_applied *before, uint32_t n,
-		      struct hm_error *err);
+		      uint32_t flow_sampling, struct hm_error *err);

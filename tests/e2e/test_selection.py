@@ -12,7 +12,7 @@ import homard
 from homard import Homard
 from nfcapd import Nfcapd
 
-PACKETS, PERIOD, OUTSIDE = 60000, 10, 5
+PACKETS, PERIOD, OUTSIDE, FLOWS = 60000, 10, 5, 4
 
 
 class Selection(unittest.TestCase):
@@ -23,22 +23,22 @@ class Selection(unittest.TestCase):
         subprocess.run([homard.TRAFFIC, "--out", self.trace, "--packets", str(PACKETS), "--flows", "300", "--rate",
                         "5000"], check=True, stdout=subprocess.DEVNULL)
 
-    def metered(self, *functions, **exporter):
-        """What nfdump adds up, and how many packets were metered."""
+    def metered(self, *functions, flow_sampling=1, **exporter):
+        """What nfdump adds up, how many packets were metered, and the ledger of flow records."""
         (self.folder / "flows").mkdir()
         collector = Nfcapd(self.folder / "flows")
         exporter = {"host": "127.0.0.1", "port": collector.port, "max_records_per_s": 100000, **exporter}
-        calls = [*functions, ["FLOW_REPORT", {"exporters": [exporter]}]]
+        calls = [*functions, ["FLOW_REPORT", {"flow_sampling": flow_sampling, "exporters": [exporter]}]]
         with Homard({"devices": [{"name": "t", "trace": self.trace}],
                      "flows": [{"name": "f", "device": "t", "functions": calls}]}) as h:
             h.wait_finished("f")
             value = h.read("f", len(calls))
             h.assert_balanced()
         records = collector.records()
-        return sum(r["in_packets"] for r in records), value["packets"]
+        return sum(r["in_packets"] for r in records), value["packets"], value["ledger"]
 
     def check(self, protocol):
-        counted, packets = self.metered(["BPF_FILTER", "ip"], ["SAMPLE", PERIOD, 2], protocol=protocol)
+        counted, packets, _ = self.metered(["BPF_FILTER", "ip"], ["SAMPLE", PERIOD, 2], protocol=protocol)
         self.assertGreater(packets, PACKETS // PERIOD // 2)
         self.assertEqual(counted, packets * PERIOD)
 
@@ -52,8 +52,14 @@ class Selection(unittest.TestCase):
         self.check("netflow5")
 
     def test_sampling_outside_and_here_multiply(self):
-        counted, packets = self.metered(["SAMPLE", PERIOD, 2], sampling_interval=OUTSIDE)
+        counted, packets, _ = self.metered(["SAMPLE", PERIOD, 2], sampling_interval=OUTSIDE)
         self.assertEqual(counted, packets * PERIOD * OUTSIDE)
+
+    def test_flow_sampling_takes_whole_flows(self):
+        counted, packets, ledger = self.metered(flow_sampling=FLOWS)
+        self.assertEqual(counted, packets * FLOWS)
+        self.assertEqual(packets + ledger["packets"]["unsampled"] + ledger["packets"]["not_ip"], PACKETS)
+        self.assertTrue(PACKETS / FLOWS / 3 < packets < PACKETS / FLOWS * 3, packets)
 
     def test_netflow5_cannot_tell_every_interval(self):
         calls = [["SAMPLE", 16384, 2], ["FLOW_REPORT", {"exporters": [{"host": "127.0.0.1", "protocol": "netflow5"}]}]]

@@ -404,6 +404,14 @@ static void test_announcement_selectors(void **state)
 		assert_int_equal(number(s, 2 + i), i + 1);
 	}
 	assert_int_equal(told(34, 0), 640);
+	assert_null(find(390, 0, &at));
+	facts.flow_sampling = 8;
+	tell(&facts, true, 464);
+	s = find(390, 0, &at);
+	assert_int_equal(number(s, 0), 6); // behind the selectors of packets
+	assert_int_equal(number(s, at), 8);
+	assert_int_equal(told(396, 0), 1);
+	assert_int_equal(told(397, 0), 7);
 }
 
 static uint32_t application(uint8_t proto, uint16_t from, uint16_t to)

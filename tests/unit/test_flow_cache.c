@@ -125,6 +125,21 @@ static void open_cache(uint32_t entries, uint64_t active_s, uint64_t inactive_s)
 	open_overloaded(HM_OVERLOAD_EVICT, entries, active_s, inactive_s);
 }
 
+static void open_sampled(uint32_t flow_sampling)
+{
+	const struct hm_cache_conf conf = {.entries = 4096,
+					   .active_ns = 60 * S,
+					   .inactive_ns = 10 * S,
+					   .flow_sampling = flow_sampling,
+					   .socket = 0,
+					   .out = take,
+					   .out_arg = &sink};
+
+	sink.n = 0;
+	cache = hm_cache_create(&conf);
+	assert_non_null(cache);
+}
+
 static int close_cache(void **state)
 {
 	(void)state;
@@ -438,6 +453,44 @@ static void test_cache_full_cache_that_stops_keeps_what_it_has(void **state)
 	drain_all();
 	assert_int_equal(c->ended[HM_END_RESOURCES], 0);
 	assert_int_equal(recorded(), c->packets);
+}
+
+/* Flow sampling: about one of so many, each with all its packets of both directions, whatever the batches. */
+static void test_cache_samples_whole_flows(void **state)
+{
+	static struct spec s[MANY];
+	static const unsigned batches[] = {1, 7, 64};
+	uint32_t chosen = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++) { // four packets a flow, every second one an answer
+		uint32_t client = 1 + i % (MANY / 4);
+		s[i] = (struct spec){T0 + i,
+				     i / (MANY / 4) & 1 ? 0x0a000001 : client,
+				     i / (MANY / 4) & 1 ? client : 0x0a000001,
+				     i / (MANY / 4) & 1 ? 53 : 1000,
+				     i / (MANY / 4) & 1 ? 1000 : 53,
+				     40,
+				     17};
+	}
+	for (unsigned k = 0; k < 3; k++) {
+		const struct hm_cache_counts *c;
+		open_sampled(10);
+		c = hm_cache_counts(cache);
+		feed(s, MANY, batches[k]);
+		drain_all();
+		assert_int_equal(c->packets + c->unsampled.packets, MANY);
+		assert_int_equal(c->packets, 4 * sink.n);
+		for (unsigned i = 0; i < sink.n; i++) {
+			assert_int_equal(sink.records[i].packets[0], 2);
+			assert_int_equal(sink.records[i].packets[1], 2);
+		}
+		assert_in_range(sink.n, MANY / 4 / 10 * 7 / 10, MANY / 4 / 10 * 13 / 10);
+		if (k > 0)
+			assert_int_equal(sink.n, chosen);
+		chosen = sink.n;
+		close_cache(NULL);
+	}
 }
 
 static void test_cache_that_samples_lets_in_fewer_and_fewer(void **state)
@@ -782,6 +835,7 @@ int main(void)
 		CASE(test_cache_ipv6_is_a_flow_of_its_own),
 		CASE(test_cache_full_cache_evicts_the_oldest_in_the_way),
 		CASE(test_cache_full_cache_that_stops_keeps_what_it_has),
+		CASE(test_cache_samples_whole_flows),
 		CASE(test_cache_that_samples_lets_in_fewer_and_fewer),
 		CASE(test_cache_syn_flood_balances_whatever_the_policy),
 		CASE(test_cache_clock_steps_lose_nothing),
