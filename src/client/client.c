@@ -24,6 +24,7 @@
 #define ANSWER_MAX  (256u << 20) // no answer of a sane daemon is longer
 #define CHUNK       65536
 #define FDS_A_CHUNK 4
+#define FDS_WAITING 16
 
 /* A call that waits for its answer. */
 struct waiter {
@@ -37,6 +38,7 @@ struct hm_client {
 	int sock;
 	atomic_bool lost;
 	atomic_uint timeout_s;
+	size_t line_max; // of a request, as the daemon says; 0: not known yet
 	_Atomic json_int_t last_id;
 	pthread_mutex_t sending; // lines go out one after the other
 	pthread_mutex_t lock;    // of what follows, up to the reader's
@@ -45,7 +47,8 @@ struct hm_client {
 	struct waiter *waiters;
 	struct hm_error why; // the conversation has broken
 	// the reader's
-	int fd;   // received and not yet handed out, or -1
+	int fds[FDS_WAITING]; // received and not yet handed out
+	unsigned n_fds;
 	char *in; // bytes received, `used` of `room`; the first `scanned` hold no newline
 	size_t used, room, scanned;
 
@@ -135,7 +138,8 @@ static int send_all(struct hm_client *c, const char *data, size_t n, const int *
 	return 0;
 }
 
-/* Keeps the newest descriptor that came with a message, closes others. */
+/* Descriptors are in the order of their lines, and each line says that it has one: several lines may be read at once, and
+ * one line in several pieces. */
 static void take_fds(struct hm_client *c, struct msghdr *m)
 {
 	for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
@@ -143,11 +147,26 @@ static void take_fds(struct hm_client *c, struct msghdr *m)
 			continue;
 		size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (size_t i = 0; i < n; i++) {
-			if (c->fd >= 0)
-				close(c->fd);
-			memcpy(&c->fd, CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+			int fd;
+			memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+			if (c->n_fds < FDS_WAITING)
+				c->fds[c->n_fds++] = fd;
+			else
+				close(fd); // no sane daemon sends so many for lines that do not come
 		}
 	}
+}
+
+/* The descriptor of an answer, -1 if it has none. */
+static int fd_of(struct hm_client *c, const json_t *answer)
+{
+	int fd;
+	if (c->n_fds == 0 ||
+	    !json_is_true(json_object_get(json_object_get(answer, "result"), "fd")))
+		return -1;
+	fd = c->fds[0];
+	memmove(c->fds, c->fds + 1, --c->n_fds * sizeof(int));
+	return fd;
 }
 
 static int make_room(struct hm_client *c, struct hm_error *err)
@@ -246,16 +265,18 @@ static void hand_out(struct hm_client *c, json_t *answer)
 		break_off(c, NULL, &last);
 		return;
 	}
+	int fd = fd_of(c, answer);
 	pthread_mutex_lock(&c->lock);
 	for (struct waiter *w = c->waiters; w && answer; w = w->next) {
 		if (w->id != json_integer_value(which))
 			continue;
 		w->answer = answer;
-		w->fd = c->fd;
-		c->fd = -1;
+		w->fd = fd;
 		answer = NULL;
 	}
 	pthread_mutex_unlock(&c->lock);
+	if (answer && fd >= 0)
+		close(fd);
 	json_decref(answer); // of a call that was given up
 }
 
@@ -339,6 +360,14 @@ json_t *hm_client_request(struct hm_client *c, const char *method, json_t *param
 		hm_error_set(err, -EINVAL, 0, "%s: a parameter is no valid UTF-8 text", method);
 		return NULL;
 	}
+	if (c->line_max && n > c->line_max + 1) { // it would end the conversation
+		free(line);
+		hm_error_set(err, -EMSGSIZE, 7000,
+			     "%s: the request has %zu bytes; %zu are allowed "
+			     "(control.max_line_bytes)",
+			     method, n - 1, c->line_max);
+		return NULL;
+	}
 	pthread_mutex_lock(&c->lock);
 	w.next = c->waiters;
 	c->waiters = &w;
@@ -414,7 +443,7 @@ struct hm_client *hm_client_open(const char *socket, const char *name, struct hm
 		hm_error_set(err, -ENOMEM, 3084, "out of memory");
 		return NULL;
 	}
-	c->sock = c->fd = -1;
+	c->sock = -1;
 	pthread_mutex_init(&c->sending, NULL);
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->news, NULL);
@@ -432,6 +461,8 @@ struct hm_client *hm_client_open(const char *socket, const char *name, struct hm
 		c, "hello", json_pack("{s:i, s:s}", "protocol", PROTOCOL, "client", name), err);
 	if (!hello)
 		goto fail;
+	c->line_max = (size_t)json_integer_value(
+		json_object_get(json_object_get(hello, "limits"), "line_bytes"));
 	json_decref(hello);
 	return c;
 fail:
@@ -454,14 +485,19 @@ bool hm_client_lost(const struct hm_client *c)
 	return atomic_load(&c->lost);
 }
 
+void hm_client_abandon(const struct hm_client *c)
+{
+	close(c->sock);
+}
+
 void hm_client_close(struct hm_client *c)
 {
 	if (!c)
 		return;
 	if (c->sock >= 0)
 		close(c->sock);
-	if (c->fd >= 0)
-		close(c->fd);
+	while (c->n_fds > 0)
+		close(c->fds[--c->n_fds]);
 	pthread_mutex_destroy(&c->sending);
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->news);

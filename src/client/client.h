@@ -45,3 +45,6 @@ json_t *hm_client_request(struct hm_client *c, const char *method, json_t *param
 /* Whether the conversation has broken (closed by the daemon, timed out): only close is left. */
 bool hm_client_lost(const struct hm_client *c);
 void hm_client_close(struct hm_client *c); // NULL is allowed
+/* In a child after fork(): closes its copy of the socket, or the daemon would wait for the child, too. Nothing else of
+ * the conversation is touched, and it is not freed: another thread of the parent may have been in the midst of it. */
+void hm_client_abandon(const struct hm_client *c);

@@ -22,6 +22,12 @@ struct device {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct device *devices;
 
+void device_forget(void)
+{
+	devices = NULL;
+	pthread_mutex_init(&lock, NULL);
+}
+
 bool device_is_own(const char *name)
 {
 	bool found = false;

@@ -73,6 +73,8 @@ const json_t *session_function(struct session *s, const char *name);
 /* Calls a method; takes over params. NULL after mapi_fail(), with `number` where the daemon has none. */
 json_t *session_call(struct session *s, const char *method, json_t *params, int number);
 
+void session_forget(void); // in a child after fork(), like those below
+
 /* --- table.c --- */
 
 /* One use of a function. Written by mapi_apply_function() before the flow knows it; its result is guarded by `lock`. */
@@ -106,6 +108,7 @@ struct flow {
 /* Whether a call that makes a flow or a device has ever reached a daemon; if not, after mapi_fail(). */
 bool table_begun(void);
 void table_begin(void);
+void table_forget(void);
 /* Adds a flow and gives it its descriptor; takes over session and own_device. NULL after mapi_fail(). */
 struct flow *table_add(struct session *s, json_int_t number, const char *device, char *own_device);
 /* The flow of a descriptor, held; NULL if there is none. */
@@ -117,6 +120,7 @@ void flow_release(struct flow *f);
 /* --- device.c --- */
 
 bool device_is_own(const char *name); // made by this process
+void device_forget(void);
 
 /* --- flow.c --- */
 

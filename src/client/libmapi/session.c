@@ -76,6 +76,14 @@ void session_put(struct session *s)
 	free(s);
 }
 
+void session_forget(void)
+{
+	if (current)
+		hm_client_abandon(current->client);
+	current = NULL;
+	pthread_mutex_init(&lock, NULL);
+}
+
 struct hm_client *session_client(const struct session *s)
 {
 	return s->client;

@@ -24,6 +24,12 @@ void table_begin(void)
 	atomic_store(&begun, true);
 }
 
+void table_forget(void)
+{
+	flows = NULL; // and last_fd stays: the child's descriptors are not the parent's
+	pthread_mutex_init(&lock, NULL);
+}
+
 static int compare(const void *a, const void *b)
 {
 	const struct flow *f = a, *g = b;
