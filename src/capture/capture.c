@@ -80,11 +80,8 @@ struct hm_capture {
 
 	// shared
 	pthread_t thread;
-	pthread_mutex_t lock; // of `opened` and `err`
-	pthread_cond_t started;
-	bool opened; // the first file is open, or is opened later, or cannot be
+	_Atomic int opened; // 1, or a negative errno: then with `err`
 	struct hm_error err;
-	int open_code;
 	_Atomic unsigned refs; // owner and thread
 	_Atomic int trouble;   // enum hm_capture_cause
 	_Atomic bool closing, abandoned, wants_file, done, is_direct;
@@ -353,20 +350,15 @@ static bool write_blocks(struct hm_capture *c, uint64_t to)
 
 /* --- files --- */
 
-static bool open_file(struct hm_capture *c, uint64_t time_ns)
+static int open_file(struct hm_capture *c, uint64_t time_ns, struct hm_error *err)
 {
-	struct hm_error err;
 	struct file *const f = &c->file;
 	const uint64_t number = atomic_load_explicit(&c->files, memory_order_relaxed) + 1;
+	const int fd = hm_output_open(c->output, time_ns, number, f->made, err);
 
-	f->fd = hm_output_open(c->output, time_ns, number, f->made, &err);
-	if (f->fd < 0) {
-		get_in_trouble(c, HM_CAPTURE_NO_FOLDER, err.text);
-		c->open_code = f->fd;
-		c->err = err;
-		f->fd = -1;
-		return false;
-	}
+	if (fd < 0)
+		return fd;
+	f->fd = fd;
 	fstat(f->fd, &f->st);
 	if (!c->conf.zstd_level)
 		f->direct = hm_output_open_direct(c->output, f->fd);
@@ -374,15 +366,19 @@ static bool open_file(struct hm_capture *c, uint64_t time_ns)
 		f->direct = -1;
 	atomic_store_explicit(&c->is_direct, f->direct >= 0, memory_order_relaxed);
 	add(&c->files, 1);
-	get_well(c);
-	return true;
+	return 0;
 }
 
 /* The stream's next file. */
 static bool begin_file(struct hm_capture *c, const struct hm_stream_mark *m)
 {
-	if (c->file.fd < 0 && !open_file(c, m->time_ns))
+	struct hm_error err;
+
+	if (c->file.fd < 0 && open_file(c, m->time_ns, &err) < 0) {
+		get_in_trouble(c, HM_CAPTURE_NO_FOLDER, err.text);
 		return false;
+	}
+	get_well(c);
 	c->file.begin = c->read = c->flushed = m->position;
 	c->file.end = NO_END;
 	c->file.packets = m->packets;
@@ -587,20 +583,19 @@ static void release(struct hm_capture *c)
 	ZSTD_freeCCtx(c->zstd);
 	free(c->packed);
 	free(c->wholes);
-	pthread_mutex_destroy(&c->lock);
-	pthread_cond_destroy(&c->started);
 	free(c);
 }
 
 /* A file whose name says no time is there at once, and if it cannot be the flow is not connected. */
-static void open_first(struct hm_capture *c)
+static int open_first(struct hm_capture *c)
 {
-	pthread_mutex_lock(&c->lock);
+	int code = 0;
+
 	if (hm_output_is_file(c->output) || !hm_output_name_has_time(hm_output_name(c->output)))
-		open_file(c, wall_ns());
-	c->opened = true;
-	pthread_cond_signal(&c->started);
-	pthread_mutex_unlock(&c->lock);
+		code = open_file(c, wall_ns(), &c->err);
+	// release: with it goes `err`
+	atomic_store_explicit(&c->opened, code < 0 ? code : 1, memory_order_release);
+	return code;
 }
 
 /* Everything has come and is in files, or nobody cares any more. */
@@ -614,7 +609,7 @@ static bool is_over(const struct hm_capture *c)
 static void *write_on(void *arg)
 {
 	struct hm_capture *const c = arg;
-	const bool started = (open_first(c), c->open_code == 0);
+	const bool started = open_first(c) == 0;
 
 	while (started && !is_over(c)) {
 		if (c->hook)
@@ -690,30 +685,27 @@ struct hm_capture *hm_capture_create(struct hm_output *o, const struct hm_captur
 		errno = ENOMEM;
 		return NULL;
 	}
-	pthread_mutex_init(&c->lock, NULL);
-	pthread_cond_init(&c->started, NULL);
 	c->output = o;
 	c->moved_ns = now_ns();
 	code = prepare(c, conf, err);
 	if (code == 0 && (code = start_thread(c)) < 0)
 		hm_error_set(err, code, 1100, "no thread to write files: %s", strerror(-code));
-	if (code == 0) {
-		pthread_mutex_lock(&c->lock);
-		while (!c->opened)
-			pthread_cond_wait(&c->started, &c->lock);
-		code = c->open_code;
-		if (code < 0 && err)
-			*err = c->err;
-		pthread_mutex_unlock(&c->lock);
-		if (code < 0)
-			pthread_join(c->thread, NULL);
-	}
 	if (code == 0)
 		return c;
 	c->output = NULL; // stays the caller's
 	release(c);
 	errno = -code;
 	return NULL;
+}
+
+int hm_capture_opened(const struct hm_capture *c, struct hm_error *err)
+{
+	// acquire: what the thread says of it
+	const int opened = atomic_load_explicit(&c->opened, memory_order_acquire);
+
+	if (opened < 0 && err)
+		*err = c->err;
+	return opened;
 }
 
 struct hm_stream *hm_capture_stream(struct hm_capture *c)

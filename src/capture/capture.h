@@ -53,10 +53,13 @@ struct hm_capture_counts {
 
 struct hm_capture;
 
-/* Control core. Takes over the output on success, starts the thread and waits until it has opened the first file, if
- * its name can be known now. NULL with err and errno. */
+/* Takes over the output on success and starts the thread, which opens the first file if its name can be known now.
+ * NULL with err and errno. */
 struct hm_capture *hm_capture_create(struct hm_output *o, const struct hm_capture_conf *conf,
 				     struct hm_error *err);
+/* Whether the first file is open, or will be when its packets come: 1; 0: not yet; a negative errno with err: it cannot
+ * be, and the capture can only be destroyed. */
+int hm_capture_opened(const struct hm_capture *c, struct hm_error *err);
 /* The producer's end. */
 struct hm_stream *hm_capture_stream(struct hm_capture *c);
 /* Why packets that find no room are dropped: HM_CAPTURE_NO_ROOM, or what is wrong with the disk. Any thread. */

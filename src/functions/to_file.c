@@ -491,6 +491,13 @@ static int to_file_connect(void *conf, struct hm_error *err)
 	return 0;
 }
 
+static int to_file_prepared(void *conf, struct hm_error *err)
+{
+	const struct to_file_conf *const c = conf;
+
+	return hm_capture_opened(c->capture, err);
+}
+
 static int to_file_core_init(void *core, const struct hm_core_ctx *ctx, struct hm_error *err)
 {
 	const struct to_file_conf *const conf = ctx->conf;
@@ -510,6 +517,7 @@ static int to_file_core_init(void *core, const struct hm_core_ctx *ctx, struct h
 	return 0;
 }
 
+/* The daemon stops, or the flow is closed: a disk in trouble is not waited for without end. */
 static void to_file_closing(void *conf)
 {
 	const struct to_file_conf *const c = conf;
@@ -595,9 +603,11 @@ static const struct hm_function to_file = {
 	.cost = {.batch = 60, .packet = 60},
 	.conf_init = to_file_conf_init,
 	.connect = to_file_connect,
+	.prepared = to_file_prepared,
 	.conf_fini = to_file_conf_fini,
 	.core_init = to_file_core_init,
 	.closing = to_file_closing,
+	.hurry = to_file_closing,
 	.idle = to_file_idle,
 	.stats = to_file_stats,
 	.process = to_file_process,

@@ -350,6 +350,20 @@ class ToFile(unittest.TestCase):
             self.same(packets, self.packets[:len(packets)])
             self.assertGreater(len(packets), 1000)
 
+    def test_daemon_stops_though_its_disk_is_full(self):
+        prefix = ["unshare", "-m", "sh", "-c",
+                  'mount -t tmpfs -o size=1m tmpfs "$0" && exec "$@"', str(self.out)]
+        if homard.run([*prefix, "true"], stderr=subprocess.DEVNULL, timeout=homard.SLOW).returncode:
+            self.skipTest("no mount namespace of its own")
+        with self.daemon(prefix=prefix) as h:
+            flow = h.flow("trace", ["TO_FILE", "PCAP_NS", "a.pcap"])
+            h.call("device.start", device="trace")
+            h.wait_finished(flow)
+            line = homard.printed_ledger(h.stop())["files"][0]
+        self.assertEqual(line["queued"], 0)
+        self.assertEqual(line["dropped"]["disk_full"], N - line["written"])
+        self.assertGreater(line["written"], 1000)
+
     def test_killed_daemon_leaves_a_file_of_whole_records(self):
         with self.daemon(pace="realtime", loop=0) as h:
             flow = h.flow("trace", ["TO_FILE", "PCAP_NS", "a.pcap"])

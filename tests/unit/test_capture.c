@@ -177,6 +177,7 @@ static struct hm_capture *begin(const char *name, struct hm_capture_conf conf)
 	struct hm_capture *c = hm_capture_create(o, &conf, &err);
 	if (!c)
 		fail_msg("%s", err.text);
+	eventually(hm_capture_opened(c, &err) == 1);
 	return c;
 }
 
@@ -508,9 +509,11 @@ static void test_capture_first_file_that_cannot_be_opened_is_refused(void **stat
 	const struct hm_capture_conf conf = {.buffer_bytes = BUFFER, .block_bytes = BLOCK};
 	struct hm_error err = {0};
 	struct hm_output *o = hm_output_create("no/such/folder", &ctx, &err);
-	assert_null(hm_capture_create(o, &conf, &err));
+	struct hm_capture *c = hm_capture_create(o, &conf, &err);
+	assert_non_null(c);
+	eventually(hm_capture_opened(c, &err) < 0);
 	assert_int_equal(err.mapi_errno, 6155);
-	hm_output_destroy(o);
+	hm_capture_destroy(c);
 }
 
 static void test_capture_disk_that_hangs_keeps_nobody(void **state)

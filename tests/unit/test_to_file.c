@@ -80,6 +80,9 @@ static void begin(struct instance *in, const char *args, bool lossless)
 	const struct hm_core_ctx ctx = {.n_workers = 1, .lossless = lossless, .conf = in->conf};
 	in->core = calloc(1, in->fn->core_size);
 	assert_int_equal(in->fn->core_init(in->core, &ctx, &err), 0);
+	while (in->fn->prepared(in->conf, &err) == 0)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	assert_int_equal(in->fn->prepared(in->conf, &err), 1);
 }
 
 /* A batch of n packets of so many bytes, `number` nanoseconds after 1970 the first. */
