@@ -327,7 +327,7 @@ json_t *hm_explain(struct hm_engine *e, struct hm_flow *only)
 		free(x.first);
 		free(x.uses);
 	}
-	return json_pack("{s:o, s:i, s:o}", "ts_ns", hm_json_ns(hm_clock_now_ns()),
+	return json_pack("{s:o, s:i, s:o}", "ts_ns", hm_json_u64(hm_clock_now_ns()),
 			 "sample_batches", (int)e->sample_batches, "devices", devices);
 }
 

@@ -460,8 +460,8 @@ json_t *hm_flow_read(struct hm_flow *f, const json_t *which, uint32_t take, stru
 		json_object_set_new(value, "end",
 				    json_boolean(finished && json_integer_value(queued) == 0));
 	}
-	return json_pack("{s:o, s:o, s:s*}", "ts_ns", hm_json_ns(hm_clock_now_ns()), "value", value,
-			 "unit", in->fn->values ? hm_unit_name(in->unit) : NULL);
+	return json_pack("{s:o, s:o, s:s*}", "ts_ns", hm_json_u64(hm_clock_now_ns()), "value",
+			 value, "unit", in->fn->values ? hm_unit_name(in->unit) : NULL);
 }
 
 int hm_flow_reset(struct hm_flow *f, const json_t *which, struct hm_error *err)
@@ -532,7 +532,7 @@ static json_t *flow_summary(const struct hm_flow *f)
 				 "owner", (int)f->owner.uid, "persistent", f->owner.client == 0);
 
 	if (f->connected_ns)
-		json_object_set_new(info, "connected_ns", hm_json_ns(f->connected_ns));
+		json_object_set_new(info, "connected_ns", hm_json_u64(f->connected_ns));
 	return info;
 }
 

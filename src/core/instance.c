@@ -314,20 +314,12 @@ bool hm_instance_reset(struct hm_instance *in)
 	return any;
 }
 
-json_t *hm_json_ns(uint64_t ns)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, ns);
-	return json_string(text);
-}
-
 static json_t *field_json(const struct hm_instance *in, const struct hm_field *f)
 {
 	uint64_t v = merge_field(in, f) - in->field_base[f - in->fn->results];
 
 	return f->type == HM_FIELD_TIME_NS || f->type == HM_FIELD_BIG_U64
-		       ? hm_json_ns(v)
+		       ? hm_json_u64(v)
 		       : json_integer((json_int_t)v);
 }
 

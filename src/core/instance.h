@@ -75,9 +75,6 @@ void hm_instance_counts(const struct hm_instance *in, struct hm_counts *c);
  * no sum in its result. */
 bool hm_instance_reset(struct hm_instance *in);
 
-/* Times in JSON are decimal strings: nanoseconds since 1970 exceed the 2^53 that every reader can hold. */
-json_t *hm_json_ns(uint64_t ns);
-
 /* Takes up to `max` records out of what the function hands out once, as an array; NULL if it hands out nothing. */
 json_t *hm_instance_take(const struct hm_instance *in, uint32_t max);
 

@@ -199,7 +199,7 @@ json_t *hm_ledger(struct hm_engine *e)
 				add_own_line(f, in, "file", files, &balanced);
 		}
 	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "ts_ns",
-			 hm_json_ns(hm_clock_now_ns()), "balanced", balanced, "devices", devices,
+			 hm_json_u64(hm_clock_now_ns()), "balanced", balanced, "devices", devices,
 			 "entries", entries, "readers", readers, "netflow", netflow, "order", order,
 			 "files", files);
 }
@@ -271,7 +271,7 @@ json_t *hm_device_list(struct hm_engine *e, const struct hm_owner *who)
 				 hm_link_name(d->link), "queues", (int)d->config->queues, "burst",
 				 (int)d->config->burst, "lcores", workers, "lossless", d->lossless,
 				 "packets", (json_int_t)c.received, "bytes", (json_int_t)c.bytes,
-				 "newest_ns", hm_json_ns(c.newest_ns));
+				 "newest_ns", hm_json_u64(c.newest_ns));
 		json_object_set_new(info, "wire", hm_device_wire(d, &received));
 		json_object_update_new(info, described(d));
 		if (d->own)

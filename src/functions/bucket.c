@@ -7,8 +7,6 @@
 #include "core/timespan.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #define ENTRIES UINT64_C(1000)
@@ -85,14 +83,6 @@ static bool bucket_drain(void *core)
 
 /* --- control core --- */
 
-static json_t *decimal(uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, value);
-	return json_string(text);
-}
-
 /* It is ordered, so there is one core, which goes on writing meanwhile. */
 static json_t *bucket_stats(const void *conf, void *const *cores, unsigned n)
 {
@@ -114,8 +104,9 @@ static json_t *bucket_stats(const void *conf, void *const *cores, unsigned n)
 	for (uint64_t i = first; i < published; i++) {
 		const struct entry *e = &copy[i % ENTRIES];
 
-		json_array_append_new(entries, json_pack("{s:o, s:o}", "ts_ns", decimal(e->ts_ns),
-							 "data", decimal(e->data)));
+		json_array_append_new(entries,
+				      json_pack("{s:o, s:o}", "ts_ns", hm_json_u64(e->ts_ns),
+						"data", hm_json_u64(e->data)));
 	}
 	return json_pack("{s:I, s:o, s:s}", "published", (json_int_t)published, "entries", entries,
 			 "unit", hm_unit_name(c->reference.unit));

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define INTERVALS_MAX 65536
@@ -51,14 +50,6 @@ static uint64_t dist_process(void *core, const struct hm_batch *b, uint64_t in)
 
 /* --- control core --- */
 
-static json_t *decimal(uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, value);
-	return json_string(text);
-}
-
 /* It is ordered, so there is one core. */
 static json_t *dist_stats(const void *conf, void *const *cores, unsigned n)
 {
@@ -69,8 +60,8 @@ static json_t *dist_stats(const void *conf, void *const *cores, unsigned n)
 	for (uint64_t i = 0; i <= c->intervals; i++)
 		json_array_append_new(data, json_integer((json_int_t)__atomic_load_n(
 						    &core->counts[i], __ATOMIC_RELAXED)));
-	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:o, s:s}", "min", decimal(c->min), "max",
-			 decimal(c->max), "interval", decimal(c->interval), "intervals",
+	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:o, s:s}", "min", hm_json_u64(c->min), "max",
+			 hm_json_u64(c->max), "interval", hm_json_u64(c->interval), "intervals",
 			 (json_int_t)c->intervals, "below",
 			 (json_int_t)__atomic_load_n(&core->below, __ATOMIC_RELAXED), "data", data,
 			 "unit", hm_unit_name(c->reference.unit));

@@ -10,9 +10,7 @@
 #include "core/ticks.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
 struct stats_conf {
@@ -96,14 +94,6 @@ static double variance(const struct hm_moments *s)
 	return (double)(hm_wide_real(&rest) / ((long double)s->count * (long double)s->count));
 }
 
-static json_t *decimal(uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, value);
-	return json_string(text);
-}
-
 static json_t *quantiles(const struct hm_sketch *sketch)
 {
 	static const struct {
@@ -115,7 +105,7 @@ static json_t *quantiles(const struct hm_sketch *sketch)
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		json_object_set_new(found, wanted[i].name,
-				    decimal(hm_sketch_quantile(sketch, wanted[i].permille)));
+				    hm_json_u64(hm_sketch_quantile(sketch, wanted[i].permille)));
 	return found;
 }
 
@@ -130,7 +120,7 @@ static json_t *stats_stats(const void *conf, void *const *cores, unsigned n)
 	return json_pack(
 		"{s:I, s:s, s:s, s:o, s:o, s:f, s:f, s:o, s:s}", "count", (json_int_t)s.count,
 		"sum", hm_wide_decimal(&s.sum, sum), "sum2", hm_wide_decimal(&s.squares, squares),
-		"max", decimal(s.max), "min", decimal(s.min), "mean",
+		"max", hm_json_u64(s.max), "min", hm_json_u64(s.min), "mean",
 		s.count ? (double)(hm_wide_real(&s.sum) / (long double)s.count) : 0.0, "variance",
 		s.count ? variance(&s) : 0.0, "quantiles", quantiles(&c->sketch), "unit",
 		hm_unit_name(((const struct stats_conf *)conf)->reference.unit));
