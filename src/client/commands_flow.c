@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* commands_flow: homardctl's commands about flows. Flows made here are persistent: they outlive the
  * command. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/commands.h"
 #include "client/print.h"
@@ -178,43 +181,90 @@ static int flow_apply(struct hm_ctl *ctl, int argc, char **argv)
 
 /* --- flow add: all in one --- */
 
-/* `params` is taken over. */
-static int add(struct hm_ctl *ctl, char **argv, json_t *params, json_t *calls)
+/* What a flow is made of, and what its functions write to. */
+struct flow_parts {
+	json_t *params, *calls;
+	struct hm_client_extras files;
+};
+
+/* Opens a folder, or a file that is made if it is not there, with the rights of who calls: the daemon has no others
+ * for it. */
+static int take_file(struct hm_ctl *ctl, const char *path, struct flow_parts *p)
+{
+	int fd;
+	if (p->files.n_send == HM_CLIENT_FDS_MAX)
+		return hm_ctl_usage(ctl, "--to: at most %d files and folders", HM_CLIENT_FDS_MAX);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		fprintf(stderr, "homardctl: --to %s: %s\n", path, strerror(errno));
+		return HM_EXIT_ERROR;
+	}
+	p->files.send[p->files.n_send++] = fd;
+	return HM_EXIT_OK;
+}
+
+/* Takes the options that argv begins with; *n are so many words. */
+static int take_options(struct hm_ctl *ctl, int argc, char **argv, struct flow_parts *p, int *n)
+{
+	int code = HM_EXIT_OK;
+	for (*n = 0; *n < argc && strncmp(argv[*n], "--", 2) == 0 && code == HM_EXIT_OK; *n += 2) {
+		const int left = argc - *n < 2 ? argc - *n : 2;
+		if (strcmp(argv[*n], "--to") == 0 && left == 2)
+			code = take_file(ctl, argv[*n + 1], p);
+		else if (take_terms(ctl, left, argv + *n, p->params) < 0)
+			code = HM_EXIT_USAGE;
+	}
+	return code;
+}
+
+static int take_calls(struct hm_ctl *ctl, int argc, char **argv, struct flow_parts *p)
+{
+	int code = HM_EXIT_OK;
+	for (int i = 0; i < argc && code == HM_EXIT_OK; i++) {
+		json_t *call = hm_ctl_parse_call(argv[i]);
+		if (json_is_string(json_array_get(call, 0)))
+			json_array_append(p->calls, call);
+		else
+			code = hm_ctl_usage(ctl, "no function, or a quote that does not end: %s",
+					    argv[i]);
+		json_decref(call);
+	}
+	return code;
+}
+
+static int add(struct hm_ctl *ctl, const char *name, struct flow_parts *p)
 {
 	struct hm_error err = {0};
-	json_object_set(params, "functions", calls);
-	json_object_set_new(params, "connect", json_true());
-	json_t *made = hm_client_call(ctl->client, "flow.create", params, &err);
+	json_object_set(p->params, "functions", p->calls);
+	json_object_set_new(p->params, "connect", json_true());
+	json_t *made = hm_client_request(ctl->client, "flow.create", json_incref(p->params),
+					 &p->files, &err);
 	if (!made)
 		return hm_ctl_failed(ctl, &err);
 	if (ctl->json)
 		hm_ctl_print_json(made);
 	else
 		printf("flow %" JSON_INTEGER_FORMAT " (%s) is active\n",
-		       json_integer_value(json_object_get(made, "flow")), argv[1]);
+		       json_integer_value(json_object_get(made, "flow")), name);
 	json_decref(made);
 	return HM_EXIT_OK;
 }
 
 static int flow_add(struct hm_ctl *ctl, int argc, char **argv)
 {
-	json_t *calls = json_array(), *params = create_params(argv[0], argv[1]);
-	int terms = take_terms(ctl, argc - 2, argv + 2, params);
-	int code = terms < 0 ? HM_EXIT_USAGE : HM_EXIT_OK;
-	for (int i = 2 + terms; i < argc && code == HM_EXIT_OK; i++) {
-		json_t *call = hm_ctl_parse_call(argv[i]);
-		if (json_is_string(json_array_get(call, 0)))
-			json_array_append(calls, call);
-		else
-			code = hm_ctl_usage(ctl, "no function, or a quote that does not end: %s",
-					    argv[i]);
-		json_decref(call);
-	}
+	struct flow_parts p = {
+		.params = create_params(argv[0], argv[1]), .calls = json_array(), .files.fd = -1};
+	int n, code = take_options(ctl, argc - 2, argv + 2, &p, &n);
 	if (code == HM_EXIT_OK)
-		code = add(ctl, argv, params, calls);
-	else
-		json_decref(params);
-	json_decref(calls);
+		code = take_calls(ctl, argc - 2 - n, argv + 2 + n, &p);
+	if (code == HM_EXIT_OK)
+		code = add(ctl, argv[1], &p);
+	while (p.files.n_send > 0)
+		close(p.files.send[--p.files.n_send]);
+	json_decref(p.params);
+	json_decref(p.calls);
 	return code;
 }
 
@@ -305,7 +355,14 @@ const struct hm_command hm_commands_flow[] = {
 	 "  homardctl flow add dag0 web 'BPF_FILTER \"port 80\"' PKT_COUNTER "
 	 "'STR_SEARCH \"GET \" 54 0' PKT_COUNTER\n"
 	 "\n"
-	 "If one of them is refused no flow is left behind.\n" TERMS_HELP},
+	 "If one of them is refused no flow is left behind.\n"
+	 "\n"
+	 "  --to PATH        a file, or a folder for the names, of the next function that writes; "
+	 "it is opened\n"
+	 "                   by you, and goes on when you log out:\n"
+	 "\n"
+	 "  homardctl flow add dag0 disk --to /data 'TO_FILE pcapng \"web-%n.pcapng\" 0 "
+	 "{\"rotate_s\": 3600}'\n" TERMS_HELP},
 	{"flow budget", "FLOW OPTION ...", 2, -1, flow_budget,
 	 "changes what a flow may cost\n" TERMS_HELP},
 	{"flow create", "DEVICE [NAME]", 1, 2, flow_create, "makes a flow without functions"},

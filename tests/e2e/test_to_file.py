@@ -298,6 +298,20 @@ class ToFile(unittest.TestCase):
             homard.until(lambda: not h.ledger()["files"], what="the file to be closed")
         self.whole(self.folder / "mine.pcap", self.packets)
 
+    def test_homardctl_starts_a_capture_that_goes_on(self):
+        with self.daemon() as h:
+            homard.ctl(h, "flow", "add", "trace", "disk", "--to", str(self.out), "--priority", "40",
+                       "--to", str(self.folder / "second.pcap"),
+                       'TO_FILE pcap_ns "x-%n.pcap" 0 {"rotate_packets": 7000}', "PKT_COUNTER",
+                       "TO_FILE pcap_ns second")
+            self.finish(h, "disk", 3)
+            homard.until(lambda: not h.ledger()["files"], what="the files to be closed")
+            homard.ctl(h, "flow", "add", "trace", "none", "--to", "/no/such/folder/x", "PKT_COUNTER", code=1)
+            homard.ctl(h, "flow", "add", "trace", "none", "--to", str(self.out), "PKT_COUNTER", code=1)
+            homard.ctl(h, "flow", "add", "trace", "none", "--to", code=2)
+        self.same([p for part, _ in self.parts() for p in part], self.packets)
+        self.whole(self.folder / "second.pcap", self.packets)
+
     def refused(self, h, number, *arguments, files=()):
         flow = h.call("flow.create", device="trace")["flow"]
         with self.assertRaises(homard.RpcError) as refused:
