@@ -375,7 +375,25 @@ static int flows_top(struct hm_ctl *ctl, int argc, char **argv)
 	return code;
 }
 
+/* --- netflow set --- */
+
+static int netflow_set(struct hm_ctl *ctl, int argc, char **argv)
+{
+	json_error_t where;
+	json_t *params = json_loads(argv[1], 0, &where);
+	if (!json_is_object(params)) {
+		json_decref(params);
+		return hm_ctl_usage(ctl, "the changes are no JSON object: %s", where.text);
+	}
+	json_object_set_new(params, "flow", hm_ctl_which(argv[0]));
+	return hm_ctl_call(ctl, "netflow.set", params, NULL);
+}
+
 const struct hm_command hm_commands_netflow[] = {
+	{"netflow set", "FLOW CHANGES", 2, 2, netflow_set,
+	 "changes timeouts and exporters while flow records come\n"
+	 "CHANGES is JSON; \"exporters\" are all that there are from now on:\n\n"
+	 "  homardctl netflow set netflow0 '{\"active_timeout_s\": 60}'\n"},
 	{"netflow", "[--watch] " HM_REPEAT_USAGE, 0, -1, netflow,
 	 "flow records: rates, the flow cache and its ages, and the collectors\n"
 	 "Rates are those of a second, or of S seconds; with --watch again and again, with\n"

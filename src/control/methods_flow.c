@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/config_keys.h"
 #include "control/rpc.h"
 #include "control/terms_keys.h"
 #include "core/registry.h"
@@ -147,6 +148,28 @@ static const struct hm_key cache_params[] = {
 	 .choices = "bytes|packets",
 	 .fallback = "\"bytes\"",
 	 .help = "which are the largest"},
+	{0},
+};
+static const struct hm_key set_params[] = {
+	FLOW,
+	FUNCTION(false,
+		 "its FLOW_REPORT, by number; by name it is found if the flow has one of it"),
+	{.name = "active_timeout_s",
+	 .type = HM_KEY_INT,
+	 .min = 1,
+	 .max = 604800,
+	 .help = "from now on; without it it stays"},
+	{.name = "inactive_timeout_s",
+	 .type = HM_KEY_INT,
+	 .min = 1,
+	 .max = 604800,
+	 .help = "from now on; without it it stays"},
+	{.name = "exporters",
+	 .type = HM_KEY_OBJECTS,
+	 .keys = hm_exporter_keys,
+	 .min = 1,
+	 .max = 8,
+	 .help = "all there are from now on; those that are not changed go on"},
 	{0},
 };
 static const struct hm_key no_params[] = {
@@ -512,6 +535,31 @@ static void netflow_cache(struct hm_call *c, const json_t *params)
 	json_decref(question);
 }
 
+static void netflow_set(struct hm_call *c, const json_t *params)
+{
+	struct hm_error err = {0};
+	struct hm_flow *f = refuse_stopping(c) ? NULL : find_own_flow(c, params);
+	json_t *which, *options;
+	if (!f)
+		return;
+	which = json_incref(json_object_get(params, "function"));
+	if (!which)
+		which = json_string("FLOW_REPORT");
+	options = json_copy((json_t *)params);
+	json_object_del(options, "flow");
+	json_object_del(options, "function");
+	if (json_object_size(options) == 0)
+		hm_call_refuse(c, HM_RPC_PARAMS, NULL,
+			       "params: nothing to change: give active_timeout_s, "
+			       "inactive_timeout_s or exporters");
+	else if (hm_flow_change(f, which, options, &err) < 0)
+		hm_call_fail(c, &err);
+	else
+		hm_call_result(c, json_object());
+	json_decref(options);
+	json_decref(which);
+}
+
 static void explain(struct hm_call *c, const json_t *params)
 {
 	const json_t *which = json_object_get(params, "flow");
@@ -567,6 +615,8 @@ const struct hm_method hm_methods_flow[] = {
 	{"flow.list", HM_ROLE_READER, no_params, flow_list, "all flows"},
 	{"netflow.cache", HM_ROLE_READER, cache_params, netflow_cache,
 	 "the open records of a flow cache: how old they are, and the largest"},
+	{"netflow.set", HM_ROLE_READER, set_params, netflow_set,
+	 "changes timeouts and exporters of a FLOW_REPORT while it runs"},
 	{"explain", HM_ROLE_READER, explain_params, explain,
 	 "where each function runs, which flows share it, and what it costs"},
 	{"explain.sample", HM_ROLE_ADMINISTRATOR, sample_params, explain_sample,

@@ -131,6 +131,10 @@ void hm_flow_wait(struct hm_flow *f, const json_t *which, uint64_t after, uint64
  * answer is one JSON object, or an error. */
 void hm_flow_ask(struct hm_flow *f, const json_t *which, const json_t *question,
 		 hm_answer_cb answer, void *arg);
+/* Replaces keys in the options of a function that runs, if it can take that; nothing is lost. 6143, 6147, or
+ * the function's own error; then nothing has changed. */
+int hm_flow_change(struct hm_flow *f, const json_t *which, const json_t *options,
+		   struct hm_error *err);
 json_t *hm_flow_info(struct hm_flow *f);
 json_t *hm_flow_list(struct hm_engine *e);
 /* The descriptor of a function's packet ring (stays the ring's), and what it is; -1 with err. */

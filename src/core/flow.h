@@ -61,6 +61,10 @@ struct hm_flow {
 TAILQ_HEAD(hm_flow_list, hm_flow);
 LIST_HEAD(hm_flow_bucket, hm_flow);
 
+/* change.c: whether the flow can have these functions (of the configuration) without being made anew; and
+ * gives it them. */
+bool hm_flow_can_become(struct hm_flow *f, const json_t *functions);
+int hm_flow_become(struct hm_flow *f, const json_t *functions, struct hm_error *err);
 /* Answers a pending connect. */
 void hm_flow_answer(struct hm_flow *f, const struct hm_error *err);
 /* A connecting flow is active, and its connect answered; or it has failed. */

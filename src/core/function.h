@@ -292,6 +292,10 @@ struct hm_function {
 	void (*hurry)(void *conf); // the daemon stops: wait no longer for those who are away
 	json_t *(*stats)(const void *conf, void *const *cores,
 			 unsigned n); // more keys for flow.read, may be NULL
+	/* Other arguments for one that runs, as conf_init() takes them, without losing anything. With `dry` it
+	 * only says whether that can be done. A negative errno with err: no, and nothing has changed. */
+	int (*change)(void *conf, const union hm_value *args, const struct hm_apply_ctx *ctx,
+		      bool dry, struct hm_error *err);
 	/* A question that takes a while, since the workers look for the answer: it comes from a later poll(), or
 	 * from conf_fini(). A negative errno with err: refused at once. */
 	int (*ask)(void *conf, const json_t *question, hm_answer_cb answer, void *arg,

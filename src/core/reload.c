@@ -16,6 +16,7 @@ HM_LOG_TYPE(reload)
 struct hm_kept {
 	uint32_t flow;
 	struct hm_terms terms;
+	json_t *functions;
 };
 
 struct hm_reload {
@@ -63,14 +64,15 @@ static struct hm_flow *create_configured(struct hm_engine *e, const struct hm_fl
 	return f;
 }
 
-/* The flow of the running configuration that is just this one, and works; NULL if there is none. */
-static struct hm_flow *find_equal(struct hm_engine *e, const struct hm_flow_config *c)
+/* The flow of the running configuration that is this one, or can become it while it runs, and works; NULL if
+ * there is none. */
+static struct hm_flow *find_same(struct hm_engine *e, const struct hm_flow_config *c)
 {
 	struct hm_flow *f = hm_flow_by_name(e, c->name, false);
 
 	return f && f->config_path && f->state < HM_FLOW_FAILED && !f->leaving &&
 			       !strcmp(f->device->config->name, c->device) &&
-			       json_equal(f->config_functions, c->functions)
+			       hm_flow_can_become(f, c->functions)
 		       ? f
 		       : NULL;
 }
@@ -112,6 +114,8 @@ static void destroy_reload(struct hm_reload *r)
 {
 	if (!r)
 		return;
+	for (size_t i = 0; i < r->n_kept; i++)
+		json_decref(r->kept[i].functions);
 	free(r->fresh);
 	free(r->old);
 	free(r->kept);
@@ -136,12 +140,13 @@ static void list_old(struct hm_engine *e, const struct hm_config *config, struct
 	TAILQ_FOREACH (f, &e->flows, next)
 		f->kept = !f->config_path || f->state >= HM_FLOW_CLOSING;
 	for (size_t i = 0; i < config->n_flows; i++) {
-		f = find_equal(e, &config->flows[i]);
+		f = find_same(e, &config->flows[i]);
 		// who reads a flow that goes is made anew, too: flows read those before them
 		if (!f || !hm_flow_feeds_are_kept(f))
 			continue;
 		f->kept = true;
-		r->kept[r->n_kept++] = (struct hm_kept){f->id, config->flows[i].terms};
+		r->kept[r->n_kept++] = (struct hm_kept){f->id, config->flows[i].terms,
+							json_incref(config->flows[i].functions)};
 	}
 	TAILQ_FOREACH (f, &e->flows, next)
 		if (!f->kept) {
@@ -169,14 +174,18 @@ static bool same_terms(const struct hm_terms *a, const struct hm_terms *b)
 	       a->over_budget == b->over_budget;
 }
 
-/* Flows that stay run on the terms of the new file. */
-static void change_terms(struct hm_engine *e, const struct hm_reload *r)
+/* Flows that stay run as the new file says, and on its terms. */
+static void change_kept(struct hm_engine *e, const struct hm_reload *r)
 {
 	for (size_t i = 0; i < r->n_kept; i++) {
 		struct hm_flow *f = hm_flow_by_id(e, r->kept[i].flow);
 
+		struct hm_error err;
+
 		if (f && !same_terms(&f->terms, &r->kept[i].terms))
 			hm_flow_set_terms(f, &r->kept[i].terms);
+		if (f && hm_flow_become(f, r->kept[i].functions, &err) < 0)
+			HM_LOG(ERR, "flow %u stays as it was: %s", f->id, err.text);
 	}
 }
 
@@ -269,7 +278,7 @@ static int create_fresh(struct hm_engine *e, const struct hm_config *config, str
 	for (size_t i = 0; i < config->n_flows; i++) {
 		struct hm_flow *f = NULL;
 
-		if (find_equal(e, &config->flows[i]))
+		if (find_same(e, &config->flows[i]))
 			continue;
 		if (check_name(e, &config->flows[i], err) == 0)
 			f = create_configured(e, &config->flows[i], true, err);
@@ -335,7 +344,7 @@ unsigned hm_reload_poll(struct hm_engine *e)
 	} else {
 		close_all(e, r->old, r->n_old);
 		hm_engine_sample(e, r->sample_batches);
-		change_terms(e, r);
+		change_kept(e, r);
 		for (size_t i = 0; i < r->n_fresh; i++) {
 			struct hm_flow *f = hm_flow_by_id(e, r->fresh[i]);
 

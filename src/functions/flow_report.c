@@ -46,6 +46,7 @@ struct report {
 	bool keep;            // set before workers drain: open records stay for the next daemon
 	uint64_t lost_before; // records that a daemon that was killed had made and not exported
 	struct hm_surveyor *surveyor;
+	uint64_t active_ns, inactive_ns; // since a change; 0: none yet
 	char device[64];
 };
 
@@ -58,6 +59,7 @@ struct report_conf {
 struct report_core {
 	struct hm_meter *meter;
 	const struct report *report;
+	uint64_t active_ns, inactive_ns;           // that the cache has had since a change
 	bool sealed;                               // drained by keeping
 	uint64_t packets, bytes, records, entries; // results, copied from the cache once a batch
 };
@@ -110,12 +112,27 @@ static bool ready(void *state)
 	return hm_meter_room(core->meter, READY_ROOM) == READY_ROOM;
 }
 
+/* The control core changes timeouts in the report; the cache is the worker's. */
+static void look_at_timeouts(struct report_core *core)
+{
+	uint64_t active_ns = load(&core->report->active_ns);
+	uint64_t inactive_ns = load(&core->report->inactive_ns);
+
+	if (active_ns == core->active_ns && inactive_ns == core->inactive_ns)
+		return;
+	core->active_ns = active_ns;
+	core->inactive_ns = inactive_ns;
+	if (active_ns != 0 && inactive_ns != 0) // both have been written
+		hm_cache_set_timeouts(core->meter->cache, active_ns, inactive_ns);
+}
+
 static void tick(void *state, uint64_t now_ns)
 {
 	struct report_core *core = state;
 
 	if (core->sealed)
 		return;
+	look_at_timeouts(core);
 	hm_cache_expire(core->meter->cache, now_ns, hm_meter_room(core->meter, TICK_BUDGET));
 	hm_survey_step(core->meter->survey, now_ns);
 	publish(core);
@@ -540,6 +557,80 @@ no_memory:
 	return hm_error_set(err, -ENOMEM, MAPID_MEM_ALLOCATION_ERROR, "no memory for exporters");
 }
 
+/* --- changes while it runs --- */
+
+static int stays(const char *key, const char *why, struct hm_error *err)
+{
+	return hm_error_set(err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT,
+			    "options.%s cannot change while it runs%s", key, why);
+}
+
+/* What the caches are made of, and what is known of them elsewhere. */
+static int check_fixed(const struct report_conf *conf, const struct hm_report_options *new,
+		       struct hm_error *err)
+{
+	const struct hm_report_options *old = &conf->options;
+
+	if (new->cache_entries != old->cache_entries)
+		return stays("cache_entries", "", err);
+	if (new->key != old->key)
+		return stays("flow_key", "", err);
+	if (new->overload != old->overload)
+		return stays("overload", "", err);
+	if (strcmp(new->routes, old->routes) != 0)
+		return stays("routes", "", err);
+	if (strcmp(new->warm_file, old->warm_file) != 0)
+		return stays("warm_file", "", err);
+	if (old->warm_file[0] != '\0' && (new->n_exporters != old->n_exporters ||
+					  memcmp(new->exporter, old->exporter,
+						 new->n_exporters * sizeof(new->exporter[0])) != 0))
+		return stays("exporters",
+			     " with a warm_file, which knows their sequence numbers: a restart "
+			     "loses nothing",
+			     err);
+	return 0;
+}
+
+static int change_exporters(struct report *r, const struct hm_report_options *o,
+			    struct hm_error *err)
+{
+	uint64_t n = hm_exporters_n(r->exporters), lost = 0;
+	int failed = hm_exporters_change(r->exporters, o->exporter, o->n_exporters, err);
+
+	if (failed < 0)
+		return failed;
+	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
+		lost += load(&r->meter[i].lost.flows);
+	r->lost_each_then += n * (lost - r->lost_then);
+	r->lost_then = lost;
+	return 0;
+}
+
+static int change(void *state, const union hm_value *args, const struct hm_apply_ctx *ctx, bool dry,
+		  struct hm_error *err)
+{
+	struct report_conf *conf = state;
+	struct hm_report_options o;
+	int r;
+
+	hm_report_defaults(&o, ctx->flow_report);
+	r = parse_arguments(&o, args, err);
+	if (r == 0)
+		r = check_files(&o, ctx->owner_uid, err);
+	if (r == 0)
+		r = complete_exporters(&o, conf->report, ctx, err);
+	if (r == 0)
+		r = check_fixed(conf, &o, err);
+	if (r == 0 && !dry)
+		r = change_exporters(conf->report, &o, err);
+	if (r < 0 || dry)
+		return r;
+	conf->options = o;
+	set(&conf->report->active_ns, o.active_ns);
+	set(&conf->report->inactive_ns, o.inactive_ns);
+	return 0;
+}
+
 static uint32_t entries_a_worker(const struct report_conf *conf)
 {
 	uint32_t share = (conf->options.cache_entries + conf->n_workers - 1) / conf->n_workers;
@@ -674,6 +765,7 @@ static const struct hm_function flow_report = {
 	.idle = is_idle,
 	.stats = stats,
 	.ask = ask,
+	.change = change,
 	.process = process,
 	.ready = ready,
 	.tick = tick,

@@ -561,6 +561,12 @@ int hm_cache_populate(struct hm_cache *c)
 	return r < 0 ? r : hm_pages_populate(c->table.records, c->entry_bytes);
 }
 
+void hm_cache_set_timeouts(struct hm_cache *c, uint64_t active_ns, uint64_t inactive_ns)
+{
+	c->active_ns = active_ns;
+	c->inactive_ns = inactive_ns;
+}
+
 void hm_cache_destroy(struct hm_cache *c)
 {
 	if (!c)

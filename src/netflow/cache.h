@@ -79,6 +79,8 @@ int hm_cache_populate(struct hm_cache *c);
  * packet. False: it is none (its fields do not make its hash), or there is no place. */
 bool hm_cache_take(struct hm_cache *c, const struct hm_entry *e, uint32_t key);
 
+/* From now on; what waits for a timer is looked at when it would have been. The worker. */
+void hm_cache_set_timeouts(struct hm_cache *c, uint64_t active_ns, uint64_t inactive_ns);
 /* Meters the packets of `in` and lets a bounded number of timers run. */
 void hm_cache_add(struct hm_cache *c, const struct hm_batch *b, uint64_t in);
 /* Hands out what is over at now_ns, looking at no more than `budget` entries. */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Several exporters of one FLOW_REPORT: each with a filter of its own, groups that share the flows, and changes while
 records come."""
+import json
 import pathlib
 import shutil
 import socket
@@ -112,6 +113,78 @@ class NetflowMany(unittest.TestCase):
         self.assertGreater(len(set(after[0]) - set(before[0])), 20)
         for c in alive:
             c.close()
+
+    def test_exporters_change_while_records_come_and_none_is_lost(self):
+        collectors = [UdpCollector() for _ in range(4)]
+        stays = {"host": "127.0.0.1", "port": collectors[0].port, "max_records_per_s": 100000}
+        lists = [[{"host": "127.0.0.1", "port": c.port, "max_records_per_s": 100000}] for c in collectors[1:]]
+        lists[1][0]["template"] = ["octetDeltaCount", "sourceIPv4Address", "sourceIPv6Address"]
+        with Homard(self.config([stays, lists[0][0]], loop=0, pace="realtime")) as h:
+            offered = lambda: h.call("netflow.stats")[0]["exporters"][1]["records"]["exported"]
+            for more in lists[1:] + lists + [[]]:
+                homard.until(lambda: offered() > 500)
+                h.call("netflow.set", flow="netflow0", exporters=[stays] + more)
+                h.assert_balanced()
+            exporters = h.call("netflow.stats")[0]["exporters"]
+            self.assertEqual([x["port"] for x in exporters], [collectors[0].port])
+            made = exporters[0]["records"]["offered"]
+            homard.until(lambda: h.call("netflow.stats")[0]["exporters"][0]["records"]["offered"] > made)
+            homard.ctl(h, "netflow", "set", "netflow0", json.dumps({"exporters": [stays] + lists[0]}))
+            homard.ctl(h, "netflow", "set", "netflow0", '{"cache_entries": 64}', code=1)
+            homard.ctl(h, "netflow", "set", "netflow0", "7", code=2)
+            h.call("netflow.set", flow="netflow0", exporters=[stays])
+            ledger = homard.printed_ledger(h.stop())
+        self.assertEqual(homard.imbalances(ledger), [])
+        self.assertEqual({k: v for k, v in ledger["netflow"][0]["lost"].items() if v and k != "refused"}, {})
+        found = [homard.ipfix_records(c.close()) for c in collectors]
+        # every record went to the first one and to one of the others, until there was none
+        self.assertGreater(min(found), 500)
+        self.assertEqual(sum(found), ledger["netflow"][0]["exported"])
+        self.assertLessEqual(sum(found[1:]), found[0])
+
+    def test_timeouts_change_while_flows_are_open(self):
+        collector = UdpCollector()
+        config = self.config([{"port": collector.port}], loop=0, pace="realtime")
+        config["netflow"][0].update(active_timeout_s=600, inactive_timeout_s=600)
+        with Homard(config) as h:
+            ended = lambda: h.call("netflow.stats")[0]["ended"]
+            homard.until(lambda: h.call("netflow.stats")[0]["entries"] > 200)
+            self.assertEqual(ended()["active"], 0)
+            h.call("netflow.set", flow="netflow0", active_timeout_s=1)
+            homard.until(lambda: ended()["active"] > 100)
+            self.assertEqual(h.call("netflow.stats")[0]["cache"]["active_timeout_s"], 1)
+            h.assert_balanced()
+        collector.close()
+
+    def test_reload_changes_exporters_and_timeouts_in_place(self):
+        collectors = [UdpCollector() for _ in range(3)]
+        config = self.config([{"port": collectors[0].port}, {"port": collectors[1].port}], loop=0, pace="realtime")
+        config["netflow"][0]["active_timeout_s"] = 600
+        with Homard(config) as h:
+            stats = lambda: h.call("netflow.stats")[0]
+            homard.until(lambda: stats()["exporters"][1]["records"]["exported"] > 500)
+            before = stats()
+            config["netflow"][0].update(active_timeout_s=1)
+            config["netflow"][0]["exporters"][1]["port"] = collectors[2].port
+            h.file.write_text(json.dumps({**h.config, "netflow": config["netflow"]}))
+            self.assertEqual(h.call("config.reload")["status"], "reloaded")
+            after = stats()
+            self.assertEqual(after["flow"], before["flow"])  # the flow and its cache are the same
+            self.assertGreaterEqual(after["cache"]["created"], before["cache"]["created"])
+            self.assertEqual(after["cache"]["active_timeout_s"], 1)
+            self.assertGreaterEqual(after["exporters"][0]["records"]["offered"],
+                                    before["exporters"][0]["records"]["offered"])
+            homard.until(lambda: stats()["exporters"][1]["records"]["exported"] > 500)
+            homard.until(lambda: stats()["ended"]["active"] > 100)
+            config["netflow"][0]["cache_entries"] = 8192  # needs a cache of its own: made anew
+            h.file.write_text(json.dumps({**h.config, "netflow": config["netflow"]}))
+            h.call("config.reload")
+            homard.until(lambda: stats()["flow"] != before["flow"])  # the old one sends what it has
+            h.assert_balanced()
+            ledger = homard.printed_ledger(h.stop())
+        self.assertEqual(homard.imbalances(ledger), [])
+        for c in collectors:
+            self.assertGreater(homard.ipfix_records(c.close()), 500)
 
     def test_bad_filters_and_groups_are_named(self):
         for change, says in (({"filter": "port"}, "exporters[0].filter: "),

@@ -570,6 +570,12 @@ void hm_flow_ask(struct hm_flow *f, const json_t *which, const json_t *question,
 		     NULL);
 }
 
+int hm_flow_change(struct hm_flow *f, const json_t *which, const json_t *options,
+		   struct hm_error *err)
+{
+	return find_function(f, which, err) ? 0 : -ENOENT;
+}
+
 json_t *hm_flow_info(struct hm_flow *f)
 {
 	json_t *info = json_pack("{s:I, s:s, s:s, s:s, s:I, s:b, s:o}", "flow", (json_int_t)f->id,
