@@ -345,7 +345,9 @@ static int flow_list(struct hm_ctl *ctl, int argc, char **argv)
 #define READ_HELP                                                                                \
 	"what the functions of a flow have counted\n"                                            \
 	"FUNCTION is a number, or a name if the flow has one of it; without it all that have a " \
-	"result.\n"
+	"result.\nThe records of a function that hands them out, each once (HASHSAMP, "          \
+	"EXPIRED_FLOWS ...), "                                                                   \
+	"come\nwith its own read only, up to 1000 at a time.\n"
 
 const struct hm_command hm_commands_flow[] = {
 	{"flow add", "DEVICE NAME [OPTION ...] FUNCTION ...", 3, -1, flow_add,

@@ -242,6 +242,7 @@ static const struct hm_function hashsamp = {
 	.args = hashsamp_args,
 	.conf_size = sizeof(struct hashsamp_conf),
 	.core_size = sizeof(struct hashsamp_core),
+	.cost = {.batch = 120, .packet = 3},
 	.conf_init = hashsamp_conf_init,
 	.connect = hashsamp_connect,
 	.conf_fini = hashsamp_conf_fini,

@@ -379,6 +379,7 @@ static const struct hm_function top = {
 	.results = top_results,
 	.conf_size = sizeof(struct top_conf),
 	.core_size = sizeof(struct top_core),
+	.cost = {.batch = 80, .packet = 22},
 	.conf_init = top_conf_init,
 	.core_init = top_core_init,
 	.core_fini = top_core_fini,
