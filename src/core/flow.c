@@ -454,11 +454,9 @@ json_t *hm_flow_read(struct hm_flow *f, const json_t *which, uint32_t take, stru
 		return NULL;
 	}
 	if (records) {
-		json_t *queued = json_object_get(value, "queued");
-
 		json_object_set_new(value, "records", records);
 		json_object_set_new(value, "end",
-				    json_boolean(finished && json_integer_value(queued) == 0));
+				    json_boolean(hm_instance_news(in, 0, finished) == HM_NEWS_END));
 	}
 	return json_pack("{s:o, s:o, s:s*}", "ts_ns", hm_json_u64(hm_clock_now_ns()), "value",
 			 value, "unit", in->fn->values ? hm_unit_name(in->unit) : NULL);

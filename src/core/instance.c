@@ -417,6 +417,9 @@ enum hm_news hm_instance_news(const struct hm_instance *in, uint64_t after, bool
 		return HM_NEWS_NEVER;
 	if (n)
 		return HM_NEWS_NOW;
+	// what it still moves may be handed out, too
+	if (finished && in->fn->idle)
+		finished = in->fn->idle(in->conf);
 	return finished ? HM_NEWS_END : HM_NEWS_LATER;
 }
 

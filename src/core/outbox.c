@@ -72,14 +72,22 @@ static uint8_t *record_at(const struct hm_outbox *o, const struct lane *l, uint6
 	return l->records + (position & (o->capacity - 1)) * o->record_size;
 }
 
-void *hm_outbox_room(struct hm_outbox *o, unsigned worker)
+bool hm_outbox_has_room(struct hm_outbox *o, unsigned worker)
 {
 	struct lane *l = &o->lanes[worker];
 	uint64_t put = atomic_load_explicit(&l->put, memory_order_relaxed);
 
 	if (put == l->free_until) // hm_outbox_take releases what it has read
 		l->free_until = atomic_load_explicit(&l->taken, memory_order_acquire) + o->capacity;
-	if (put == l->free_until) {
+	return put != l->free_until;
+}
+
+void *hm_outbox_room(struct hm_outbox *o, unsigned worker)
+{
+	struct lane *l = &o->lanes[worker];
+	uint64_t put = atomic_load_explicit(&l->put, memory_order_relaxed);
+
+	if (!hm_outbox_has_room(o, worker)) {
 		uint64_t dropped = atomic_load_explicit(&l->dropped, memory_order_relaxed);
 
 		atomic_store_explicit(&l->dropped, dropped + 1, memory_order_relaxed);

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/error.h"
@@ -32,6 +33,8 @@ void hm_outbox_destroy(struct hm_outbox *o); // NULL is allowed
 
 /* --- workers --- */
 
+/* For a writer that can wait: whether the next record has room. */
+bool hm_outbox_has_room(struct hm_outbox *o, unsigned worker);
 /* Room for the next record, to be filled and put; NULL: the ring is full, and one more is counted as dropped. */
 void *hm_outbox_room(struct hm_outbox *o, unsigned worker);
 void hm_outbox_put(struct hm_outbox *o, unsigned worker);

@@ -12,6 +12,7 @@
 
 #include "core/config.h"
 #include "core/function.h"
+#include "core/outbox.h"
 #include "core/pages.h"
 #include "netflow/exporter.h"
 #include "netflow/meter.h"
@@ -22,6 +23,7 @@
 #define MOVE_BURST   HM_EXPORTER_PUT_MAX // records from a ring at a time
 #define MOVE_BUDGET  8192                // records a poll and ring
 #define TICK_BUDGET  1024                // entries that timers look at in a tick
+#define DATAGRAMS    512                 // that wait for the client
 #define DRAIN_BUDGET 4096                // entries handed out by one call of drain
 /* Room that a lossless source waits for: more than a batch can end records, with its timers. */
 #define READY_ROOM 1024
@@ -37,6 +39,7 @@ struct report {
 	bool lossless;                 // records wait in the rings for exporters that have no room
 	struct hm_routes_file *routes; // NULL: none
 	struct hm_exporters *exporters;
+	struct hm_outbox *outbox; // of messages to the client, NULL: none
 	// lost in rings until the exporters changed: directions, and once for each exporter that there was
 	uint64_t lost_then, lost_each_then;
 	struct hm_meter meter[HM_WORKERS_MAX];
@@ -233,6 +236,27 @@ static bool is_idle(const void *state)
 	return hm_exporters_idle(r->exporters);
 }
 
+static struct hm_outbox *outbox(const void *state)
+{
+	const struct report *r = ((const struct report_conf *)state)->report;
+
+	return r ? r->outbox : NULL;
+}
+
+static json_t *datagram(void *state, const void *record)
+{
+	static const char digits[] = "0123456789abcdef";
+	const struct hm_datagram *d = record;
+	char hex[2 * HM_DATAGRAM_MAX];
+
+	for (uint32_t i = 0; i < d->bytes; i++) {
+		hex[2 * i] = digits[d->message[i] >> 4];
+		hex[2 * i + 1] = digits[d->message[i] & 15];
+	}
+	return json_pack("{s:I, s:i, s:s%}", "recno", (json_int_t)d->number, "size", (int)d->bytes,
+			 "bytes", hex, (size_t)2 * d->bytes);
+}
+
 /* A source that waits for exporters goes on waiting, but not for those who are away. */
 static void finish(struct report *r)
 {
@@ -424,6 +448,8 @@ static int parse_arguments(struct hm_report_options *o, const union hm_value *ar
 				    "record type \"%.80s\" is not supported; supported: IPFIX, "
 				    "NETFLOW_V9, NETFLOW_V5",
 				    type);
+	if (!given(transport) && !args[ARG_OPTIONS].options)
+		transport = "SHMEM";
 	if (given(template) && !given(transport))
 		return hm_error_set(
 			err, -EINVAL, MFUNCT_INVALID_ARGUMENT_4,
@@ -436,8 +462,8 @@ static int parse_arguments(struct hm_report_options *o, const union hm_value *ar
 		r = hm_report_add_mapi(o, type, transport, given(template) ? template : "", err);
 	if (r == 0 && o->n_exporters == 0)
 		r = hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT_2,
-				 "nowhere to export to: give the transport as \"ADDRESS:PORT\", or "
-				 "options.exporters");
+				 "nowhere to export to: options.exporters is missing, and the "
+				 "transport");
 	return r;
 }
 
@@ -471,6 +497,7 @@ static void conf_fini(void *state)
 	if (!r)
 		return;
 	hm_exporters_destroy(r->exporters);
+	hm_outbox_destroy(r->outbox);
 	hm_surveyor_destroy(r->surveyor);
 	hm_routes_file_close(r->routes);
 	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
@@ -494,6 +521,15 @@ static int check_memory(const struct hm_report_options *o, struct hm_error *err)
 	return 0;
 }
 
+static int create_outbox(struct report *report, struct hm_exporter_conf *c, struct hm_error *err)
+{
+	if (c->transport != &hm_transport_memory)
+		return 0;
+	report->outbox = hm_outbox_create(1, sizeof(struct hm_datagram), DATAGRAMS, err);
+	c->to.outbox = report->outbox;
+	return report->outbox ? 0 : -ENOMEM;
+}
+
 /* What exporters know of the function that they belong to. */
 static int complete_exporters(struct hm_report_options *o, struct report *report,
 			      const struct hm_apply_ctx *ctx, struct hm_error *err)
@@ -501,6 +537,8 @@ static int complete_exporters(struct hm_report_options *o, struct report *report
 	for (unsigned i = 0; i < o->n_exporters; i++) {
 		struct hm_exporter_conf *c = &o->exporter[i];
 		int r = hm_selection_note(c, ctx->before, ctx->n_before, o->flow_sampling, err);
+		if (r == 0)
+			r = create_outbox(report, c, err);
 		if (r < 0)
 			return r;
 		c->layout.key = o->key;
@@ -724,7 +762,7 @@ static const struct hm_arg arguments[] = {
 	{"record type", HM_ARG_STRING, .optional = true,
 	 .help = "IPFIX (default), NETFLOW_V9 or NETFLOW_V5"},
 	{"transport", HM_ARG_STRING, .optional = true,
-	 .help = "ADDRESS:PORT of a collector, over UDP, or file:PATH"},
+	 .help = "ADDRESS:PORT of a collector, over UDP; file:PATH; SHMEM, or empty: the client"},
 	{"key template", HM_ARG_STRING, .optional = true, .help = "reserved, ignored"},
 	{"record template", HM_ARG_STRING, .optional = true,
 	 .help = "elements as MAPI names them, \"%BYTES %PKTS\"; empty: the basic template"},
@@ -742,6 +780,22 @@ static const struct hm_field results[] = {
 	 "flow records made"},
 	{"entries", HM_FIELD_U64, HM_MERGE_SUM, "entries", offsetof(struct report_core, entries),
 	 "of the flow cache in use now"},
+	{0},
+};
+
+static const struct hm_field datagrams[] = {
+	{.name = "recno",
+	 .type = HM_FIELD_U64,
+	 .c = HM_C_ULONG,
+	 .merge = HM_MERGE_TOLD,
+	 .help = "number of the message"},
+	{.name = "size", .type = HM_FIELD_U32, .merge = HM_MERGE_TOLD, .unit = "bytes"},
+	{.name = "bytes",
+	 .type = HM_FIELD_TEXT,
+	 .c = HM_C_BYTES,
+	 .count = HM_DATAGRAM_MAX,
+	 .merge = HM_MERGE_TOLD,
+	 .help = "the message, in hexadecimal digits"},
 	{0},
 };
 
@@ -763,6 +817,9 @@ static const struct hm_function flow_report = {
 	.hurry = hurry,
 	.poll = poll_report,
 	.idle = is_idle,
+	.outbox = outbox,
+	.record = datagram,
+	.records = datagrams,
 	.stats = stats,
 	.ask = ask,
 	.change = change,

@@ -90,6 +90,8 @@ static bool is_taken(struct hm_exporter *x, int taken, uint64_t now_ns)
 		return false;
 	}
 	x->counts.busy++;
+	if (x->conf.transport->patient && !x->finishing)
+		return false;
 	if (x->busy_since_ns == 0)
 		x->busy_since_ns = now_ns;
 	else if (now_ns - x->busy_since_ns >=

@@ -635,7 +635,7 @@ static int bad_transport(const char *transport, const char *why, struct hm_error
 {
 	return hm_error_set(err, -EINVAL, MFUNCT_INVALID_ARGUMENT_2,
 			    "transport \"%.80s\": %s; supported: \"ADDRESS:PORT\" (UDP), IPv6 as "
-			    "\"[ADDRESS]:PORT\", and \"file:PATH\"",
+			    "\"[ADDRESS]:PORT\", \"file:PATH\", and \"SHMEM\" (the client reads)",
 			    transport, why);
 }
 
@@ -710,7 +710,9 @@ int hm_report_add_mapi(struct hm_report_options *o, const char *record_type, con
 				    "record type \"%.80s\" is not supported; supported: "
 				    "IPFIX, NETFLOW_V9, NETFLOW_V5",
 				    record_type);
-	if (strncmp(transport, "file:", 5) == 0) {
+	if (strcmp(transport, "SHMEM") == 0) {
+		x->transport = &hm_transport_memory;
+	} else if (strncmp(transport, "file:", 5) == 0) {
 		x->transport = &hm_transport_file;
 		if (strlen(transport + 5) >= sizeof(x->to.path))
 			return bad_transport(transport, "the path is too long", err);

@@ -13,7 +13,8 @@
 #define HM_HOST_MAX         64 // a numeric address with a scope
 #define HM_FILE_MAX         256
 #define HM_NAME_OF_HOST_MAX 254
-#define HM_TRANSPORT_BURST  32 // messages a call
+#define HM_TRANSPORT_BURST  32   // messages a call
+#define HM_DATAGRAM_MAX     2000 // of ifp_dgram_t, MAPI
 
 #define HM_LIFETIME_USUAL UINT32_MAX // what is usual for the transport
 
@@ -32,9 +33,19 @@ struct hm_endpoint {
 	uint32_t multicast_ttl;   // routers that a multicast may pass
 	uint16_t port;
 	struct hm_credentials tls;
+	struct hm_outbox *outbox; // of hm_transport_memory
+};
+
+/* What hm_transport_memory puts into its outbox. */
+struct hm_datagram {
+	uint64_t ts_ns; // orders them: the number
+	uint64_t number;
+	uint32_t bytes;
+	uint8_t message[HM_DATAGRAM_MAX];
 };
 
 struct hm_connection; // a transport's own
+struct hm_outbox;
 
 struct hm_transport {
 	const char *name;
@@ -42,6 +53,7 @@ struct hm_transport {
 	bool stream;       // messages arrive all and in order, or the line breaks
 	bool forgiving;    // a connection outlives its errors
 	bool secure;       // wants credentials
+	bool patient;      // who reads may take all the time there is
 	/* Refuses what can never work (a host name, a bad address). */
 	int (*check)(const struct hm_endpoint *to, struct hm_error *err);
 	/* NULL with errno: cannot be reached, try again. */
@@ -63,6 +75,8 @@ struct hm_transport {
 
 extern const struct hm_transport hm_transport_udp, hm_transport_tcp, hm_transport_tls,
 	hm_transport_dtls, hm_transport_file;
+/* Has no name for configurations: a function makes its outbox. */
+extern const struct hm_transport hm_transport_memory;
 
 const struct hm_transport *hm_transport_by_name(const char *name); // NULL: unknown
 const char *hm_transport_names(void);                              // for messages

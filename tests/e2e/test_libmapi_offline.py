@@ -147,6 +147,34 @@ class Offline(unittest.TestCase):
         self.refused(3202, m.start_offline_device, None)
         self.refused(3202, m.delete_offline_device, None)
 
+    def test_flow_report_hands_its_messages_to_the_program(self):
+        self.start()
+        m = self.mapi
+        for kind, version in (("IPFIX", 10), ("NETFLOW_V5", 5), (None, 10)):
+            fd = m.create_offline_flow(str(self.path), MFF_PCAP)
+            report = m.apply(fd, "FLOW_REPORT", kind, "SHMEM" if kind else None)
+            packets = m.apply(fd, "PKT_COUNTER")
+            m.connect(fd)
+            messages = []
+            with self.assertRaises(libmapi.MapiError) as raised:
+                while True:
+                    image = m.raw(fd, report)
+                    self.assertEqual(len(image), 2016)  # sizeof(ifp_dgram_t)
+                    number, size = struct.unpack_from("LI", image)
+                    messages.append(image[12:12 + size])
+                    self.assertEqual(number, len(messages))
+            self.assertEqual(raised.exception.number, 6146)
+            self.assertTrue(all(struct.unpack_from("!H", message)[0] == version for message in messages))
+            if version == 5:
+                records = [message[at:at + 48] for message in messages for at in range(24, len(message), 48)]
+                self.assertGreater(len(records), 10)
+                metered = sum(struct.unpack_from("!I", record, 16)[0] for record in records)
+                read = m.result(fd, packets)
+                self.assertLessEqual(metered, read)  # not what is no IPv4
+                self.assertGreater(metered, read // 2)
+            m.close_flow(fd)
+        self.daemon.assert_balanced()
+
     def test_trace_without_packets_finishes_and_wakes_its_reader(self):
         self.start()
         (self.folder / "header.pcap").write_bytes(self.path.read_bytes()[:24])

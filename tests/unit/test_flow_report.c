@@ -57,9 +57,8 @@ static const struct refused {
 	int mapi_errno;
 	const char *says; // part of the sentence
 } refused[] = {
-	{"[]", 7002, "nowhere to export to"},
-	{"[\"\", \"\"]", 7002, "nowhere to export to"},
-	{"[\"IPFIX\", \"SHMEM\"]", 7002, "\"SHMEM\": not supported"},
+	{"[{\"active_timeout_s\": 60}]", 7002, "nowhere to export to"},
+	{"[\"\", \"\", \"\", \"\", {}]", 7002, "nowhere to export to"},
 	{"[\"IPFIX\", \"file:x\"]", 7002, "not a file's path from the root"},
 	{"[\"IPFIX\", \"file:/dev/null\"]", 7002, "not a regular file"},
 	{"[\"NETFLOW_V7\", \"127.0.0.1:2055\"]", 7000, "supported: IPFIX, NETFLOW_V9, NETFLOW_V5"},
@@ -75,7 +74,7 @@ static const struct refused {
 	 "\"%VAR_PKT_DIST\" is not a name"},
 	{"[\"IPFIX\", \"127.0.0.1:4739\", \"\", \"%FIRST_SWITCHED\"]", 7004, "no uptime"},
 	{"[\"NETFLOW_V5\", \"127.0.0.1:4739\", \"\", \"%BYTES\"]", 7004, "one record format"},
-	{"[\"IPFIX\", \"\", \"\", \"%BYTES\"]", 7004, "for the exporter of the transport"},
+	{"[\"IPFIX\", \"\", \"\", \"%BYTES\", {}]", 7004, "for the exporter of the transport"},
 	{"[{\"flow_key\": \"vlan\"}]", 7000, "options.flow_key must be an array, not a string"},
 	{"[{\"flow_key\": [\"vlan\", \"mac\"]}]", 7000,
 	 "options.flow_key[1] must be one of vlan|tos"},

@@ -139,10 +139,12 @@ static json_t *unseen(struct applied *a, const json_t *value)
 	return list;
 }
 
-/* Fetches records if there are none left. a->lock is held. */
+/* Fetches records if there are none left. 0; 1: this use of the function has none, and its latest result is in
+ * a->results; -1 after mapi_fail(). a->lock is held. */
 static int fetch(struct flow *f, struct applied *a)
 {
-	json_t *answer, *value, *unit;
+	json_t *answer, *value, *unit, *records;
+	int done = 0;
 
 	if (json_array_size(a->records) > 0)
 		return 0;
@@ -153,30 +155,34 @@ static int fetch(struct flow *f, struct applied *a)
 	if (!answer)
 		return -1;
 	value = json_object_get(answer, "value");
-	json_decref(a->records);
-	a->records =
-		sequence_of(a) ? unseen(a, value) : json_incref(json_object_get(value, "records"));
 	unit = json_object_get(value, "unit");
+	records = json_object_get(value, "records");
+	json_decref(a->records);
+	a->records = sequence_of(a) ? unseen(a, value) : json_incref(records);
 	snprintf(a->unit, sizeof(a->unit), "%s", unit ? json_string_value(unit) : "");
 	a->results.ts = time_of(answer);
+	if (!a->records)
+		done = image_write(&a->results, &a->room, fields_of(a), value, NULL) < 0 ? -1 : 1;
 	json_decref(answer);
-	return 0;
+	return done;
 }
 
 /* 1: one record is in a->results; 0: none was there; -1 after mapi_fail(). */
 static int take(struct flow *f, struct applied *a)
 {
-	int got = -1;
+	json_t *record;
+	int got;
 
 	pthread_mutex_lock(&a->lock);
-	if (fetch(f, a) == 0) {
-		json_t *record = json_array_get(a->records, 0);
-		got = record != NULL;
-		if (record && image_write(&a->results, &a->room, record_fields(a), record,
-					  a->unit[0] ? a->unit : NULL) < 0)
-			got = -1;
+	got = fetch(f, a);
+	record = got == 0 ? json_array_get(a->records, 0) : NULL;
+	if (record)
+		got = image_write(&a->results, &a->room, record_fields(a), record,
+				  a->unit[0] ? a->unit : NULL) < 0
+			      ? -1
+			      : 1;
+	if (record)
 		json_array_remove(a->records, 0);
-	}
 	pthread_mutex_unlock(&a->lock);
 	return got;
 }
