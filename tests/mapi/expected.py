@@ -68,6 +68,11 @@ def statistics(packets):
                 "categories"] for key in ("bytes", "packets", "bursts", "gap_bytes", "gaps")]}
 
 
+def events(packets):
+    n = len(packets)
+    return {"bucket_at_every_packet": [n, n * (n + 1) // 2, units(packets[-1][2])], "threshold": [5, 3, 105]}
+
+
 def checksum(packets):
     value = 0
     for data, _, ns in packets:
@@ -158,7 +163,8 @@ def several(packets):
 def files(packets, live):
     """0: the file is full, or the trace at its end."""
     writes = [11 if live else 0]
-    return {"to_file": writes, "to_file_ten": [0], "to_file_erf": writes, "flow_report": [len(packets)]}
+    return {"to_file": writes, "to_file_ten": [0], "to_file_erf": writes, "flow_report": [len(packets)],
+            "res2file": [len(packets)]}
 
 
 def wrong_files(folder, packets):
@@ -171,6 +177,12 @@ def wrong_files(folder, packets):
     got = list(erf_packets((folder / "all.erf").read_bytes()))
     if [(data, wire) for data, wire, _ in packets] != got:
         yield "all.erf has other packets"
+    header, *rows = (folder / "rows.txt").read_text().splitlines()
+    wanted = [[n, gap / 10**9] for n, gap in enumerate(golden.gaps(packets), 1)]
+    got = [list(map(float, row.split())) for row in rows]
+    if header.rstrip() != "Count Gap" or len(got) != len(wanted) or not all(
+            a[0] == b[0] and math.isclose(a[1], b[1], abs_tol=1e-9) for a, b in zip(got, wanted)):
+        yield "rows.txt has other rows: %s and so on" % got[:3]
     records = homard.ipfix_records(ipfix_messages((folder / "flows.ipfix").read_bytes()))
     if records != len(flows_of(packets)):
         yield "flows.ipfix has %d records, and not %d" % (records, len(flows_of(packets)))
@@ -195,7 +207,7 @@ def ipfix_messages(raw):
 
 
 TOPICS = {"counters": counters, "filters": filters, "fields": fields, "statistics": statistics, "packets": packets,
-          "files": files, "records": records, "several": several, "top": top}
+          "events": events, "files": files, "records": records, "several": several, "top": top}
 # The dialects of those that do not run in all of them.
 ON_TRACES = {"several": ["mapi2"]}
 

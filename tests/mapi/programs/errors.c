@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* errors: every way in which a call of MAPI fails, and its number. usage: errors TRACE */
+#include <string.h>
+
 #include "expect.h"
 
 /* Nothing has been created in this process yet. */
@@ -59,6 +61,7 @@ static void creating(const char *trace)
 static void applying(int fresh, int connected)
 {
 	char text[] = "port 80", *args[] = {text, text, text};
+	char *longest = (char *)calloc(1, 1 << 21);
 
 	EXPECT(6147, "mapi_apply_function", "the flow is 0 or negative",
 	       mapi_apply_function(-1, "PKT_COUNTER"));
@@ -74,6 +77,10 @@ static void applying(int fresh, int connected)
 	       mapi_apply_function(fresh, "BPF_FILTER"));
 	EXPECT(7003, "mapi_apply_function", "argument 3 is missing",
 	       mapi_apply_function(fresh, "STR_SEARCH", "x", 0));
+	EXPECT(7000, "mapi_apply_function", "more than control.max_line_bytes",
+	       mapi_apply_function(fresh, "BPF_FILTER",
+				   (char *)memset(longest, 'x', (1 << 21) - 1)));
+	free(longest);
 	EXPECT(6144, "mapi_apply_function_array", "no such function",
 	       mapi_apply_function_array(fresh, "NO_SUCH", args, 1));
 	EXPECT(7001, "mapi_apply_function_array", "argument 1 is missing",

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* files: functions that write files, into the folder where the program runs. */
 #include "scaffold.h"
+#if DIALECT == TUTORIAL
+#include "stdlib/res2file.h"
+#else
+#include <mapi/res2file.h>
+#endif
 
 static int to_file(int fd)
 {
@@ -44,6 +49,27 @@ static int flow_report(int fd)
 	return mapi_apply_function(fd, "PKT_COUNTER");
 }
 
+/* A row at every packet. The tutorial has the functions before their types. */
+static int res2file(int fd)
+{
+	int packets = mapi_apply_function(fd, "PKT_COUNTER"), gap = mapi_apply_function(fd, "GAP"),
+	    done;
+	char list[64], types[32];
+
+	snprintf(list, sizeof(list), "%d@%d,%d@%d", packets, fd, gap, fd);
+#if DIALECT == TUTORIAL
+	snprintf(types, sizeof(types), "%d,%d", R2F_ULL, R2F_ULLSEC);
+	done = mapi_apply_function(fd, "RES2FILE", list, types, "Count Gap", "rows.txt", "-1");
+#elif DIALECT == MAPI1
+	snprintf(types, sizeof(types), "%d,%d", R2F_ULLSTR, R2F_ULLSEC);
+	done = mapi_apply_function(fd, "RES2FILE", types, list, "Count Gap", "rows.txt", "-1");
+#else
+	snprintf(types, sizeof(types), "%d,%d", R2F_ULLSTR, R2F_ULLSEC);
+	done = mapi_apply_function(fd, "RES2FILE", types, list, "Count Gap", "rows.txt", "-1", 0);
+#endif
+	return done < 0 ? done : packets;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct example examples[] = {
@@ -51,6 +77,7 @@ int main(int argc, char **argv)
 		{"to_file_ten", to_file_ten, print_state},
 		{"to_file_erf", to_file_erf, print_state},
 		{"flow_report", flow_report, print_ull},
+		{"res2file", res2file, print_ull},
 		{NULL, NULL, NULL},
 	};
 

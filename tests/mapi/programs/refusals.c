@@ -62,6 +62,7 @@ static void readers(void)
 	int fd = mapi_create_flow("idle");
 	int filter = mapi_apply_function(fd, "BPF_FILTER", "udp");
 	int counter = mapi_apply_function(fd, "PKT_COUNTER");
+	char list[32];
 
 	EXPECT(7001, "BINOP", "neither BINOP_ADD nor BINOP_SUB",
 	       mapi_apply_function(fd, "BINOP", 2, fd, counter, fd, counter));
@@ -98,11 +99,34 @@ static void readers(void)
 	EXPECT(7000, "BUCKET", "a reset that is neither 0 nor 1",
 	       mapi_apply_function(fd, "BUCKET", fd, counter, "1s", 2));
 	EXPECT(7001, "THRESHOLD", "a type that there is not",
-	       mapi_apply_function(fd, "THRESHOLD", 3, fd, counter, GT, 1ULL, 0, 0, 0));
+	       mapi_apply_function(fd, "THRESHOLD", 7, fd, counter, GT, 1ULL, 0, 0, 0));
 	EXPECT(7002, "THRESHOLD", "no such function",
 	       mapi_apply_function(fd, "THRESHOLD", ULL, fd, 7777, GT, 1ULL, 0, 0, 0));
 	EXPECT(7005, "THRESHOLD", "a boundary that there is not",
 	       mapi_apply_function(fd, "THRESHOLD", ULL, fd, counter, 3, 1ULL, 0, 0, 0));
+	snprintf(list, sizeof(list), "%d@%d", counter, fd);
+	EXPECT(7001, "RES2FILE", "no types",
+	       mapi_apply_function(fd, "RES2FILE", NULL, list, "h", "/dev/null", "1s", 0));
+	EXPECT(7001, "RES2FILE", "more types than functions",
+	       mapi_apply_function(fd, "RES2FILE", "1,1", list, "h", "/dev/null", "1s", 0));
+	EXPECT(7002, "RES2FILE", "no list of functions",
+	       mapi_apply_function(fd, "RES2FILE", "1", NULL, "h", "/dev/null", "1s", 0));
+	EXPECT(7002, "RES2FILE", "no such function",
+	       mapi_apply_function(fd, "RES2FILE", "1", "7777@7777", "h", "/dev/null", "1s", 0));
+	EXPECT(7002, "RES2FILE", "a type that there is not",
+	       mapi_apply_function(fd, "RES2FILE", "9", list, "h", "/dev/null", "1s", 0));
+	EXPECT(7003, "RES2FILE", "no header",
+	       mapi_apply_function(fd, "RES2FILE", "1", list, NULL, "/dev/null", "1s", 0));
+	EXPECT(6155, "RES2FILE", "no file",
+	       mapi_apply_function(fd, "RES2FILE", "1", list, "h", NULL, "1s", 0));
+	EXPECT(6155, "RES2FILE", "a file that cannot be created",
+	       mapi_apply_function(fd, "RES2FILE", "1", list, "h", "/nowhere/x", "1s", 0));
+	EXPECT(7005, "RES2FILE", "no interval",
+	       mapi_apply_function(fd, "RES2FILE", "1", list, "h", "/dev/null", NULL, 0));
+	EXPECT(7005, "RES2FILE", "an interval of 0s",
+	       mapi_apply_function(fd, "RES2FILE", "1", list, "h", "/dev/null", "0s", 0));
+	EXPECT(7011, "RES2FILE", "a reset that is neither 0 nor 1",
+	       mapi_apply_function(fd, "RES2FILE", "1", list, "h", "/dev/null", "1s", 2));
 	mapi_close_flow(fd);
 }
 
