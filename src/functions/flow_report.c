@@ -525,7 +525,8 @@ static int create_outbox(struct report *report, struct hm_exporter_conf *c, stru
 {
 	if (c->transport != &hm_transport_memory)
 		return 0;
-	report->outbox = hm_outbox_create(1, sizeof(struct hm_datagram), DATAGRAMS, err);
+	if (!report->outbox) // changed exporters go on with it
+		report->outbox = hm_outbox_create(1, sizeof(struct hm_datagram), DATAGRAMS, err);
 	c->to.outbox = report->outbox;
 	return report->outbox ? 0 : -ENOMEM;
 }
@@ -613,6 +614,8 @@ static int check_fixed(const struct report_conf *conf, const struct hm_report_op
 		return stays("cache_entries", "", err);
 	if (new->key != old->key)
 		return stays("flow_key", "", err);
+	if (new->flow_sampling != old->flow_sampling)
+		return stays("flow_sampling", "", err);
 	if (new->overload != old->overload)
 		return stays("overload", "", err);
 	if (strcmp(new->routes, old->routes) != 0)
