@@ -33,6 +33,11 @@ struct hm_eal_config {
 	struct hm_strings args; // more EAL arguments, as they are
 };
 
+/* Of what the flows of clients take. */
+struct hm_memory_limits {
+	uint32_t client_mb, total_mb;
+};
+
 struct hm_control_config {
 	char *socket;
 	mode_t mode;
@@ -41,6 +46,7 @@ struct hm_control_config {
 	struct hm_strings readers;        // empty: everybody who can open the socket
 	uint32_t max_devices_per_client;
 	uint32_t max_clients, max_flows_per_client, max_calls_per_client, max_line_bytes;
+	struct hm_memory_limits max_memory;
 };
 
 struct hm_search_config {

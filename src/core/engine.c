@@ -98,6 +98,7 @@ struct hm_engine *hm_engine_create(const struct hm_config *config, struct hm_err
 	}
 	e->config = config;
 	TAILQ_INIT(&e->flows);
+	e->accounts.limits = config->control.max_memory;
 	TAILQ_INIT(&e->devices);
 	LIST_INIT(&e->polled);
 	hm_clock_init();

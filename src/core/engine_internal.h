@@ -30,6 +30,7 @@ struct hm_engine {
 	uint32_t last_device; // number
 	uint32_t last_flow_id;
 	struct hm_flow_list flows;
+	struct hm_accounts accounts;
 	struct hm_flow_bucket readers; // read values from elsewhere (flow_feeds.c)
 	uint64_t last_late;            // of those applied
 	struct hm_flow_bucket polled;  // have a function with poll()

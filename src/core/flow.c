@@ -32,6 +32,8 @@ struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const c
 	f->device = d;
 	f->split = HM_FLOW_NO_SPLIT;
 	f->owner = *owner;
+	if (!owner->configured && !(f->account = hm_account_get(&e->accounts, owner)))
+		goto no_memory;
 	f->terms.priority = HM_PRIORITY_DEFAULT;
 	f->governed = (struct hm_governed){.limit = -1, .cost = -1};
 	if (name && !hm_flow_set_name(f, name, false))
@@ -40,6 +42,8 @@ struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const c
 	hm_flow_index_add(f);
 	return f;
 no_memory:
+	if (f)
+		hm_account_put(&e->accounts, f->account);
 	free(f);
 	hm_error_set(err, -ENOMEM, 3084, "out of memory");
 	return NULL;
@@ -137,6 +141,7 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
 	struct hm_applied before[HM_FLOW_FUNCTIONS_MAX];
 	struct hm_apply_ctx ctx = hm_flow_apply_ctx(f, before, f->n);
 	struct hm_instance **instances;
+	uint64_t bytes;
 
 	ctx.handed = handed;
 	ctx.n_workers = fn ? hm_flow_workers(f, fn) : 0;
@@ -162,13 +167,21 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
 	f->instances[f->n] = hm_instance_create(fn, f->n + 1, args, &ctx, err);
 	if (!f->instances[f->n])
 		return errno ? -errno : -EINVAL;
+	bytes = hm_instance_bytes(f->instances[f->n], ctx.n_workers);
+	if (hm_account_charge(&f->engine->accounts, f->account, bytes, err) < 0)
+		goto refused;
+	f->bytes += bytes;
 	if (f->instances[f->n]->n_wires)
 		f->instances[f->n]->late = ++f->engine->last_late;
 	f->searches |= fn->pattern != NULL;
 	f->n++;
 	if (hm_flow_split(f, err) == 0)
 		return (int)f->n;
-	hm_instance_destroy(f->instances[--f->n]); // what was refused is not in the flow
+	f->n--; // what was refused is not in the flow
+	f->bytes -= bytes;
+	hm_account_release(&f->engine->accounts, f->account, bytes);
+refused:
+	hm_instance_destroy(f->instances[f->n]);
 	return -EINVAL;
 }
 
@@ -228,6 +241,8 @@ static void destroy_instances(struct hm_flow *f)
 	while (f->n > 0)
 		hm_instance_destroy(f->instances[--f->n]);
 	hm_flow_order_free(f);
+	hm_account_release(&f->engine->accounts, f->account, f->bytes);
+	f->bytes = 0;
 }
 
 static int connect_instances(struct hm_flow *f, struct hm_error *err)
@@ -393,6 +408,7 @@ void hm_flow_free(struct hm_flow *f)
 	if (f->polled)
 		LIST_REMOVE(f, next_polled);
 	destroy_instances(f);
+	hm_account_put(&f->engine->accounts, f->account);
 	if (f->state >= HM_FLOW_CLOSING)
 		hm_flow_answer(f, NULL);
 	free(f->instances);
@@ -541,6 +557,7 @@ json_t *hm_flow_info(struct hm_flow *f)
 	for (uint32_t i = 0; i < f->n; i++)
 		json_array_append_new(functions, function_info(f->instances[i]));
 	json_object_set_new(info, "functions", functions);
+	json_object_set_new(info, "memory_bytes", json_integer((json_int_t)f->bytes));
 	json_object_set_new(info, "ordered", hm_flow_order_json(f));
 	json_object_set_new(info, "admission", hm_admission_json(f));
 	return info;

@@ -4,6 +4,7 @@
 
 #include <sys/queue.h>
 
+#include "core/account.h"
 #include "core/device.h"
 #include "core/engine.h"
 #include "core/governor.h"
@@ -32,8 +33,10 @@ struct hm_flow {
 	uint32_t id;
 	char *name;
 	struct hm_owner owner;
-	char *new_name;    // that it gets when a reload is complete
-	char *config_path; // "flows[2]" if the configuration made it, else NULL
+	struct hm_account *account; // of the owner, NULL: the configuration's
+	uint64_t bytes;             // charged to it
+	char *new_name;             // that it gets when a reload is complete
+	char *config_path;          // "flows[2]" if the configuration made it, else NULL
 	json_t *config_functions;
 	bool kept; // by the reload that is being looked at
 	enum hm_flow_state state;

@@ -285,7 +285,10 @@ struct hm_function {
 	void (*core_fini)(void *core);
 	unsigned (*poll)(void *conf, uint64_t now_ns); // work done, 0 = nothing to do
 	bool (*idle)(const void *conf); // nothing is left to move to the world; NULL: always so
-	void (*closing)(void *conf);    // the flow begins to close: stop waiting for anybody
+	/* Bytes that it allocates itself from connect on, on all workers together; what clients may take is
+	 * limited. NULL: next to nothing. */
+	uint64_t (*memory)(const void *conf, unsigned n_workers);
+	void (*closing)(void *conf); // the flow begins to close: stop waiting for anybody
 	/* Of an ordered function: whether with this conf the result does not depend on the order, after all. Such a
 	 * conf_init must not rely on n_workers. NULL: it always does. */
 	bool (*any_order)(const void *conf);

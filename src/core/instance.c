@@ -13,6 +13,12 @@
 #include "core/pktring.h"
 #include "core/reference.h"
 #include "core/registry.h"
+#include "core/search.h"
+#include "filter/filter.h"
+
+#define JSON_VALUE_BYTES 64 // a value or key with what malloc adds
+#define ENTRY_BYTES \
+	128 // of a worker's program, while the old and the new one are there, and its counters
 
 static size_t count_fields(const struct hm_function *fn)
 {
@@ -141,6 +147,37 @@ struct hm_instance *hm_instance_create(const struct hm_function *fn, uint32_t nu
 	in->selector = hm_selector_of(fn, in->conf, in->args);
 	in->handed = hm_handed_get(ctx->handed);
 	return in;
+}
+
+/* As jansson keeps it. */
+static uint64_t json_bytes(const json_t *v)
+{
+	uint64_t bytes = JSON_VALUE_BYTES + json_string_length(v);
+	const char *key;
+	json_t *part;
+	size_t i;
+
+	json_array_foreach ((json_t *)(uintptr_t)v, i, part)
+		bytes += json_bytes(part);
+	json_object_foreach ((json_t *)(uintptr_t)v, key, part)
+		bytes += JSON_VALUE_BYTES + strlen(key) + json_bytes(part);
+	return bytes;
+}
+
+uint64_t hm_instance_bytes(const struct hm_instance *in, unsigned n_workers)
+{
+	const struct hm_function *fn = in->fn;
+	uint64_t bytes = sizeof(*in) + count_fields(fn) * sizeof(in->field_base[0]) +
+			 fn->conf_size + json_bytes(in->args) + sizeof(struct hm_node);
+
+	bytes += (uint64_t)n_workers * (fn->core_size + sizeof(struct hm_sample) + ENTRY_BYTES);
+	if (in->key)
+		bytes += strlen(in->key) + 1;
+	if (fn->filter)
+		bytes += hm_filter_bytes(fn->filter(in->conf));
+	if (fn->pattern && fn->pattern(in->conf))
+		bytes += hm_pattern_bytes(fn->pattern(in->conf));
+	return bytes + (fn->memory ? fn->memory(in->conf, n_workers) : 0);
 }
 
 int hm_instance_connect(struct hm_instance *in, struct hm_node *parent, struct hm_core_ctx *ctx,

@@ -51,6 +51,8 @@ struct hm_instance {
 struct hm_instance *hm_instance_create(const struct hm_function *fn, uint32_t number,
 				       const json_t *args, const struct hm_apply_ctx *ctx,
 				       struct hm_error *err);
+/* What it will take on so many workers, if it shares nothing with others: an estimate. Before connect. */
+uint64_t hm_instance_bytes(const struct hm_instance *in, unsigned n_workers);
 /* Calls fn->connect and finds or makes the node behind `parent`. */
 int hm_instance_connect(struct hm_instance *in, struct hm_node *parent, struct hm_core_ctx *ctx,
 			struct hm_error *err);

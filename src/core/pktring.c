@@ -271,6 +271,11 @@ int hm_pktring_check(const struct hm_pktring_conf *conf, struct hm_error *err)
 	return 0;
 }
 
+uint64_t hm_pktring_bytes(const struct hm_pktring_conf *conf)
+{
+	return hm_pktring_total(conf->writers, bytes_of(conf));
+}
+
 /* The memory: all of it there (ENOSPC now and not SIGBUS later), and of a size that stays. */
 static int map_memory(struct hm_pktring *r, struct hm_error *err)
 {

@@ -62,6 +62,8 @@ struct hm_pktring;
 
 /* Whether a ring can be made like that; says what is allowed if not. */
 int hm_pktring_check(const struct hm_pktring_conf *conf, struct hm_error *err);
+/* What a ring that is right will take. */
+uint64_t hm_pktring_bytes(const struct hm_pktring_conf *conf);
 /* On the control core. Allocates and touches all memory, so that no writer ever faults. NULL with
  * err and errno. */
 struct hm_pktring *hm_pktring_create(const struct hm_pktring_conf *conf, struct hm_error *err);

@@ -27,6 +27,7 @@ struct hm_reload {
 	size_t n_fresh, n_old;
 	uint32_t *fresh, *old; // flow numbers
 	uint32_t sample_batches;
+	struct hm_memory_limits max_memory;
 	struct hm_admission_config admission; // until now
 	struct hm_kept *kept;                 // flows that stay, on the terms of the new file
 	size_t n_kept;
@@ -317,6 +318,7 @@ void hm_engine_reload(struct hm_engine *e, const struct hm_config *config, hm_do
 	r->done = done;
 	r->arg = arg;
 	r->sample_batches = config->explain.sample_batches;
+	r->max_memory = config->control.max_memory;
 	e->reload = r;
 	r->pending = (unsigned)r->n_fresh;
 	for (size_t i = 0; i < config->n_flows; i++) {
@@ -344,6 +346,7 @@ unsigned hm_reload_poll(struct hm_engine *e)
 	} else {
 		close_all(e, r->old, r->n_old);
 		hm_engine_sample(e, r->sample_batches);
+		e->accounts.limits = r->max_memory;
 		change_kept(e, r);
 		for (size_t i = 0; i < r->n_fresh; i++) {
 			struct hm_flow *f = hm_flow_by_id(e, r->fresh[i]);

@@ -63,6 +63,8 @@ uint32_t hm_pattern_slot(const struct hm_pattern *p);
  * every packet that reaches the entry), for EXPLAIN and flow.info. The compiler finds out; before,
  * it is "regexp". */
 const char *hm_pattern_engine(const struct hm_pattern *p);
+/* Bytes that it takes if nobody else has it, with what will be compiled of it: that is an estimate. */
+uint64_t hm_pattern_bytes(const struct hm_pattern *p);
 
 /* A snapshot of patterns, taken on the control core, to be compiled on another thread: holds
  * references. The same pattern may be there often, NULLs are skipped. NULL without memory. */

@@ -231,7 +231,6 @@ uint64_t hm_search_db_bytes(const struct hm_search_db *db)
 {
 	uint64_t bytes = sizeof(*db) + db->n_slots * (sizeof(*db->ids) + sizeof(*db->confirm_of)) +
 			 db->n_confirms * sizeof(*db->confirms) + db->n_parts * sizeof(*db->parts);
-	size_t n = 0;
 
 	for (uint32_t i = 0; i < db->n_parts; i++) {
 		const struct hm_search_part *part = db->parts[i].part;
@@ -240,13 +239,7 @@ uint64_t hm_search_db_bytes(const struct hm_search_db *db)
 			 part->n * (sizeof(part->items[0]) + sizeof(struct hm_expression) +
 				    (db->parts[i].last ? sizeof(uint32_t) : 0));
 	}
-	for (uint32_t i = 0; i < db->n_confirms; i++) {
-		const pcre2_code *code = db->confirms[i].regexp->code;
-
-		if (pcre2_pattern_info(code, PCRE2_INFO_SIZE, &n) == 0)
-			bytes += n;
-		if (pcre2_pattern_info(code, PCRE2_INFO_JITSIZE, &n) == 0)
-			bytes += n;
-	}
+	for (uint32_t i = 0; i < db->n_confirms; i++)
+		bytes += hm_regexp_bytes(db->confirms[i].regexp);
 	return bytes;
 }

@@ -101,6 +101,21 @@ uint32_t hm_pattern_slot(const struct hm_pattern *p)
 	return p->slot;
 }
 
+/* Measured: ten thousand strings of 8 to 24 bytes, a thousand regular expressions. */
+#define COMPILED_LITERAL_BYTES     64
+#define COMPILED_REGEXP_BYTES      4096
+#define COMPILED_REGEXP_CHAR_BYTES 64
+
+uint64_t hm_pattern_bytes(const struct hm_pattern *p)
+{
+	uint64_t bytes = sizeof(*p) + p->n_bytes;
+
+	if (p->literal)
+		return bytes + (uint64_t)p->n_bytes * COMPILED_LITERAL_BYTES;
+	return bytes + hm_regexp_bytes(p->regexp) + COMPILED_REGEXP_BYTES +
+	       (uint64_t)p->n_bytes * COMPILED_REGEXP_CHAR_BYTES;
+}
+
 const char *hm_pattern_engine(const struct hm_pattern *p)
 {
 	static const char *const names[] = {
@@ -294,6 +309,15 @@ struct hm_pattern *hm_pattern_literal(const char *text, uint32_t offset, uint32_
 }
 
 /* --- regular expressions --- */
+
+uint64_t hm_regexp_bytes(const struct hm_regexp *r)
+{
+	size_t code = 0, jit = 0;
+
+	pcre2_pattern_info(r->code, PCRE2_INFO_SIZE, &code);
+	pcre2_pattern_info(r->code, PCRE2_INFO_JITSIZE, &jit);
+	return sizeof(*r) + code + jit;
+}
 
 struct hm_regexp *hm_regexp_ref(struct hm_regexp *r)
 {

@@ -59,6 +59,7 @@ bool hm_pattern_alternative(const struct hm_pattern *p, uint32_t *at, const uint
 /* Whether a literal of n bytes may occur so often that only the first match in each packet is wanted. */
 bool hm_literal_abounds(uint32_t n);
 struct hm_regexp *hm_regexp_ref(struct hm_regexp *r);
+uint64_t hm_regexp_bytes(const struct hm_regexp *r);
 void hm_regexp_unref(struct hm_regexp *r);
 
 /* --- code: what Hyperscan makes of texts, bound to no pattern, so that it can be cached --- */

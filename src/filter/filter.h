@@ -37,6 +37,8 @@ void hm_filter_destroy(struct hm_filter *f);
 uint32_t hm_filter_slot(const struct hm_filter *f);
 /* The expression as filters are told apart, white space made equal. Lives as long as the filter. */
 const char *hm_filter_canonical(const struct hm_filter *f);
+/* Bytes that it takes if nobody else has it, with its part of an index and of a worker's scan. */
+uint64_t hm_filter_bytes(const struct hm_filter *f);
 /* What evaluates it: "index", or "bpf" if there is something in it that the index does not cover; for
  * EXPLAIN. */
 const char *hm_filter_engine(const struct hm_filter *f);

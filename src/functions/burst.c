@@ -193,6 +193,13 @@ static const struct hm_field burst_results[] = {
 	{0},
 };
 
+static uint64_t burst_memory(const void *conf, unsigned n_workers)
+{
+	const struct burst_conf *c = conf;
+
+	return n_workers * c->categories * sizeof(*((struct burst_core *)NULL)->categories);
+}
+
 static const struct hm_function burst = {
 	.name = "BURST",
 	.summary = "keeps histograms of back-to-back packets and the gaps between them",
@@ -202,6 +209,7 @@ static const struct hm_function burst = {
 	.conf_size = sizeof(struct burst_conf),
 	.core_size = sizeof(struct burst_core),
 	.conf_init = burst_conf_init,
+	.memory = burst_memory,
 	.core_init = burst_core_init,
 	.core_fini = burst_core_fini,
 	.stats = burst_stats,

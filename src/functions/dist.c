@@ -177,6 +177,13 @@ static const struct hm_field dist_results[] = {
 	{0},
 };
 
+static uint64_t dist_memory(const void *conf, unsigned n_workers)
+{
+	const struct dist_conf *c = conf;
+
+	return n_workers * (c->intervals + 1) * sizeof(uint64_t);
+}
+
 static const struct hm_function dist = {
 	.name = "DIST",
 	.summary = "keeps a histogram of another function's values",
@@ -186,6 +193,7 @@ static const struct hm_function dist = {
 	.conf_size = sizeof(struct dist_conf),
 	.core_size = sizeof(struct dist_core),
 	.conf_init = dist_conf_init,
+	.memory = dist_memory,
 	.core_init = dist_core_init,
 	.core_fini = dist_core_fini,
 	.stats = dist_stats,

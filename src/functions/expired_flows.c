@@ -536,6 +536,15 @@ static const struct hm_field expired_results[] = {
 	{0},
 };
 
+static uint64_t expired_memory(const void *conf, unsigned n_workers)
+{
+	const struct expired_conf *c = conf;
+
+	return n_workers * ((uint64_t)hm_table_bytes(c->flows, sizeof(struct flow)) +
+			    hm_wheel_bytes(c->flows, WHEEL_SLOTS) +
+			    (uint64_t)c->records * sizeof(struct record));
+}
+
 static const struct hm_function expired_flows = {
 	.name = "EXPIRED_FLOWS",
 	.summary = "counts packets by flow and hands out the flows that are over",
@@ -548,6 +557,7 @@ static const struct hm_function expired_flows = {
 	.conf_init = expired_conf_init,
 	.connect = expired_connect,
 	.conf_fini = expired_conf_fini,
+	.memory = expired_memory,
 	.core_init = expired_core_init,
 	.core_fini = expired_core_fini,
 	.stats = expired_stats,

@@ -802,6 +802,14 @@ static const struct hm_field datagrams[] = {
 	{0},
 };
 
+static uint64_t memory(const void *c, unsigned n_workers)
+{
+	const struct report_conf *conf = c;
+	uint32_t share = conf->options.cache_entries / n_workers + 1;
+
+	return n_workers * (uint64_t)hm_cache_bytes(share);
+}
+
 static const struct hm_function flow_report = {
 	.name = "FLOW_REPORT",
 	.summary = "meters packets into flow records and exports them as IPFIX or NetFlow",
@@ -814,6 +822,7 @@ static const struct hm_function flow_report = {
 	.conf_init = conf_init,
 	.conf_fini = conf_fini,
 	.connect = open_warm_file,
+	.memory = memory,
 	.core_init = core_init,
 	.prepared = prepared,
 	.closing = closing,

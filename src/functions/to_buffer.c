@@ -176,6 +176,13 @@ static void to_buffer_conf_fini(void *conf)
 	c->ring = NULL;
 }
 
+static uint64_t to_buffer_memory(const void *conf, unsigned n_workers)
+{
+	const struct to_buffer_conf *const c = conf;
+	(void)n_workers; // the ring's configuration has them
+	return hm_pktring_bytes(&c->ring_conf);
+}
+
 static struct hm_pktring *to_buffer_pktring(const void *conf)
 {
 	return ((const struct to_buffer_conf *)conf)->ring;
@@ -203,6 +210,7 @@ static const struct hm_function to_buffer = {
 	.connect = to_buffer_connect,
 	.conf_fini = to_buffer_conf_fini,
 	.core_init = to_buffer_core_init,
+	.memory = to_buffer_memory,
 	.closing = to_buffer_closing,
 	.stats = to_buffer_stats,
 	.pktring = to_buffer_pktring,

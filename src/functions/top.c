@@ -372,6 +372,13 @@ static const struct hm_field top_results[] = {
 	{0},
 };
 
+static uint64_t top_memory(const void *conf, unsigned n_workers)
+{
+	const struct top_conf *c = conf;
+
+	return n_workers * (uint64_t)hm_table_bytes(c->entries, sizeof(struct hm_toplist_record));
+}
+
 static const struct hm_function top = {
 	.name = "TOP",
 	.summary = "tells which values of a header field occur most often",
@@ -381,6 +388,7 @@ static const struct hm_function top = {
 	.core_size = sizeof(struct top_core),
 	.cost = {.batch = 80, .packet = 22},
 	.conf_init = top_conf_init,
+	.memory = top_memory,
 	.core_init = top_core_init,
 	.core_fini = top_core_fini,
 	.stats = top_stats,
