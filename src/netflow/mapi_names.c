@@ -20,6 +20,8 @@ static const struct {
 	{"INPUT_SNMP", 10},
 	{"L4_DST_PORT", 11},
 	{"IP_DST_ADDR", 12},
+	{"SRC_AS", 16},
+	{"DST_AS", 17},
 	{"LAST_SWITCHED", 21},
 	{"FIRST_SWITCHED", 22},
 	{"IPV6_SRC_ADDR", 27},
