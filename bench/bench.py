@@ -31,9 +31,10 @@ SOURCE = pathlib.Path(__file__).resolve().parents[1]
 
 FIELDS = ["mpps", "mpps_cpu", "cycles_per_packet", "records_per_s", "memory_mb", "mb_per_s", "connect_ms",
           "connect_ms_max", "connect_s", "sent", "unaccounted", "violations", "failed"]
-ONCE = {"dag_faults"}  # takes minutes
+ONCE = {"dag_faults", "flows_10m"}  # take minutes
 ON_REQUEST = ONCE | {"dd", "to_file_dd"}  # only if --rows says so; the last two write 8 GB each time
 CURVE = [1, 10, 100, 1000, 10000]  # flows
+RECORDS = {"flows_100k": 100000, "flows_1m": 1000000, "flows_10m": 10000000}
 
 
 def rows_of(bench):
@@ -62,6 +63,8 @@ def rows_of(bench):
     rows["dd"] = lambda: disk.dd(bench)
     rows["to_file_dd"] = lambda: disk.to_disk(bench)
     rows["to_buffer_64"] = lambda: clients.to_buffer(bench)
+    for name, entries in RECORDS.items():
+        rows[name] = lambda entries=entries: peers.flow_cache(bench, entries)
     for n in CURVE:
         rows["filters_%d" % n] = lambda n=n: bench.appliance(bench.filter_flows(n))
     rows["naive_filters_1000"] = lambda: peers.over_list(bench, "naive_filters", bench.filters, 1000)

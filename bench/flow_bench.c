@@ -245,9 +245,10 @@ static int open_source(struct source *s, struct hm_cache_conf *conf, int argc, c
 	unsigned long entries = strtoul(argv[1], &end, 10);
 
 	if (*end == '\0' && entries >= 1000 && entries <= HM_CACHE_ENTRIES_MAX) {
-		// a flow waits for its end another PATIENCE / PER_FLOW of its life
-		open_made(s, entries * PER_FLOW / (PER_FLOW + PATIENCE));
-		conf->entries = (uint32_t)(entries + entries / 16);
+		// a flow waits for its end another PATIENCE / PER_FLOW of its life; and some are
+		// early
+		open_made(s, entries * PER_FLOW * 105 / (PER_FLOW + PATIENCE) / 100);
+		conf->entries = (uint32_t)entries;
 		conf->inactive_ns = WAIT_NS;
 		return 0;
 	}

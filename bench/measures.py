@@ -6,9 +6,10 @@ import functions
 # Row, field, bound, and times what other row's field; None: the bound is in the field's own unit.
 AT_LEAST = [
     ("pkt_counter", "mpps", 0.4, "bare_loop"),
-    ("ipfix_export", "mpps", 0.25, "bare_loop"),
-    ("ipfix_export", "mpps_cpu", 6, "softflowd"),
-    ("ipfix_export", "mpps_cpu", 6, "nfpcapd"),
+    ("ipfix_export", "mpps", 0.45, "bare_loop"),
+    ("ipfix_export", "mpps_cpu", 12, "softflowd"),
+    ("ipfix_export", "mpps_cpu", 12, "nfpcapd"),
+    ("flows_1m", "mpps", 10, None),
     ("dag_rx_64", "mpps", 1 / 1.3, "dag_minimal_64"),
     ("dag_rx_64", "mpps", 40, None),
     ("dag_two_64", "mpps", 1.8, "dag_rx_64"),
@@ -24,6 +25,8 @@ AT_MOST = [
     ("dag_faults", "violations", 0, None),
     ("dag_faults", "failed", 0, None),
     ("filters_1000", "cycles_per_packet", 500, None),
+    ("flows_10m", "cycles_per_packet", 2.5, "flows_100k"),
+    ("flows_10m", "memory_mb", 1600, None),
     ("connect_among_1000", "connect_ms", 10, None),
     ("connect_pattern_among_1000", "connect_ms", 50, None),
     ("connect_pattern_among_10000", "connect_ms", 500, None),

@@ -74,6 +74,16 @@ def over_list(bench, loop, listed, n):
     return {field: point[field] for field in ("mpps", "mpps_cpu", "cycles_per_packet")}
 
 
+def flow_cache(bench, entries):
+    """The flow cache alone, over 64-byte packets of about so many flow records at a time."""
+    done = subprocess.run([bench.build / "bench/flow_bench", str(entries), str(bench.seconds)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, preexec_fn=on_worker_core, timeout=5 * PATIENCE, check=True)
+    rows = {row["name"]: row for row in map(json.loads, done.stdout.decode().splitlines())}
+    cache = rows["cache"]
+    return {"mpps": cache["mpps"], "mpps_cpu": cache["mpps"], "cycles_per_packet": cache["cycles_per_packet"],
+            "records_per_s": cache["records_per_s"], "memory_mb": rows["memory"]["mb"]}
+
+
 def combo_loop(bench, row):
     loop = bench.build / "bench/combo_loop"
     if not loop.is_file():
