@@ -18,7 +18,12 @@
 
 #define WHEEL_SLOTS 1024
 #define WHEEL_SHIFT 27 // slots of 134 ms, a turn of 137 s
-#define EXPIRE_MAX  32 // entries looked at together
+
+/* Timers wait for memory a few times in a row, however many entries they look at: so they look seldom, and at
+ * many. */
+#define EXPIRE_EVERY  (4 * HM_BATCH_MAX) // packets
+#define EXPIRE_BUDGET (EXPIRE_EVERY / 2 + 64)
+#define EXPIRE_MAX    64 // entries looked at together
 
 struct hm_cache {
 	struct hm_table table;
@@ -30,6 +35,8 @@ struct hm_cache {
 	hm_cache_out out;
 	void *out_arg;
 	unsigned n_pending;
+	unsigned unexpired; // packets since timers ran
+	uint64_t latest_ns; // of the last packet
 	struct hm_cache_counts counts;
 	uint64_t *made, made_nowhere;
 	uint8_t *memory; // of table, timers and, unless they are elsewhere, entries
@@ -378,13 +385,13 @@ static uint64_t choose(struct hm_cache *c, const struct hm_batch *b, uint64_t ip
 
 void hm_cache_add(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
 {
-	uint64_t ip = in & (b->ipv4 | b->ipv6), metered = ip, bytes = 0, now_ns;
+	uint64_t ip = in & (b->ipv4 | b->ipv6), metered = ip, bytes = 0;
 
 	if (__builtin_expect((in & ~ip) != 0, 0))
 		count_unmetered(&c->counts.not_ip, b, in & ~ip);
 	if (ip == 0)
 		return;
-	now_ns = b->ts_ns[63 - __builtin_clzll(ip)];
+	c->latest_ns = b->ts_ns[63 - __builtin_clzll(ip)];
 	hm_keys_make(&c->keys, &c->masks, b, ip);
 	if (c->flow_sampling > 1)
 		ip = metered = choose(c, b, ip);
@@ -399,7 +406,12 @@ void hm_cache_add(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
 		count_unmetered(&c->counts.refused, b, ip & ~metered);
 	c->counts.packets += hm_mask_count(metered);
 	c->counts.bytes += bytes;
-	hm_cache_expire(c, now_ns, 16 + b->n / 2);
+	c->unexpired += b->n;
+	if (c->unexpired >= EXPIRE_EVERY) {
+		hm_cache_expire(c, c->latest_ns, EXPIRE_BUDGET);
+		c->unexpired = 0;
+	}
+	flush(c);
 }
 
 /* --- timers --- */
@@ -441,14 +453,20 @@ void hm_cache_expire(struct hm_cache *c, uint64_t now_ns, unsigned budget)
 	flush(c);
 }
 
+/* What is over by its timeout ends so also here, whether or not its timer came up before. */
 bool hm_cache_drain(struct hm_cache *c, unsigned max)
 {
+	uint64_t now_ns = min64(c->latest_ns, HM_FLOW_NO_TIME - 1);
 	uint32_t index[EXPIRE_MAX];
 
 	while (max > 0 && hm_table_used(&c->table) > 0) {
 		unsigned n = hm_wheel_take(&c->wheel, index, max < EXPIRE_MAX ? max : EXPIRE_MAX);
+		for (unsigned k = 0; k < n; k++)
+			prefetch_entry(c, index[k]);
 		for (unsigned k = 0; k < n; k++) {
-			emit(c, entry_at(c, index[k]), HM_END_FORCED);
+			const struct hm_entry *e = entry_at(c, index[k]);
+			bool over = deadline(c, e) <= now_ns;
+			emit(c, e, over ? timeout_reason(c, e) : HM_END_FORCED);
 			remove_entry(c, index[k]);
 		}
 		max -= n;

@@ -85,7 +85,7 @@ void hm_cache_set_timeouts(struct hm_cache *c, uint64_t active_ns, uint64_t inac
 void hm_cache_add(struct hm_cache *c, const struct hm_batch *b, uint64_t in);
 /* Hands out what is over at now_ns, looking at no more than `budget` entries. */
 void hm_cache_expire(struct hm_cache *c, uint64_t now_ns, unsigned budget);
-/* Hands out up to `max` entries, whatever their age, as HM_END_FORCED; true: the cache is empty. */
+/* Hands out up to `max` entries, as HM_END_FORCED unless they are over; true: the cache is empty. */
 bool hm_cache_drain(struct hm_cache *c, unsigned max);
 /* Shows the open records at no more than `n` places from place `from` on, the worker's as all of
  * these; where to go on, 0: that was the last place. A walk begins at 0. */

@@ -22,10 +22,18 @@ static uint32_t load32(const uint8_t *p)
 
 static const uint8_t no_ports[4];
 
+/* The packets of TCP, UDP and SCTP that have ports, and later fragments, whose ports are in k->split. */
+struct port_masks {
+	uint64_t own, split;
+};
+
 /* Where the four bytes "source port, destination port" of a packet are, as the key has them. */
-static const uint8_t *ports_of(const struct hm_batch *b, uint64_t has_ports, unsigned i)
+static const uint8_t *ports_of(const struct hm_keys *k, const struct hm_batch *b,
+			       const struct port_masks *m, unsigned i)
 {
-	return has_ports >> i & 1 ? b->data[i] + b->l4[i] : no_ports;
+	if (__builtin_expect(m->own >> i & 1, 1))
+		return b->data[i] + b->l4[i];
+	return m->split >> i & 1 ? k->split[i].byte : no_ports;
 }
 
 /* The second word of the name, without what is not of the key. */
@@ -59,11 +67,12 @@ static uint32_t add_to_hash(uint32_t hash, const struct hm_key_masks *m, uint16_
 				       first.word & m->first.word);
 }
 
-static void key_ipv4(struct hm_keys *k, const struct hm_batch *b, uint64_t mask, uint64_t has_ports)
+static void key_ipv4(struct hm_keys *k, const struct hm_batch *b, uint64_t mask,
+		     const struct port_masks *m)
 {
 	hm_mask_foreach (i, mask) {
 		const uint8_t *ip = b->data[i] + b->l3[i];
-		uint32_t ports = load32(ports_of(b, has_ports, i));
+		uint32_t ports = load32(ports_of(k, b, m, i));
 		uint64_t from = (uint64_t)load32(ip + 12) << 16 | (ports & 0xffff);
 		uint64_t to = (uint64_t)load32(ip + 16) << 16 | ports >> 16;
 		uint64_t low = from < to ? from : to, high = from < to ? to : from;
@@ -76,10 +85,11 @@ static void key_ipv4(struct hm_keys *k, const struct hm_batch *b, uint64_t mask,
 	}
 }
 
-static void key_ipv6(struct hm_keys *k, const struct hm_batch *b, uint64_t mask, uint64_t has_ports)
+static void key_ipv6(struct hm_keys *k, const struct hm_batch *b, uint64_t mask,
+		     const struct port_masks *m)
 {
 	hm_mask_foreach (i, mask) {
-		const uint8_t *ip = b->data[i] + b->l3[i], *ports = ports_of(b, has_ports, i);
+		const uint8_t *ip = b->data[i] + b->l3[i], *ports = ports_of(k, b, m, i);
 		const uint8_t *address[2] = {ip + 8, ip + 24};
 		int order = memcmp(address[0], address[1], 16);
 		unsigned high; // the sender is the second endpoint
@@ -104,7 +114,9 @@ static void key_ipv6(struct hm_keys *k, const struct hm_batch *b, uint64_t mask,
 static void add_icmp_type(struct hm_keys *k, const struct hm_batch *b, uint64_t mask)
 {
 	hm_mask_foreach (i, mask) {
-		k->name[i].port_be[k->sender[i] ^ 1] = load16(b->data[i] + b->l4[i]);
+		const uint8_t *type =
+			b->l4_ok >> i & 1 ? b->data[i] + b->l4[i] : k->split[i].byte + 2;
+		k->name[i].port_be[k->sender[i] ^ 1] = load16(type);
 		k->hash[i] = hash_of(&k->name[i], k->name[i].word[1], &k->rest[i]);
 	}
 }
@@ -165,11 +177,14 @@ uint32_t hm_key_hash(const struct hm_entry *e, const struct hm_key_masks *m)
 void hm_keys_make(struct hm_keys *k, const struct hm_key_masks *m, const struct hm_batch *b,
 		  uint64_t in)
 {
-	uint64_t has_ports = (b->tcp | b->udp | b->sctp) & b->l4_ok & in;
+	uint64_t with_ports = (b->tcp | b->udp | b->sctp) & in;
+	const struct port_masks ports = {with_ports & b->l4_ok, with_ports & b->later_fragment};
 
-	key_ipv4(k, b, in & b->ipv4, has_ports);
-	key_ipv6(k, b, in & b->ipv6, has_ports);
-	add_icmp_type(k, b, in & (b->icmp | b->icmp6) & b->l4_ok);
+	if (__builtin_expect((in & b->fragment) != 0, 0))
+		hm_fragments_match(&k->fragments, b, in, k->split);
+	key_ipv4(k, b, in & b->ipv4, &ports);
+	key_ipv6(k, b, in & b->ipv6, &ports);
+	add_icmp_type(k, b, in & (b->icmp | b->icmp6) & (b->l4_ok | b->later_fragment));
 	if (m->wide)
 		widen(k, m, b, in);
 	memset(k->flags, 0, sizeof(k->flags));

@@ -7,16 +7,20 @@
 
 #include "core/batch.h"
 #include "netflow/entry.h"
+#include "netflow/fragments.h"
 
-/* By number in the batch; undefined for packets that are not in the mask. */
+/* By number in the batch; undefined for packets that are not in the mask. Zeroed before the first batch. */
 struct hm_keys {
 	union hm_entry_name name[HM_BATCH_MAX];
 	union hm_entry_rest rest[HM_BATCH_MAX];  // of IPv6
 	union hm_flow_first first[HM_BATCH_MAX]; // if the key has something of it
 	uint16_t vlan[HM_BATCH_MAX];             // the same
 	uint32_t hash[HM_BATCH_MAX];
-	uint8_t sender[HM_BATCH_MAX]; // endpoint
-	uint8_t flags[HM_BATCH_MAX];  // TCP's, 0 otherwise
+	union hm_fragment_ports split[HM_BATCH_MAX]; // of fragments that have none themselves
+	uint8_t sender[HM_BATCH_MAX];                // endpoint
+	uint8_t flags[HM_BATCH_MAX];                 // TCP's, 0 otherwise
+
+	struct hm_fragments fragments; // from batch to batch
 };
 
 /* What of a packet's further fields is compared. */

@@ -60,7 +60,39 @@ def transport(ip):
     return proto, at
 
 
-def parse(ns, ip, vlan):
+def fragment_of(ip):
+    """What all fragments of a datagram have in common, and whether this is a later one; None: no fragment."""
+    if ip[0] >> 4 == 4:
+        number, offset = struct.unpack_from("!HH", ip, 4)
+        return (ip[9], bytes(ip[12:20]), number, offset & 0x1fff != 0) if offset & 0x3fff else None
+    proto, at = ip[6], 40
+    while proto in (0, 43, 60):
+        proto, at = ip[at], at + (ip[at + 1] + 1) * 8
+    if proto != 44 or not struct.unpack_from("!H", ip, at + 2)[0] & 0xfff9:
+        return None
+    later = struct.unpack_from("!H", ip, at + 2)[0] & 0xfff8 != 0
+    return transport(ip)[0], bytes(ip[8:40]), bytes(ip[at + 4:at + 8]), later
+
+
+class Fragments:
+    """Gives later fragments the ports of the first one of their datagram."""
+
+    def __init__(self):
+        self.firsts = {}
+
+    def ports(self, ns, ip, own):
+        fragment = fragment_of(ip)
+        if fragment is None:
+            return own
+        *datagram, later = fragment
+        if not later:
+            self.firsts[tuple(datagram)] = (ns, own)
+            return own
+        first = self.firsts.get(tuple(datagram))
+        return first[1] if first and abs(ns - first[0]) < 30 * 10**9 else own
+
+
+def parse(ns, ip, vlan, fragments):
     if ip[0] >> 4 == 4:
         src, dst, length, tos = ip[12:16], ip[16:20], struct.unpack_from("!H", ip, 2)[0], ip[1]
     else:
@@ -75,6 +107,7 @@ def parse(ns, ip, vlan):
             dport = struct.unpack_from("!H", ip, at)[0]
         if proto == 6:
             flags = ip[at + 13]
+    sport, dport = fragments.ports(ns, ip, (sport, dport))
     return Packet(ns, bytes(src), bytes(dst), sport, dport, proto, length, flags, tos, vlan)
 
 
@@ -108,13 +141,13 @@ class Biflow:
 
 def meter(path, active_s, inactive_s, more_key=()):
     """All flow records of the file, in no order; more_key has names of packets' fields."""
-    flows, out = {}, []
+    flows, out, fragments = {}, [], Fragments()
     active, inactive = active_s * 10**9, inactive_s * 10**9
     for ns, _, frame in frames(path):
         ip = network(frame)
         if ip is None:
             continue
-        p = parse(ns, ip, vlan_of(frame))
+        p = parse(ns, ip, vlan_of(frame), fragments)
         key = (p.proto, *sorted([(p.src, p.sport), (p.dst, p.dport)]), *(getattr(p, name) for name in more_key))
         f = flows.get(key)
         if f and (ns >= f.last + inactive or (f.start is not None and ns >= f.start + active)):

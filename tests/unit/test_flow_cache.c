@@ -29,7 +29,7 @@ struct spec {
 	uint32_t from, to; // hosts; bit 31 of `from`: IPv6
 	uint16_t sport, dport, length;
 	uint8_t proto, flags, tos;
-	uint16_t fragment; // offset field, IPv4
+	uint16_t fragment, id; // IPv4
 };
 
 #define V6 0x80000000u
@@ -64,6 +64,7 @@ static uint32_t make_packet(uint8_t *p, const struct spec *s)
 		p[0] = 0x45;
 		p[1] = s->tos;
 		put16(p + 2, s->length);
+		put16(p + 4, s->id);
 		put16(p + 6, s->fragment);
 		p[9] = s->proto;
 		put32(p + 12, s->from);
@@ -349,20 +350,48 @@ static void test_cache_both_fins_then_silence_is_end_detected(void **state)
 	assert_int_equal(sink.records[0].end_reason, HM_END_DETECTED);
 }
 
-static void test_cache_later_fragments_have_ports_zero(void **state)
+static void test_cache_later_fragments_are_of_the_flow_of_the_first(void **state)
 {
 	(void)state;
 	open_cache(64, 300, 30);
-	FEED({T0, 1, 2, 1000, 53, 1500, 17, .fragment = 0x2000},
-	     {T0, 1, 2, 7, 7, 500, 17, .fragment = 185}, {T0, 1, 2, 8, 8, 400, 17, .fragment = 185},
-	     {T0, 1, 2, 1000, 53, 100, 17});
+	FEED({T0, 1, 2, 1000, 53, 1500, 17, .fragment = 0x2000, .id = 5},
+	     {T0, 1, 2, 7, 7, 500, 17, .fragment = 185, .id = 5},
+	     {T0, 1, 2, 8, 8, 400, 17, .fragment = 370, .id = 5}, {T0, 1, 2, 1000, 53, 100, 17});
+	feed((struct spec[]){{T0, 1, 2, 9, 9, 300, 17, .fragment = 400, .id = 5}}, 1, 64);
 	drain_all();
-	assert_int_equal(sink.n, 2);
-	for (unsigned i = 0; i < 2; i++) {
+	assert_int_equal(sink.n, 1);
+	assert_int_equal(sink.records[0].packets[0], 5);
+	assert_int_equal(sink.records[0].bytes[0], 2800);
+}
+
+static void test_cache_fragments_of_icmp_are_of_the_flow_of_the_first(void **state)
+{
+	(void)state;
+	open_cache(64, 300, 30);
+	FEED({T0, 2, 1, 0x0800, 1, 1500, 1, .fragment = 0x2000, .id = 9},
+	     {T0, 2, 1, 7, 7, 500, 1, .fragment = 185, .id = 9});
+	drain_all();
+	assert_int_equal(sink.n, 1);
+	assert_int_equal(sink.records[0].packets[1], 2);
+	assert_int_equal(ntohs(sink.records[0].key.port_be[0]), 0x0800);
+}
+
+static void test_cache_fragments_without_their_first_have_ports_zero(void **state)
+{
+	(void)state;
+	open_cache(64, 300, 300);
+	FEED({T0, 1, 2, 7, 7, 500, 17, .fragment = 185, .id = 5}, // before the first
+	     {T0, 1, 2, 1000, 53, 1500, 17, .fragment = 0x2000, .id = 5},
+	     {T0, 1, 2, 7, 7, 500, 17, .fragment = 185, .id = 6},           // of another datagram
+	     {T0, 2, 1, 7, 7, 500, 17, .fragment = 185, .id = 5},           // the other way
+	     {T0, 1, 2, 7, 7, 500, 6, .fragment = 185, .id = 5},            // of another protocol
+	     {T0 + 30 * S, 1, 2, 7, 7, 500, 17, .fragment = 185, .id = 5}); // much later
+	drain_all();
+	assert_int_equal(sink.n, 3); // with ports, without in both directions, of TCP
+	for (unsigned i = 0; i < sink.n; i++) {
 		const struct hm_flow_record *r = &sink.records[i];
-		bool later = r->key.port_be[0] == 0;
-		assert_int_equal(r->packets[0], 2);
-		assert_int_equal(r->bytes[0], later ? 900 : 1600);
+		uint64_t packets = r->packets[0] + r->packets[1];
+		assert_int_equal(packets, r->key.port_be[0] == 0 && r->key.proto == 17 ? 4 : 1);
 	}
 }
 
@@ -830,7 +859,9 @@ int main(void)
 		CASE(test_cache_tcp_reset_ends_at_once),
 		CASE(test_cache_tcp_ports_used_again_are_a_new_record),
 		CASE(test_cache_both_fins_then_silence_is_end_detected),
-		CASE(test_cache_later_fragments_have_ports_zero),
+		CASE(test_cache_later_fragments_are_of_the_flow_of_the_first),
+		CASE(test_cache_fragments_of_icmp_are_of_the_flow_of_the_first),
+		CASE(test_cache_fragments_without_their_first_have_ports_zero),
 		CASE(test_cache_icmp_has_type_and_code_as_destination_port),
 		CASE(test_cache_ipv6_is_a_flow_of_its_own),
 		CASE(test_cache_full_cache_evicts_the_oldest_in_the_way),
