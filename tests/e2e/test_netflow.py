@@ -15,7 +15,7 @@ import unittest
 import homard
 from homard import Homard
 
-KILLS = 25
+KILLS = 100
 
 
 def flow_records(message):
@@ -211,6 +211,19 @@ class Netflow(unittest.TestCase):
                 homard.ctl(h, "flows", "top", "nobody", code=1)
                 homard.ctl(h, "flows", "top", "--top", "0", code=2)
         collector.close()
+
+    def test_collector_that_missed_the_templates_gets_them_again(self):
+        collector = UdpCollector()
+        exporters = [{"host": "127.0.0.1", "port": collector.port, "template_packets": 5, "max_records_per_s": 50000}]
+        with Homard(self.config(exporters, loop=0, pace="realtime")) as h:
+            homard.until(lambda: len(collector.messages) > 100)
+            h.assert_balanced()
+        found = collector.close()
+        is_template = [struct.unpack_from("!H", m, 16)[0] == 2 for m in found]
+        for lost in range(50):  # it begins to listen in the middle: the next templates are near
+            after = is_template[lost:].index(True)
+            self.assertLessEqual(after, 6)
+            homard.ipfix_records(found[lost + after:])  # all from there on can be read
 
     def test_tcp_collector_killed_and_restarted_again_and_again(self):
         collector = TcpCollector()
