@@ -131,7 +131,7 @@ def records(packets, live):
     both = sum(int.from_bytes(ends[:2], "big") + int.from_bytes(ends[2:], "big") for _, _, ends in flows)
     return {"begun": [n, of_ip], "expired": [0] * 5 if live else [n, n, of_ip, of_bytes, both],
             "hashsamp": [len(some), len(tcp), ports, sequences, flags, units(some[-1][2])],
-            "hashsamp_as_filter": [len(some)]}
+            "hashsamp_as_filter": [len(some)], "print_packet": [6146, len(packets)]}
 
 
 def busiest(packets, n, value, order):
@@ -164,10 +164,10 @@ def files(packets, live):
     """0: the file is full, or the trace at its end."""
     writes = [11 if live else 0]
     return {"to_file": writes, "to_file_ten": [0], "to_file_erf": writes, "flow_report": [len(packets)],
-            "res2file": [len(packets)]}
+            "flow_report_to_us": [0 if live else 1, 0], "res2file": [len(packets)]}
 
 
-def wrong_files(folder, packets):
+def wrong_files(folder, packets, live):
     """What is wrong in the files that were written, a sentence each."""
     as_written = {"udp.pcap": golden.tcpdump_filter(packets, "udp"), "ten.pcap": packets[:10]}
     for name, wanted in as_written.items():
@@ -183,9 +183,10 @@ def wrong_files(folder, packets):
     if header.rstrip() != "Count Gap" or len(got) != len(wanted) or not all(
             a[0] == b[0] and math.isclose(a[1], b[1], abs_tol=1e-9) for a, b in zip(got, wanted)):
         yield "rows.txt has other rows: %s and so on" % got[:3]
-    records = homard.ipfix_records(ipfix_messages((folder / "flows.ipfix").read_bytes()))
-    if records != len(flows_of(packets)):
-        yield "flows.ipfix has %d records, and not %d" % (records, len(flows_of(packets)))
+    for name in ["flows.ipfix"] + ([] if live else ["memory.ipfix"]):
+        records = homard.ipfix_records(ipfix_messages((folder / name).read_bytes()))
+        if records != len(flows_of(packets)):
+            yield "%s has %d records, and not %d" % (name, records, len(flows_of(packets)))
 
 
 def erf_packets(raw):

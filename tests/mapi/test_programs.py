@@ -38,7 +38,7 @@ class Programs(unittest.TestCase):
         homard.until(lambda: h.call("flow.list") == [], what="the end of all flows")
         self.assertEqual(expected.differences(job, packets, printed, live), [])
         if job[0].stem == "files":
-            self.assertEqual(list(expected.wrong_files(folder, packets)), [])
+            self.assertEqual(list(expected.wrong_files(folder, packets, live)), [])
 
     def test_on_a_trace(self):
         packets = expected.golden.packets_of(self.trace)

@@ -2,8 +2,10 @@
 /* files: functions that write files, into the folder where the program runs. */
 #include "scaffold.h"
 #if DIALECT == TUTORIAL
+#include "stdlib/ipfixlib.h"
 #include "stdlib/res2file.h"
 #else
+#include <mapi/ipfixlib.h>
 #include <mapi/res2file.h>
 #endif
 
@@ -49,6 +51,30 @@ static int flow_report(int fd)
 	return mapi_apply_function(fd, "PKT_COUNTER");
 }
 
+/* The program itself is the collector. */
+static int flow_report_to_us(int fd)
+{
+	return mapi_apply_function(fd, "FLOW_REPORT", "IPFIX", "SHMEM", "", "");
+}
+
+/* Flows of a device are not over yet, and a read would wait for them. */
+static void print_reports(int fd, int fid)
+{
+	FILE *to = fopen("memory.ipfix", "wb");
+	const ifp_dgram_t *d;
+	unsigned long last = 0, gaps = 0, n = 0;
+
+	if (!to)
+		fail("memory.ipfix");
+	while (!on_device() && (d = (const ifp_dgram_t *)result(fd, fid)) != NULL) {
+		gaps += n++ > 0 && d->recno != last + 1;
+		last = d->recno;
+		fwrite(d->bytes, 1, d->size, to);
+	}
+	fclose(to);
+	printf("%d %lu\n", n > 0, gaps);
+}
+
 /* A row at every packet. The tutorial has the functions before their types. */
 static int res2file(int fd)
 {
@@ -77,6 +103,7 @@ int main(int argc, char **argv)
 		{"to_file_ten", to_file_ten, print_state},
 		{"to_file_erf", to_file_erf, print_state},
 		{"flow_report", flow_report, print_ull},
+		{"flow_report_to_us", flow_report_to_us, print_reports},
 		{"res2file", res2file, print_ull},
 		{NULL, NULL, NULL},
 	};

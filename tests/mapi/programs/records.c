@@ -72,6 +72,23 @@ static void print_expired(int fd, int fid)
 	printf("%u %u %llu %llu %llu\n", s->expired, s->sent, packets, bytes, ports);
 }
 
+/* It has no result for programs, which see packets by TO_BUFFER. */
+static int print_packet(int fd)
+{
+	mapi_apply_function(fd, "PRINT_PACKET");
+	return mapi_apply_function(fd, "PKT_COUNTER");
+}
+
+static void print_no_result(int fd, int fid)
+{
+	int number = 0;
+
+	if (result(fd, fid - 1))
+		printf("something ");
+	mapi_read_error(&number, NULL);
+	printf("%d %llu\n", number, ull(fd, fid));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct example examples[] = {
@@ -79,6 +96,7 @@ int main(int argc, char **argv)
 		{"hashsamp_as_filter", hashsamp_as_filter, print_ull},
 		{"begun", expired_flows, print_begun},
 		{"expired", expired_flows, print_expired},
+		{"print_packet", print_packet, print_no_result},
 		{NULL, NULL, NULL},
 	};
 
