@@ -4,6 +4,7 @@
 Every function of the registry has a line in EXAMPLES; `functions.py --check` tells which one has not.
 """
 import argparse
+import json
 import os
 import pathlib
 import statistics
@@ -16,7 +17,8 @@ PACKETS = 100000  # of the trace, which goes round and round
 WINDOWS, WINDOW = 101, 0.005  # looks, and seconds between two of them
 WITHOUT_LIMIT = None
 
-# What runs, the last function of which is measured; and the cycles a packet that it may cost. The flow's name is
+# The function, and where it has several a way to use it: what runs, the last function of which is measured; and the
+# cycles a packet that it may cost. The flow's name is
 # "measured"; files lie in a folder of the bench.
 EXAMPLES = {
     "BINOP": ([["PKT_COUNTER"], ["BYTE_COUNTER"], ["BINOP", "ADD", 0, 1, 0, 2]], 20),
@@ -40,6 +42,7 @@ EXAMPLES = {
     "RES2FILE": ([["PKT_COUNTER"], ["RES2FILE", "1", "1", "packets", "rows", "1s"]], 20),
     "ROT13": ([["ROT13"]], WITHOUT_LIMIT),
     "SAMPLE": ([["SAMPLE", 30, "PROBABILISTIC"]], 20),
+    "SAMPLE by hash": ([["SAMPLE", 3, "HASH"]], WITHOUT_LIMIT),  # reads the payload
     "STARTSTOP": ([["STARTSTOP", "+0", "0"]], 20),
     "STATS": ([["GAP"], ["STATS", 0, 1, "1"]], 20),
     "STR_SEARCH": ([["STR_SEARCH", "lobster", 0, 0]], WITHOUT_LIMIT),
@@ -48,17 +51,22 @@ EXAMPLES = {
     "TO_FILE": ([["TO_FILE", "PCAP_NS", "cost-%n.pcap", 0, {"rotate_bytes": 100000000, "keep_bytes": 300000000}]],
                 WITHOUT_LIMIT),
     "TOP": ([["TOP", 10, "TOPX_IP", "TOPX_IP_SRCIP"]], 60),
+    "TOP as a sketch": ([["TOP", 10, "TOPX_TCP", "TOPX_TCP_SEQ", 0, 0, {"entries": 4096}]], WITHOUT_LIMIT),
     "TO_BUFFER": ([["TO_BUFFER", 0, {"preference": "fast"}]], WITHOUT_LIMIT),
 }
-ROWS = {"function_" + name: name for name in EXAMPLES}
+ROWS = {"function_" + name.replace(" ", "_"): name for name in EXAMPLES}
 # what runs once for all flows, before the functions that want it
 STAGES = {"BPF_FILTER": "filters", "STR_SEARCH": "patterns", "REGEXP": "patterns"}
 
 
 def at_most():
     """The limits as rows of measures."""
-    return [("function_" + name, "cycles_per_packet", limit, None)
-            for name, (_, limit) in EXAMPLES.items() if limit is not WITHOUT_LIMIT]
+    return [(row, "cycles_per_packet", EXAMPLES[name][1], None)
+            for row, name in ROWS.items() if EXAMPLES[name][1] is not WITHOUT_LIMIT]
+
+
+def _function(name):
+    return name.split()[0]
 
 
 def _homard(build):
@@ -73,7 +81,7 @@ def _timed(device, name):
     entry = device["entries"][-1]["measured"]
     spent = (entry["cycles_here"] or 0) * entry["packets"]
     for stage in device["stages"]:
-        if stage["stage"] == STAGES.get(name):
+        if stage["stage"] == STAGES.get(_function(name)):
             spent += (stage["cycles_here"] or 0) * stage["packets"]
     return spent, entry["packets"]
 
@@ -119,9 +127,10 @@ def write_costs(path, result):
     for row in result["rows"]:
         functions, limit = EXAMPLES[ROWS[row["name"]]]
         lines.append("| [%s](%s.md) | %.3g | %s | `%s` |" % (
-            ROWS[row["name"]], ROWS[row["name"]].lower(), row["cycles_per_packet"],
+            ROWS[row["name"]], _function(ROWS[row["name"]]).lower(), row["cycles_per_packet"],
             "-" if limit is WITHOUT_LIMIT else limit,
-            ", ".join(" ".join(str(word) for word in call) for call in functions)))
+            ", ".join(" ".join(word if isinstance(word, str) else json.dumps(word) for word in call)
+                      for call in functions)))
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -137,13 +146,13 @@ def main():
         with homard.Homard({"devices": [{"name": "few", "trace": str(trace)}], "capture": {"dir": folder}}) as h:
             known = {function["name"] for function in h.call("function.list")}
             wrong = ["%s %s" % (name, "has no example in bench/functions.py" if name in known
-                                else "has an example, and is no function") for name in sorted(known ^ set(EXAMPLES))]
+                                else "has an example, and is no function") for name in sorted(known ^ set(map(_function, EXAMPLES)))]
             if wrong:
                 sys.exit("functions: " + "; ".join(wrong))
             for name, (functions, _) in EXAMPLES.items():
                 flow = h.call("flow.create", device="few", name="measured", functions=functions, connect=True)["flow"]
                 h.call("flow.close", flow=flow)
-                assert (SOURCE / "docs/functions" / (name.lower() + ".md")).is_file(), name + " has no page"
+                assert (SOURCE / "docs/functions" / (_function(name).lower() + ".md")).is_file(), name + " has no page"
 
 
 if __name__ == "__main__":

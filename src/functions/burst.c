@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* BURST keeps histograms of trains of back-to-back packets, by their bytes, and of the gaps between them. Two packets
  * are back to back if the second comes when the first has left the wire and an interframe gap is over, give or
- * take some time. Costs two multiplications a packet.
+ * take some time. Costs a multiplication a packet, and five counters for each burst.
  */
 #include "core/function.h"
 
@@ -13,9 +13,11 @@
 enum { MIN, MAX, STEP, IFTIME, LATE, EARLY, LINK_SPEED };
 
 struct burst_conf {
-	uint64_t min, step; // bytes
+	uint64_t min, step;    // bytes
+	uint64_t step_inverse; // 2^64 / step, rounded up; step is 31 bits long
 	uint64_t categories;
-	int64_t earliest_ns, latest_ns; // of the next packet, after the end of one
+	// of the next packet, after the end of one, in bits of the link, times 1,000
+	int64_t earliest, latest;
 	int64_t mbps;
 };
 
@@ -36,31 +38,27 @@ static inline void add(uint64_t *counter, uint64_t n)
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED); // reader: burst_stats
 }
 
+/* n / step. Multiplied by the inverse it is exact for 32 bits (D. Lemire and others, "Faster remainder by direct
+ * computation", 2019), and takes a fourth of the time. */
+static uint64_t count_steps(const struct burst_conf *conf, uint64_t n)
+{
+	if (n >> 32 || conf->step == 1)
+		return n / conf->step;
+	return (uint64_t)((unsigned __int128)n * conf->step_inverse >> 64);
+}
+
 static struct category *category_of(struct burst_core *c, uint64_t bytes)
 {
 	const struct burst_conf *conf = c->conf;
-	uint64_t i = bytes < conf->min ? 0 : (bytes - conf->min) / conf->step + 1;
+	uint64_t i = bytes < conf->min ? 0 : count_steps(conf, bytes - conf->min) + 1;
 
 	return &c->categories[i < conf->categories ? i : conf->categories - 1];
 }
 
-/* Bits that the link could have carried between the end of the packet before and time `ns`, times 1,000. */
-static __int128 since_end(const struct burst_core *c, uint64_t ns)
-{
-	int64_t passed_ns = (int64_t)(ns - c->last_ns), sent = (int64_t)c->last_wirelen * 8000;
-
-	if (passed_ns == (int32_t)passed_ns) // nearly always: 64 bits will do
-		return passed_ns * c->conf->mbps - sent;
-	return (__int128)passed_ns * c->conf->mbps - sent;
-}
-
-static void end_burst(struct burst_core *c, __int128 gap)
+static void end_burst(struct burst_core *c, uint64_t gap_bytes)
 {
 	struct category *burst = category_of(c, c->bytes), *before;
-	uint64_t gap_bytes = 0;
 
-	if (gap > 0) // all that a link can carry in a year is below 2^63: no division of 128 bits
-		gap_bytes = gap <= INT64_MAX ? (uint64_t)gap / 8000 : (uint64_t)(gap / 8000);
 	add(&burst->bytes, c->bytes);
 	add(&burst->packets, c->packets);
 	add(&burst->bursts, 1);
@@ -70,17 +68,30 @@ static void end_burst(struct burst_core *c, __int128 gap)
 	c->bytes = c->packets = 0;
 }
 
+/* A packet that comes so long after the one before, or before it, that 64 bits may be too few. */
+static void __attribute__((noinline)) end_late(struct burst_core *c, int64_t passed_ns)
+{
+	const struct burst_conf *conf = c->conf;
+	__int128 gap = (__int128)passed_ns * conf->mbps - (__int128)c->last_wirelen * 8000;
+
+	if (gap < conf->earliest || gap > conf->latest)
+		end_burst(c, gap > 0 ? (uint64_t)(gap / 8000) : 0);
+}
+
 static uint64_t burst_process(void *core, const struct hm_batch *b, uint64_t in)
 {
 	struct burst_core *c = core;
-	const __int128 earliest = (__int128)c->conf->earliest_ns * c->conf->mbps,
-		       latest = (__int128)c->conf->latest_ns * c->conf->mbps;
+	const int64_t mbps = c->conf->mbps, earliest = c->conf->earliest, latest = c->conf->latest;
 
 	hm_mask_foreach (i, in) {
-		__int128 gap = since_end(c, b->ts_ns[i]);
+		int64_t passed_ns = (int64_t)(b->ts_ns[i] - c->last_ns);
+		// what the link could have carried between the two packets, in bits, times 1,000
+		int64_t gap = (int32_t)passed_ns * mbps - (int64_t)c->last_wirelen * 8000;
 
-		if (c->packets && (gap < earliest || gap > latest))
-			end_burst(c, gap);
+		if (c->packets && passed_ns != (int32_t)passed_ns)
+			end_late(c, passed_ns);
+		else if (c->packets && (gap < earliest || gap > latest))
+			end_burst(c, gap > 0 ? (uint64_t)gap / 8000 : 0);
 		c->bytes += b->wirelen[i];
 		c->packets++;
 		c->last_ns = b->ts_ns[i];
@@ -126,10 +137,11 @@ static int burst_conf_init(void *conf, const union hm_value *args, const struct 
 				    "BURST: argument 2 (max) must not be below min");
 	c->min = (uint64_t)args[MIN].i;
 	c->step = (uint64_t)args[STEP].i;
+	c->step_inverse = UINT64_MAX / c->step + 1;
 	c->categories = (uint64_t)(args[MAX].i - args[MIN].i) / c->step + 2;
-	c->earliest_ns = args[IFTIME].i - args[EARLY].i;
-	c->latest_ns = args[IFTIME].i + args[LATE].i;
 	c->mbps = args[LINK_SPEED].i;
+	c->earliest = (args[IFTIME].i - args[EARLY].i) * c->mbps; // each is 31 bits long
+	c->latest = (args[IFTIME].i + args[LATE].i) * c->mbps;
 	if (c->categories > CATEGORIES_MAX)
 		return hm_error_set(err, -EINVAL, 7003,
 				    "BURST: min, max and step make %lu categories, there may be %d",

@@ -89,6 +89,23 @@ static void test_burst_clock_steps_back_ends_it(void **state)
 	json_decref(stats);
 }
 
+static void test_burst_long_silences_are_booked_exactly(void **state)
+{
+	const uint64_t year_ns = UINT64_C(31536000) * 1000000000;
+	const struct frame frames[] = {
+		{.data = bytes, .caplen = 60, .ts_ns = 10000},
+		{.data = bytes, .caplen = 60, .ts_ns = 10000 + UINT64_C(3000000000)},
+		{.data = bytes, .caplen = 60, .ts_ns = 10000 + year_ns},
+		{.data = bytes, .caplen = 60, .ts_ns = 10000}, // a year back
+	};
+	json_t *stats = run(frames, 4, 4);
+
+	(void)state;
+	check(stats, 5, 0, 0, 0, 2, (int64_t)(year_ns / 8) - 2 * 60);
+	check(stats, 0, 3, 3, 180, 1, 0);
+	json_decref(stats);
+}
+
 static void test_burst_wrong_arguments_are_refused(void **state)
 {
 	static const struct {
@@ -123,6 +140,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_burst_any_batch_size_books_trains_and_gaps),
 		cmocka_unit_test(test_burst_clock_steps_back_ends_it),
+		cmocka_unit_test(test_burst_long_silences_are_booked_exactly),
 		cmocka_unit_test(test_burst_wrong_arguments_are_refused),
 	};
 
