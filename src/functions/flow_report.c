@@ -17,6 +17,7 @@
 #include "netflow/exporter.h"
 #include "netflow/meter.h"
 #include "netflow/options.h"
+#include "netflow/report.h"
 #include "netflow/selection.h"
 
 #define NS_A_S       UINT64_C(1000000000)
@@ -35,33 +36,15 @@
 
 enum { ARG_RECORD_TYPE, ARG_TRANSPORT, ARG_KEY_TEMPLATE, ARG_RECORD_TEMPLATE, ARG_OPTIONS };
 
-struct report {
-	bool lossless;                 // records wait in the rings for exporters that have no room
-	struct hm_routes_file *routes; // NULL: none
-	struct hm_exporters *exporters;
-	struct hm_outbox *outbox; // of messages to the client, NULL: none
-	// lost in rings until the exporters changed: directions, and once for each exporter that there was
-	uint64_t lost_then, lost_each_then;
-	struct hm_meter meter[HM_WORKERS_MAX];
-	struct hm_warm *warm; // NULL: none
-	bool taken_over;      // what the warm file had
-	bool closing;         // by a user, or by a configuration without it
-	bool keep;            // set before workers drain: open records stay for the next daemon
-	uint64_t lost_before; // records that a daemon that was killed had made and not exported
-	struct hm_surveyor *surveyor;
-	uint64_t active_ns, inactive_ns; // since a change; 0: none yet
-	char device[64];
-};
-
 struct report_conf {
 	struct hm_report_options options;
 	unsigned n_workers;
-	struct report *report;
+	struct hm_report *report;
 };
 
 struct report_core {
 	struct hm_meter *meter;
-	const struct report *report;
+	const struct hm_report *report;
 	uint64_t active_ns, inactive_ns;           // that the cache has had since a change
 	bool sealed;                               // drained by keeping
 	uint64_t packets, bytes, records, entries; // results, copied from the cache once a batch
@@ -164,12 +147,12 @@ static bool drain(void *state)
 static void put_records(void *arg, const struct hm_flow_record *records, unsigned n,
 			uint64_t now_ns)
 {
-	struct report *r = arg;
+	struct hm_report *r = arg;
 
 	hm_exporters_put(r->exporters, records, n, now_ns);
 }
 
-static unsigned move_records(struct report *r, struct hm_meter *meter, uint64_t now_ns)
+static unsigned move_records(struct hm_report *r, struct hm_meter *meter, uint64_t now_ns)
 {
 	unsigned moved = 0, n = MOVE_BURST;
 
@@ -185,7 +168,7 @@ static unsigned move_records(struct report *r, struct hm_meter *meter, uint64_t 
 }
 
 /* For the next daemon, should this one be killed. */
-static void note_exporters(struct report *r)
+static void note_exporters(struct hm_report *r)
 {
 	uint64_t settled = 0;
 
@@ -201,7 +184,7 @@ static void note_exporters(struct report *r)
 
 static unsigned poll_report(void *state, uint64_t now_ns)
 {
-	struct report *r = ((struct report_conf *)state)->report;
+	struct hm_report *r = ((struct report_conf *)state)->report;
 	uint64_t now = clock_ns(); // packet time and wall clock may step
 	unsigned work = 0;
 
@@ -218,7 +201,7 @@ static unsigned poll_report(void *state, uint64_t now_ns)
 static int ask(void *state, const json_t *question, hm_answer_cb answer, void *arg,
 	       struct hm_error *err)
 {
-	struct report *r = ((struct report_conf *)state)->report;
+	struct hm_report *r = ((struct report_conf *)state)->report;
 	const char *by = json_string_value(json_object_get(question, "by"));
 
 	return hm_surveyor_ask(r->surveyor,
@@ -228,7 +211,7 @@ static int ask(void *state, const json_t *question, hm_answer_cb answer, void *a
 
 static bool is_idle(const void *state)
 {
-	const struct report *r = ((const struct report_conf *)state)->report;
+	const struct hm_report *r = ((const struct report_conf *)state)->report;
 
 	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
 		if (r->meter[i].ring && !rte_ring_empty(r->meter[i].ring))
@@ -238,7 +221,7 @@ static bool is_idle(const void *state)
 
 static struct hm_outbox *outbox(const void *state)
 {
-	const struct report *r = ((const struct report_conf *)state)->report;
+	const struct hm_report *r = ((const struct report_conf *)state)->report;
 
 	return r ? r->outbox : NULL;
 }
@@ -258,14 +241,14 @@ static json_t *datagram(void *state, const void *record)
 }
 
 /* A source that waits for exporters goes on waiting, but not for those who are away. */
-static void finish(struct report *r)
+static void finish(struct hm_report *r)
 {
 	hm_exporters_finish(r->exporters, clock_ns());
 }
 
 static void closing(void *state)
 {
-	struct report *r = ((struct report_conf *)state)->report;
+	struct hm_report *r = ((struct report_conf *)state)->report;
 
 	r->closing = true;
 	finish(r);
@@ -273,160 +256,17 @@ static void closing(void *state)
 
 static void hurry(void *state)
 {
-	struct report *r = ((struct report_conf *)state)->report;
+	struct hm_report *r = ((struct report_conf *)state)->report;
 
 	__atomic_store_n(&r->keep, r->warm && !r->closing, __ATOMIC_RELEASE); // drain()
 	finish(r);
 }
 
-/* --- what it has done --- */
-
-/* Of all workers. */
-struct totals {
-	struct hm_cache_counts counts;
-	uint64_t entries, memory, lost, taken;
-};
-
-static void add_up(const struct report *r, struct totals *t)
-{
-	memset(t, 0, sizeof(*t));
-	for (unsigned i = 0; i < HM_WORKERS_MAX; i++) {
-		const struct hm_meter *l = &r->meter[i];
-		const struct hm_cache_counts *c;
-		if (!l->cache)
-			continue;
-		c = hm_cache_counts(l->cache);
-		// lost and taken first: what is made meanwhile then counts as queued
-		t->lost += load(&l->lost.flows);
-		t->taken += l->taken;
-		t->counts.packets += load(&c->packets);
-		t->counts.records += load(&c->records);
-		t->counts.biflows += load(&c->biflows);
-		t->counts.not_ip.packets += load(&c->not_ip.packets);
-		t->counts.refused.packets += load(&c->refused.packets);
-		t->counts.unsampled.packets += load(&c->unsampled.packets);
-		t->counts.created += load(&c->created);
-		for (unsigned k = 0; k < HM_END_REASONS; k++)
-			t->counts.ended[k] += load(&c->ended[k]);
-		t->entries += hm_cache_entries(l->cache);
-		t->memory += hm_cache_bytes(hm_cache_entries(l->cache));
-	}
-}
-
-static json_t *losses(const struct hm_exporter_counts *c, uint64_t ring_full, uint64_t restart)
-{
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ring_full",
-			 (json_int_t)ring_full, "queue_full", (json_int_t)c->queue_full, "refused",
-			 (json_int_t)c->refused, "unreachable", (json_int_t)c->unreachable,
-			 "unsupported", (json_int_t)c->unsupported, "spool_full",
-			 (json_int_t)c->spool.full, "spool_failed", (json_int_t)c->spool.failed,
-			 "restart", (json_int_t)restart);
-}
-
-/* made = exported + filtered + spooled + queued + lost, in directions of biflows; with several exporters
- * each counts once for each. What is not yet taken from the rings counts as queued; what an earlier run
- * left in the spool has been made, too, and so has what a daemon that was killed had not exported. And
- * of packets: what came = metered + not_ip + refused + unsampled. */
-static json_t *ledger(const struct report *r, const struct totals *t)
-{
-	uint64_t n = hm_exporters_n(r->exporters),
-		 in_rings = t->counts.records - t->lost - t->taken;
-	uint64_t ring_full = r->lost_each_then + n * (t->lost - r->lost_then);
-	uint64_t made, queued, lost, exported;
-	struct hm_exporters_sum sum;
-	const struct hm_exporter_counts *c = &sum.counts;
-	json_t *line;
-
-	hm_exporters_sum(r->exporters, &sum);
-	made = sum.handed + n * in_rings + ring_full + c->spool.recovered + r->lost_before;
-	queued = n * in_rings + c->queued;
-	exported = c->sent - c->refused;
-	lost = ring_full + c->queue_full + c->refused + c->unreachable + c->unsupported +
-	       c->spool.full + c->spool.failed + r->lost_before;
-	line = json_pack("{s:{s:I, s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:b}",
-			 "packets", "metered", (json_int_t)t->counts.packets, "not_ip",
-			 (json_int_t)t->counts.not_ip.packets, "refused",
-			 (json_int_t)t->counts.refused.packets, "unsampled",
-			 (json_int_t)t->counts.unsampled.packets, "made", (json_int_t)made,
-			 "recovered", (json_int_t)c->spool.recovered, "exported",
-			 (json_int_t)exported, "filtered", (json_int_t)sum.filtered, "spooled",
-			 (json_int_t)c->spool.spooled, "queued", (json_int_t)queued, "lost",
-			 losses(c, ring_full, r->lost_before), "balanced",
-			 made == exported + sum.filtered + c->spool.spooled + queued + lost);
-	if (line && r->warm)
-		json_object_set_new(line, "gap", hm_warm_gap(r->warm));
-	return line;
-}
-
-static void add_shortfall(struct hm_shortfall *to, uint64_t flows, uint64_t packets,
-			  uint64_t octets, uint64_t first_ns, uint64_t last_ns)
-{
-	to->flows += flows;
-	to->packets += packets;
-	to->octets += octets;
-	if (first_ns != 0 && (to->first_ns == 0 || first_ns < to->first_ns))
-		to->first_ns = first_ns;
-	if (last_ns > to->last_ns)
-		to->last_ns = last_ns;
-}
-
-static void add_unmetered(struct hm_shortfall *to, const struct hm_unmetered *u)
-{
-	add_shortfall(to, 0, load(&u->packets), load(&u->octets), load(&u->first_ns),
-		      load(&u->last_ns));
-}
-
-/* For the options records of the exporters. */
-static void shortfalls(const void *arg, struct hm_shortfall *ignored, struct hm_shortfall *unsent)
-{
-	const struct report *r = arg;
-
-	for (unsigned i = 0; i < HM_WORKERS_MAX; i++) {
-		const struct hm_meter *l = &r->meter[i];
-		const struct hm_cache_counts *c;
-		if (!l->cache)
-			continue;
-		c = hm_cache_counts(l->cache);
-		add_unmetered(ignored, &c->not_ip);
-		add_unmetered(ignored, &c->refused);
-		add_shortfall(unsent, load(&l->lost.flows), load(&l->lost.packets),
-			      load(&l->lost.octets), load(&l->lost.first_ns),
-			      load(&l->lost.last_ns));
-	}
-}
-
-static const char *const overloads[] = {[HM_OVERLOAD_EVICT] = "evict",
-					[HM_OVERLOAD_STOP] = "stop",
-					[HM_OVERLOAD_SAMPLE] = "sample"};
-
 static json_t *stats(const void *state, void *const *cores, unsigned n)
 {
 	const struct report_conf *conf = state;
-	const struct hm_cache_counts *c;
-	struct totals t;
-	json_t *all;
 
-	add_up(conf->report, &t);
-	c = &t.counts;
-	all = json_pack(
-		"{s:{s:I, s:I, s:I, s:s, s:I, s:I, s:I}, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I},"
-		" s:o, s:o}",
-		"cache", "capacity", (json_int_t)t.entries, "memory_bytes", (json_int_t)t.memory,
-		"created", (json_int_t)c->created, "overload", overloads[conf->options.overload],
-		"refused", (json_int_t)c->refused.packets, "active_timeout_s",
-		(json_int_t)(conf->options.active_ns / NS_A_S), "inactive_timeout_s",
-		(json_int_t)(conf->options.inactive_ns / NS_A_S), "not_ip",
-		(json_int_t)c->not_ip.packets, "biflows", (json_int_t)c->biflows, "ended", "idle",
-		(json_int_t)c->ended[HM_END_IDLE], "active", (json_int_t)c->ended[HM_END_ACTIVE],
-		"detected", (json_int_t)c->ended[HM_END_DETECTED], "forced",
-		(json_int_t)c->ended[HM_END_FORCED], "resources",
-		(json_int_t)c->ended[HM_END_RESOURCES], "exporters",
-		hm_exporters_stats(conf->report->exporters), "ledger", ledger(conf->report, &t));
-	if (all && conf->report->warm)
-		json_object_set_new(all, "warm", hm_warm_stats(conf->report->warm));
-	if (all && conf->report->routes)
-		json_object_set_new(all, "routes", hm_routes_file_stats(conf->report->routes));
-	return all;
+	return hm_report_stats(conf->report, &conf->options);
 }
 
 /* --- life --- */
@@ -492,7 +332,7 @@ static int check_files(const struct hm_report_options *o, uint32_t uid, struct h
 static void conf_fini(void *state)
 {
 	struct report_conf *conf = state;
-	struct report *r = conf->report;
+	struct hm_report *r = conf->report;
 
 	if (!r)
 		return;
@@ -521,7 +361,7 @@ static int check_memory(const struct hm_report_options *o, struct hm_error *err)
 	return 0;
 }
 
-static int create_outbox(struct report *report, struct hm_exporter_conf *c, struct hm_error *err)
+static int create_outbox(struct hm_report *report, struct hm_exporter_conf *c, struct hm_error *err)
 {
 	if (c->transport != &hm_transport_memory)
 		return 0;
@@ -532,7 +372,7 @@ static int create_outbox(struct report *report, struct hm_exporter_conf *c, stru
 }
 
 /* What exporters know of the function that they belong to. */
-static int complete_exporters(struct hm_report_options *o, struct report *report,
+static int complete_exporters(struct hm_report_options *o, struct hm_report *report,
 			      const struct hm_apply_ctx *ctx, struct hm_error *err)
 {
 	for (unsigned i = 0; i < o->n_exporters; i++) {
@@ -545,7 +385,7 @@ static int complete_exporters(struct hm_report_options *o, struct report *report
 		c->layout.key = o->key;
 		c->device = report->device;
 		c->routes = report->routes;
-		c->shortfalls = shortfalls;
+		c->shortfalls = hm_report_shortfalls;
 		c->shortfalls_arg = report;
 	}
 	return 0;
@@ -598,55 +438,6 @@ no_memory:
 
 /* --- changes while it runs --- */
 
-static int stays(const char *key, const char *why, struct hm_error *err)
-{
-	return hm_error_set(err, -ENOTSUP, MFUNCT_INVALID_ARGUMENT,
-			    "options.%s cannot change while it runs%s", key, why);
-}
-
-/* What the caches are made of, and what is known of them elsewhere. */
-static int check_fixed(const struct report_conf *conf, const struct hm_report_options *new,
-		       struct hm_error *err)
-{
-	const struct hm_report_options *old = &conf->options;
-
-	if (new->cache_entries != old->cache_entries)
-		return stays("cache_entries", "", err);
-	if (new->key != old->key)
-		return stays("flow_key", "", err);
-	if (new->flow_sampling != old->flow_sampling)
-		return stays("flow_sampling", "", err);
-	if (new->overload != old->overload)
-		return stays("overload", "", err);
-	if (strcmp(new->routes, old->routes) != 0)
-		return stays("routes", "", err);
-	if (strcmp(new->warm_file, old->warm_file) != 0)
-		return stays("warm_file", "", err);
-	if (old->warm_file[0] != '\0' && (new->n_exporters != old->n_exporters ||
-					  memcmp(new->exporter, old->exporter,
-						 new->n_exporters * sizeof(new->exporter[0])) != 0))
-		return stays("exporters",
-			     " with a warm_file, which knows their sequence numbers: a restart "
-			     "loses nothing",
-			     err);
-	return 0;
-}
-
-static int change_exporters(struct report *r, const struct hm_report_options *o,
-			    struct hm_error *err)
-{
-	uint64_t n = hm_exporters_n(r->exporters), lost = 0;
-	int failed = hm_exporters_change(r->exporters, o->exporter, o->n_exporters, err);
-
-	if (failed < 0)
-		return failed;
-	for (unsigned i = 0; i < HM_WORKERS_MAX; i++)
-		lost += load(&r->meter[i].lost.flows);
-	r->lost_each_then += n * (lost - r->lost_then);
-	r->lost_then = lost;
-	return 0;
-}
-
 static int change(void *state, const union hm_value *args, const struct hm_apply_ctx *ctx, bool dry,
 		  struct hm_error *err)
 {
@@ -661,9 +452,9 @@ static int change(void *state, const union hm_value *args, const struct hm_apply
 	if (r == 0)
 		r = complete_exporters(&o, conf->report, ctx, err);
 	if (r == 0)
-		r = check_fixed(conf, &o, err);
+		r = hm_report_check_change(&conf->options, &o, err);
 	if (r == 0 && !dry)
-		r = change_exporters(conf->report, &o, err);
+		r = hm_report_change_exporters(conf->report, &o, err);
 	if (r < 0 || dry)
 		return r;
 	conf->options = o;
@@ -700,7 +491,7 @@ static int core_init(void *state, const struct hm_core_ctx *ctx, struct hm_error
 {
 	const struct report_conf *conf = ctx->conf;
 	struct report_core *core = state;
-	struct report *r = conf->report;
+	struct hm_report *r = conf->report;
 	struct hm_meter *meter = &r->meter[ctx->worker];
 	const struct hm_cache_conf cache = {
 		.entries = entries_a_worker(conf),
@@ -725,7 +516,7 @@ static int core_init(void *state, const struct hm_core_ctx *ctx, struct hm_error
 
 /* Exporters go on where those of the daemon before stopped; had it been killed, what its caches had handed out
  * and they had not yet exported is lost. */
-static void take_over_exporters(struct report *r)
+static void take_over_exporters(struct hm_report *r)
 {
 	for (unsigned i = 0; i < hm_exporters_n(r->exporters); i++) {
 		struct hm_warm_exporter before;
@@ -740,7 +531,7 @@ static void take_over_exporters(struct report *r)
 static int prepared(void *state, struct hm_error *err)
 {
 	struct report_conf *conf = state;
-	struct report *r = conf->report;
+	struct hm_report *r = conf->report;
 	int done = 1;
 
 	for (unsigned i = 0; i < HM_WORKERS_MAX; i++) {

@@ -132,3 +132,34 @@ int hm_report_parse(struct hm_report_options *o, const json_t *object, const cha
 	}
 	return 0;
 }
+
+static int stays(const char *key, const char *why, struct hm_error *err)
+{
+	return hm_error_set(err, -ENOTSUP, HM_OPTION_INVALID,
+			    "options.%s cannot change while it runs%s", key, why);
+}
+
+int hm_report_check_change(const struct hm_report_options *old, const struct hm_report_options *new,
+			   struct hm_error *err)
+{
+	if (new->cache_entries != old->cache_entries)
+		return stays("cache_entries", "", err);
+	if (new->key != old->key)
+		return stays("flow_key", "", err);
+	if (new->flow_sampling != old->flow_sampling)
+		return stays("flow_sampling", "", err);
+	if (new->overload != old->overload)
+		return stays("overload", "", err);
+	if (strcmp(new->routes, old->routes) != 0)
+		return stays("routes", "", err);
+	if (strcmp(new->warm_file, old->warm_file) != 0)
+		return stays("warm_file", "", err);
+	if (old->warm_file[0] != '\0' && (new->n_exporters != old->n_exporters ||
+					  memcmp(new->exporter, old->exporter,
+						 new->n_exporters * sizeof(new->exporter[0])) != 0))
+		return stays("exporters",
+			     " with a warm_file, which knows their sequence numbers: a restart "
+			     "loses nothing",
+			     err);
+	return 0;
+}

@@ -33,6 +33,10 @@ void hm_report_defaults(struct hm_report_options *o, const struct hm_flow_report
 /* `path` stands before each JSON path in messages, e.g. "options". */
 int hm_report_parse(struct hm_report_options *o, const json_t *object, const char *path,
 		    struct hm_error *err);
+/* Refuses what cannot change while it runs: what the caches are made of, and what is known of them
+ * elsewhere. */
+int hm_report_check_change(const struct hm_report_options *old, const struct hm_report_options *new,
+			   struct hm_error *err);
 /* One more exporter from MAPI's record type, transport ("192.0.2.1:4739", "[2001:db8::1]:4739",
  * "file:/var/flows/a.ipfix") and record template ("%BYTES %PKTS", or empty). */
 int hm_report_add_mapi(struct hm_report_options *o, const char *record_type, const char *transport,
