@@ -480,8 +480,11 @@ const char *hm_client_socket(const struct hm_client *c)
 	return c->path;
 }
 
-bool hm_client_lost(const struct hm_client *c)
+bool hm_client_lost(struct hm_client *c)
 {
+	struct pollfd p = {.fd = c->sock, .events = POLLRDHUP};
+	if (!atomic_load(&c->lost) && poll(&p, 1, 0) > 0)
+		lose(c, NULL, "the daemon closed the connection");
 	return atomic_load(&c->lost);
 }
 

@@ -42,8 +42,8 @@ struct hm_client_extras {
 json_t *hm_client_request(struct hm_client *c, const char *method, json_t *params,
 			  struct hm_client_extras *x, struct hm_error *err);
 
-/* Whether the conversation has broken (closed by the daemon, timed out): only close is left. */
-bool hm_client_lost(const struct hm_client *c);
+/* Whether the conversation has broken (closed by the daemon, timed out): only close is left. Looks at the socket. */
+bool hm_client_lost(struct hm_client *c);
 void hm_client_close(struct hm_client *c); // NULL is allowed
 /* In a child after fork(): closes its copy of the socket, or the daemon would wait for the child, too. Nothing else of
  * the conversation is touched, and it is not freed: another thread of the parent may have been in the midst of it. */

@@ -112,6 +112,18 @@ class Life(unittest.TestCase):
         self.assertGreater(m.result(fresh, counter), 0)
         self.assertEqual(len(again.call("flow.list")), 1)
 
+    def test_restart_between_calls_is_no_error_of_the_next_flow(self):
+        h, m = self.start(), self.mapi
+        fd, (_, buffer) = m.flow("live", ("BPF_FILTER", "port 1 and port 2"), ("TO_BUFFER", 1))
+        self.assertFalse(m.library.mapi_get_next_pkt(fd, buffer))
+        self.assertEqual(m.error().number, 0)
+        h.process.kill()
+        h.process.wait()
+        self.refused(5123, m.get_next_pkt, fd, buffer)  # though it does not wait
+        self.start()
+        fresh, (counter,) = m.flow("live", ("PKT_COUNTER",))
+        homard.until(lambda: m.result(fresh, counter) > 0)
+
     def test_child_has_no_flows_and_does_not_hold_those_of_its_parent(self):
         h, m = self.start(), self.mapi
         fd, (packets,) = m.flow("live", ("PKT_COUNTER",))

@@ -129,7 +129,7 @@ static json_t *label(const char *path)
 
 static struct device *remember(struct session *s, const char *name)
 {
-	struct device *d = malloc(sizeof(*d) + strlen(name) + 1);
+	struct device *d = name ? malloc(sizeof(*d) + strlen(name) + 1) : NULL;
 
 	if (!d) {
 		mapi_fail(MAPI_OUT_OF_MEMORY, "out of memory");

@@ -77,8 +77,13 @@ static enum next next_packet(struct flow *f, struct applied *a, const struct hm_
 		pthread_mutex_lock(&a->lock);
 		n = look(f, a, packet, &empty);
 		pthread_mutex_unlock(&a->lock);
-		if (n != NEXT_NONE || !empty || a->nowait || end)
+		if (n != NEXT_NONE || !empty || end)
 			return n;
+		if (a->nowait)
+			return hm_client_lost(session_client(f->session))
+				       ? mapi_fail(MAPI_SOCKET_ERROR,
+						   "the daemon of flow %d has gone", f->fd)
+				       : NEXT_NONE;
 		if (wait_for_news(f, a, &end) < 0)
 			return NEXT_FAILED;
 	}
@@ -104,7 +109,7 @@ struct mapipkt *mapi_get_next_packet(int fd, int fid)
 
 int mapi_loop(int fd, int fid, int cnt, mapi_handler cb)
 {
-	const struct hm_mapipkt *packet;
+	const struct hm_mapipkt *packet = NULL;
 	struct flow *f;
 	struct applied *a = find_running(fd, fid, MAPI_INVALID_FID, &f);
 	enum next n = NEXT_FAILED;

@@ -88,7 +88,8 @@ static const char *field_name(const struct applied *a, const char *key, const ch
 
 	json_array_foreach ((json_t *)(uintptr_t)fields_of(a), i, field) {
 		json_t *has = json_object_get(field, key);
-		if (value ? has && !strcmp(json_string_value(has), value) : json_is_true(has))
+		const char *text = json_string_value(has);
+		if (value ? text && !strcmp(text, value) : json_is_true(has))
 			return json_string_value(json_object_get(field, "name"));
 	}
 	return NULL;
@@ -143,7 +144,8 @@ static json_t *unseen(struct applied *a, const json_t *value)
  * a->results; -1 after mapi_fail(). a->lock is held. */
 static int fetch(struct flow *f, struct applied *a)
 {
-	json_t *answer, *value, *unit, *records;
+	json_t *answer, *value, *records;
+	const char *unit;
 	int done = 0;
 
 	if (json_array_size(a->records) > 0)
@@ -155,11 +157,11 @@ static int fetch(struct flow *f, struct applied *a)
 	if (!answer)
 		return -1;
 	value = json_object_get(answer, "value");
-	unit = json_object_get(value, "unit");
+	unit = json_string_value(json_object_get(value, "unit"));
 	records = json_object_get(value, "records");
 	json_decref(a->records);
 	a->records = sequence_of(a) ? unseen(a, value) : json_incref(records);
-	snprintf(a->unit, sizeof(a->unit), "%s", unit ? json_string_value(unit) : "");
+	snprintf(a->unit, sizeof(a->unit), "%s", unit ? unit : "");
 	a->results.ts = time_of(answer);
 	if (!a->records)
 		done = image_write(&a->results, &a->room, fields_of(a), value, NULL) < 0 ? -1 : 1;
