@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """docs/libmapi.md: its program compiles without a warning, in C and in C++, and counts what tcpdump counts."""
+import os
 import re
 import shutil
 import subprocess
@@ -34,7 +35,8 @@ class Page(unittest.TestCase):
             want += "%d gaps, %.6f s on average\n" % (len(lines) - 1, (ns[-1] - ns[0]) / 1e9 / (len(lines) - 1))
             for compiler, language in (("cc", "c"), ("c++", "c++")):
                 with self.subTest(language=language):
-                    subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", "-x", language, "tool.c", "-I", INCLUDE,
+                    sanitize = ["-fsanitize=address"] if os.environ.get("HOMARD_SANITIZED") else []
+                    subprocess.run([compiler, *sanitize, "-Wall", "-Wextra", "-Werror", "-x", language, "tool.c", "-I", INCLUDE,
                                     "-L", library, "-Wl,-rpath," + str(library), "-lmapi", "-o", "tool"],
                                    cwd=folder, check=True)
                     done = homard.run(["./tool", "in.pcap"], cwd=folder, env={"HOMARD_SOCKET": h.socket_path},
