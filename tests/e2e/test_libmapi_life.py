@@ -19,8 +19,8 @@ import homard
 import libmapi
 from homard import Homard
 
-THREADS = [path for path in sys.argv[1:] if path.startswith("/")]
-sys.argv[1:] = [argument for argument in sys.argv[1:] if argument not in THREADS]
+THREADS = [os.path.abspath(argument) for argument in sys.argv[1:] if os.path.isfile(argument)]
+sys.argv[1:] = [argument for argument in sys.argv[1:] if not os.path.isfile(argument)]
 MFF_PCAP = 0
 
 # makes flows of all kinds, tells that it has, and waits
