@@ -11,7 +11,7 @@ jobs=$(nproc)
 all_steps=(format gcc tests clang sanitizers threads fuzz tidy)
 wanted=()
 suite=
-fuzz_seconds=${FUZZ_SECONDS-60}
+fuzz_seconds=${FUZZ_SECONDS-30}
 
 usage() {
 	cat <<USAGE
@@ -24,7 +24,7 @@ Installs what is missing (scripts/setup.sh), then runs these steps, in this orde
   clang       build, warnings are errors
   sanitizers  every suite, built with gcc's address and undefined-behaviour sanitizers
   threads     the tests of rings and of the control socket, with the thread sanitizer
-  fuzz        each fuzz target for FUZZ_SECONDS (default 60) with libFuzzer
+  fuzz        each fuzz target for FUZZ_SECONDS (default 30) with libFuzzer
   tidy        clang-tidy
 
   --quick        fuzz each target for 5 seconds only
@@ -92,14 +92,16 @@ check() {
 	if step "$@"; then note passed "$1"; else note failed "$1" "see $logs/$1.log" && return 1; fi
 }
 
-# build FOLDER OPTION...: configures (again) and compiles; the compiler comes from CC
-build() {
+# configure FOLDER OPTION...: for the first time or again; the compiler comes from CC
+configure() {
 	local folder=$1 again=()
 	shift
 	[ ! -e "$folder/build.ninja" ] || again=(--reconfigure)
-	meson setup "${again[@]}" "$folder" -Ddriver_headers="$root/build/dpdk-driver-headers" "$@" &&
-		ninja -C "$folder" -j "$jobs"
+	meson setup "${again[@]}" "$folder" -Ddriver_headers="$root/build/dpdk-driver-headers" "$@"
 }
+
+# build FOLDER OPTION...: configures and compiles everything
+build() { configure "$@" && ninja -C "$1" -j "$jobs"; }
 
 # suites NAME FOLDER OPTION...: runs meson's tests; each test is one outcome
 suites() {
@@ -120,19 +122,24 @@ build_sanitizers() {
 
 # Only code whose every access is compiled here: DPDK's libraries know nothing of the sanitizer, and the
 # sanitizer knows no fences, about which gcc warns: warnings are no errors here.
+threads='pktring|control|rpc|client|search|transport|order|routes|outbox'
+build_threads() {
+	# shellcheck disable=SC2046
+	CC=gcc configure build-tsan -Dwerror=false -Db_sanitize=thread -Doptimization=1 &&
+		ninja -C build-tsan -j "$jobs" $(python3 tests/needs.py build-tsan "$threads" targets)
+}
+
 run_threads() {
-	CC=gcc step threads-build build build-tsan -Dwerror=false -Db_sanitize=thread -Doptimization=1 ||
-		{ note failed threads-build && return; }
+	step threads-build build_threads || { note failed threads-build && return; }
 	# shellcheck disable=SC2046
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
-		suites threads build-tsan --timeout-multiplier 5 $(meson test -C build-tsan --no-rebuild --list |
-			sed -nE 's,^.*unit / ((pktring|control|rpc|client|search|transport|order|routes).*)$,\1,p')
+		suites threads build-tsan --timeout-multiplier 5 $(python3 tests/needs.py build-tsan "$threads" names)
 }
 
 # One target on a copy of its seeds; what libFuzzer finds stays in build-fuzz/findings.
 fuzz_one() {
 	local target=$1 name=${1##*/} seeds
-	seeds=$root/tests/fuzz/corpus/${name#fuzz_}
+	seeds=build-fuzz/tests/fuzz/corpus_${name#fuzz_}
 	mkdir -p "build-fuzz/corpus/$name" "build-fuzz/findings"
 	[ -d "$seeds" ] || seeds=
 	"$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
@@ -141,10 +148,16 @@ fuzz_one() {
 }
 export -f fuzz_one
 
+build_fuzz() {
+	# shellcheck disable=SC2046
+	CC=clang configure build-fuzz -Dwerror=true -Dfuzz=true -Doptimization=1 &&
+		ninja -C build-fuzz -j "$jobs" $(ninja -C build-fuzz -t targets all |
+			sed -nE 's,^(tests/fuzz/(fuzz|corpus)_[a-z0-9_]+): .*,\1,p')
+}
+
 run_fuzz() {
 	local targets target name
-	CC=clang step fuzz-build build build-fuzz -Dwerror=true -Dfuzz=true -Doptimization=1 ||
-		{ note failed fuzz-build && return; }
+	step fuzz-build build_fuzz || { note failed fuzz-build && return; }
 	mapfile -t targets < <(find build-fuzz/tests/fuzz -maxdepth 1 -type f -executable -name 'fuzz_*' | sort)
 	if [ ${#targets[@]} -eq 0 ]; then
 		note failed fuzz "no fuzz target was built"
@@ -185,7 +198,7 @@ run_steps() {
 		CC=gcc check gcc build build -Dwerror=true &&
 			if is_wanted tests; then suites tests build ${suite:+--suite "$suite"}; fi
 	fi
-	if is_wanted clang || is_wanted tidy; then CC=clang check clang build build-clang -Dwerror=true; fi
+	if is_wanted clang || is_wanted tidy; then CC=clang check clang build build-clang -Dwerror=true -Doptimization=1; fi
 	if is_wanted sanitizers; then
 		check sanitizers-build build_sanitizers &&
 			ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
