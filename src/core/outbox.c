@@ -29,6 +29,20 @@ struct hm_outbox {
 	struct lane lanes[];
 };
 
+static uint64_t capacity_of(uint32_t n_records)
+{
+	uint64_t capacity = 1;
+
+	while (capacity < n_records)
+		capacity *= 2;
+	return capacity;
+}
+
+uint64_t hm_outbox_bytes(unsigned n_workers, uint32_t record_size, uint32_t n_records)
+{
+	return n_workers * (capacity_of(n_records) * record_size + sizeof(struct lane));
+}
+
 struct hm_outbox *hm_outbox_create(unsigned n_workers, uint32_t record_size, uint32_t n_records,
 				   struct hm_error *err)
 {
@@ -39,9 +53,7 @@ struct hm_outbox *hm_outbox_create(unsigned n_workers, uint32_t record_size, uin
 		memset(o, 0, size);
 		o->n_lanes = n_workers;
 		o->record_size = record_size;
-		o->capacity = 1;
-		while (o->capacity < n_records)
-			o->capacity *= 2;
+		o->capacity = capacity_of(n_records);
 		lane_bytes = o->capacity * record_size;
 		o->bytes = n_workers * lane_bytes;
 		o->memory = hm_pages_map(o->bytes, -1);

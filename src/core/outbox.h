@@ -30,6 +30,8 @@ struct hm_outbox_counts {
 struct hm_outbox *hm_outbox_create(unsigned n_workers, uint32_t record_size, uint32_t n_records,
 				   struct hm_error *err);
 void hm_outbox_destroy(struct hm_outbox *o); // NULL is allowed
+/* What that takes. */
+uint64_t hm_outbox_bytes(unsigned n_workers, uint32_t record_size, uint32_t n_records);
 
 /* --- workers --- */
 

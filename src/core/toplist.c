@@ -41,6 +41,13 @@ void hm_toplist_fini(struct hm_toplist *t)
 	t->floors = NULL;
 }
 
+/* A bucket is filled by some six records. */
+size_t hm_toplist_bytes(uint32_t entries)
+{
+	return hm_table_bytes(entries, sizeof(struct hm_toplist_record)) +
+	       entries / 5 * sizeof(struct hm_toplist_floor);
+}
+
 static struct hm_toplist_record *record_at(const struct hm_toplist *t, uint32_t index)
 {
 	return (struct hm_toplist_record *)(void *)t->table.records + index;

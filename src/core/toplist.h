@@ -73,6 +73,7 @@ struct hm_toplist_values {
 int hm_toplist_init(struct hm_toplist *t, uint32_t entries, bool by_bytes, uint32_t reset_s,
 		    int socket);
 void hm_toplist_fini(struct hm_toplist *t); // a zeroed or half-built one, too
+size_t hm_toplist_bytes(uint32_t entries);
 
 /* --- worker --- */
 

@@ -541,8 +541,8 @@ static uint64_t expired_memory(const void *conf, unsigned n_workers)
 	const struct expired_conf *c = conf;
 
 	return n_workers * ((uint64_t)hm_table_bytes(c->flows, sizeof(struct flow)) +
-			    hm_wheel_bytes(c->flows, WHEEL_SLOTS) +
-			    (uint64_t)c->records * sizeof(struct record));
+			    hm_wheel_bytes(c->flows, WHEEL_SLOTS)) +
+	       hm_outbox_bytes(n_workers, sizeof(struct record), c->records);
 }
 
 static const struct hm_function expired_flows = {

@@ -148,6 +148,13 @@ static int hashsamp_conf_init(void *conf, const union hm_value *args,
 	return hm_options_parse("HASHSAMP", hashsamp_options, args[OPTIONS].options, c, 7003, err);
 }
 
+static uint64_t hashsamp_memory(const void *conf, unsigned n_workers)
+{
+	const struct hashsamp_conf *c = conf;
+
+	return c->keep ? hm_outbox_bytes(n_workers, sizeof(struct sample), c->samples) : 0;
+}
+
 static int hashsamp_connect(void *conf, struct hm_error *err)
 {
 	struct hashsamp_conf *c = conf;
@@ -244,6 +251,7 @@ static const struct hm_function hashsamp = {
 	.core_size = sizeof(struct hashsamp_core),
 	.cost = {.batch = 120, .packet = 3},
 	.conf_init = hashsamp_conf_init,
+	.memory = hashsamp_memory,
 	.connect = hashsamp_connect,
 	.conf_fini = hashsamp_conf_fini,
 	.core_init = hashsamp_core_init,

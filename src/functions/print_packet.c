@@ -130,6 +130,12 @@ static int print_conf_init(void *conf, const union hm_value *args, const struct 
 	return hm_options_parse("PRINT_PACKET", print_options, args[0].options, c, 7001, err);
 }
 
+static uint64_t print_memory(const void *conf, unsigned n_workers)
+{
+	return hm_outbox_bytes(n_workers, sizeof(struct note),
+			       ((const struct print_conf *)conf)->records);
+}
+
 static int print_connect(void *conf, struct hm_error *err)
 {
 	struct print_conf *c = conf;
@@ -186,6 +192,7 @@ static const struct hm_function print_packet = {
 	.conf_size = sizeof(struct print_conf),
 	.core_size = sizeof(struct print_core),
 	.conf_init = print_conf_init,
+	.memory = print_memory,
 	.connect = print_connect,
 	.conf_fini = print_conf_fini,
 	.core_init = print_core_init,

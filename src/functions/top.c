@@ -376,7 +376,7 @@ static uint64_t top_memory(const void *conf, unsigned n_workers)
 {
 	const struct top_conf *c = conf;
 
-	return n_workers * (uint64_t)hm_table_bytes(c->entries, sizeof(struct hm_toplist_record));
+	return n_workers * (uint64_t)hm_toplist_bytes(c->entries);
 }
 
 static const struct hm_function top = {

@@ -75,11 +75,12 @@ class MemoryLimits(unittest.TestCase):
                 self.assertEqual(self.fill(client, own)[0], n)
 
     def test_memory_that_a_function_asks_for_is_counted(self):
-        with daemon(64, 100) as h:
-            for function in (["TO_BUFFER", 0, {"bytes": 134217728}], ["EXPIRED_FLOWS", 1000, 1000000, 1]):
+        with daemon(32, 100) as h:
+            for function in (["TO_BUFFER", 0, {"bytes": 134217728}], ["EXPIRED_FLOWS", 1000, 1000000, 1],
+                             ["HASHSAMP", 1, 1, {"samples": 1048576}], ["TOP", 1, 1, 1, 0, 0, {"entries": 1048576}]):
                 with self.assertRaises(homard.RpcError) as refused:
                     h.flow("null", function)
-                self.assertIn("max_memory_mb_per_client is 64", str(refused.exception))
+                self.assertIn("max_memory_mb_per_client is 32", str(refused.exception))
             # the configuration's own flows have no limit
         with daemon(2, 2, flows=[{"name": "own", "device": "null", "functions":
                                   [["BPF_FILTER", big_filter(i)] for i in range(40)]}]) as h:
