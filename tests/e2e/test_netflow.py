@@ -4,6 +4,7 @@
 back, that keep the line and read nothing. The ledger of flow records always balances, and nobody waits."""
 import json
 import pathlib
+import select
 import shutil
 import socket
 import struct
@@ -129,6 +130,19 @@ class Netflow(unittest.TestCase):
 
     def records(self, h, number):
         return h.call("netflow.stats")[0]["exporters"][number]["records"]
+
+    def test_others_are_answered_while_a_large_cache_is_made(self):
+        with Homard({"devices": [{"name": "trace", "trace": str(self.trace)}]}) as h:
+            with h.connect() as client:
+                flow = client.flow("trace", ["FLOW_REPORT", {"cache_entries": 3000000, "exporters": [
+                    {"host": "127.0.0.1", "port": closed_port(socket.SOCK_DGRAM)}]}], connect=False)
+                client.send("flow.connect", {"flow": flow})
+                answers = 0
+                while not select.select([client.socket], [], [], 0)[0]:
+                    h.call("version")
+                    answers += 1
+                self.assertIn("result", client.receive())
+                self.assertGreater(answers, 3)
 
     def test_all_formats_at_once_and_two_dead_collectors(self):
         alive = {name: UdpCollector() for name in ("ipfix", "netflow9", "netflow5")}
