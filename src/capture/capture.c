@@ -329,23 +329,25 @@ static bool reap(struct hm_capture *c, bool wait)
 	return any;
 }
 
-/* Sends off the next whole blocks. */
+/* Sends off the next whole blocks: half of what may be under way or more, if so much is there. */
 static bool write_blocks(struct hm_capture *c, uint64_t to)
 {
 	const uint32_t block = hm_stream_block(c->stream);
-	bool any = false;
+	const unsigned room = HM_DISK_DEPTH - c->n;
+	uint64_t left = c->read < to ? (to - c->read) / block : 0;
 
-	while (c->n < HM_DISK_DEPTH && c->read + block <= to) {
+	if (left == 0 || room < HM_DISK_DEPTH / 2)
+		return false;
+	for (left = left < room ? left : room; left > 0; left--) {
 		const unsigned tag = (c->first + c->n) % HM_DISK_DEPTH;
 
 		c->blocks[tag] = (struct block){.at = c->read};
 		c->n++;
 		c->disk->submit(c->disk_state, c->file.direct, hm_stream_at(c->stream, c->read),
-				block, (off_t)(c->read - c->file.begin), tag);
+				block, (off_t)(c->read - c->file.begin), tag, left > 1);
 		c->read += block;
-		any = true;
 	}
-	return any;
+	return true;
 }
 
 /* --- files --- */

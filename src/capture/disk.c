@@ -38,7 +38,7 @@ static void *open_pwrite(void)
 }
 
 static void submit_pwrite(void *state, int fd, const void *data, size_t n, off_t offset,
-			  unsigned tag)
+			  unsigned tag, bool more)
 {
 	struct results *const r = state;
 
@@ -72,6 +72,7 @@ const struct hm_disk_ops hm_disk_pwrite = {
 struct uring {
 	struct io_uring ring;
 	unsigned under_way;
+	bool in_chain; // the last one said that more follow
 };
 
 static void *open_uring(void)
@@ -92,8 +93,10 @@ static void close_uring(void *state)
 	free(u);
 }
 
+/* One after the other: whenever all ends, a file has no hole. A chain of links runs in the kernel without a way back
+ * through this thread for each; the first of it waits for what was submitted before. */
 static void submit_uring(void *state, int fd, const void *data, size_t n, off_t offset,
-			 unsigned tag)
+			 unsigned tag, bool more)
 {
 	struct uring *const u = state;
 	struct io_uring_sqe *const e = io_uring_get_sqe(&u->ring); // as many as may be under way
@@ -101,9 +104,11 @@ static void submit_uring(void *state, int fd, const void *data, size_t n, off_t 
 
 	io_uring_prep_write(e, fd, data, (unsigned)n, (uint64_t)offset);
 	io_uring_sqe_set_data64(e, tag);
-	// one after the other: whenever all ends, a file has no hole
-	io_uring_sqe_set_flags(e, IOSQE_IO_DRAIN);
+	io_uring_sqe_set_flags(e, (u->in_chain ? 0 : IOSQE_IO_DRAIN) | (more ? IOSQE_IO_LINK : 0));
+	u->in_chain = more;
 	u->under_way++;
+	if (more)
+		return;
 	do
 		code = io_uring_submit(&u->ring);
 	while (code == -EINTR || code == -EAGAIN || code == -EBUSY);

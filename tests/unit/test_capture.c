@@ -123,7 +123,8 @@ static void bad_close(void *state)
 	free(s);
 }
 
-static void bad_submit(void *state, int fd, const void *data, size_t n, off_t offset, unsigned tag)
+static void bad_submit(void *state, int fd, const void *data, size_t n, off_t offset, unsigned tag,
+		       bool more)
 {
 	struct bad_state *s = state;
 	ssize_t most = allowed(n);
