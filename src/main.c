@@ -141,6 +141,7 @@ static void print_admission(const json_t *plan)
 static void print_plan(const struct hm_config *config, bool as_json)
 {
 	json_t *plan = hm_engine_plan(config), *device, *flow;
+	json_int_t order = 0;
 	size_t i;
 
 	if (as_json) {
@@ -168,7 +169,13 @@ static void print_plan(const struct hm_config *config, bool as_json)
 		       (unsigned)json_integer_value(json_object_get(device, "buffers_per_queue")),
 		       json_integer_value(json_object_get(device, "buffer_bytes")));
 		free(lcores);
+		order += json_integer_value(json_object_get(device, "order_bytes"));
 	}
+	if (order)
+		printf("order     %.1f MB more, not of memory_mb, once flows need the packets of "
+		       "several "
+		       "queues in order\n",
+		       (double)order / 1048576.0);
 	json_array_foreach (json_object_get(plan, "flows"), i, flow) {
 		char *functions = json_dumps(json_object_get(flow, "functions"), 0);
 

@@ -9,17 +9,23 @@
 #include "core/clock.h"
 #include "core/device.h"
 
+struct hm_order_conf hm_ordered_conf(const struct hm_device_config *c, unsigned n_lanes, int socket)
+{
+	return (struct hm_order_conf){
+		.sources = c->queues,
+		.lanes = n_lanes,
+		.burst = c->burst,
+		.snaplen = c->source == HM_SOURCE_TRACE ? UINT16_MAX : c->snaplen,
+		.socket = socket,
+	};
+}
+
 struct hm_ordered *hm_ordered_create(const struct hm_device *d, struct hm_error *err)
 {
 	unsigned here =
 		d->index % d->n_lanes; // the ordered parts of several devices share the work
-	const struct hm_order_conf conf = {
-		.sources = d->config->queues,
-		.lanes = d->n_lanes,
-		.burst = d->config->burst,
-		.snaplen = d->config->source == HM_SOURCE_TRACE ? UINT16_MAX : d->config->snaplen,
-		.socket = d->workers[here]->socket,
-	};
+	const struct hm_order_conf conf =
+		hm_ordered_conf(d->config, d->n_lanes, d->workers[here]->socket);
 	struct hm_ordered *o = rte_zmalloc_socket("ordered", sizeof(*o), RTE_CACHE_LINE_SIZE,
 						  d->workers[here]->socket);
 

@@ -36,6 +36,9 @@ struct hm_ordered {
 	alignas(64) _Atomic uint64_t seen_ns; // about the newest time on any queue; by time only
 };
 
+/* What its rings will be like; hm_order_memory() says what they take, outside of EAL's memory. */
+struct hm_order_conf hm_ordered_conf(const struct hm_device_config *c, unsigned n_lanes,
+				     int socket);
 /* Control core: what the device's lanes share, before the first flow needs it. NULL with err. */
 struct hm_ordered *hm_ordered_create(const struct hm_device *d, struct hm_error *err);
 /* When its flows are gone and publish.c has freed its program. NULL is allowed. */

@@ -6,8 +6,19 @@
 #include "core/eal.h"
 #include "core/engine_internal.h"
 #include "core/lcores.h"
+#include "core/ordered.h"
 
 static const char *const sources[] = {"vdev", "pci", "trace"};
+
+/* What the rings take that put the packets of several queues in order, once a flow needs that. They are mapped
+ * by themselves: `eal.memory_mb` does not have to hold them. */
+static uint64_t order_bytes(const struct hm_device_config *c, unsigned n_workers)
+{
+	const struct hm_order_conf conf =
+		hm_ordered_conf(c, RTE_MIN(c->queues, n_workers ? n_workers : 1), -1);
+
+	return c->queues > 1 ? hm_order_memory(&conf) : 0;
+}
 
 static json_t *plan_device(const struct hm_device_config *c, const unsigned *workers,
 			   unsigned n_workers, unsigned *next_worker, uint64_t *total)
@@ -19,11 +30,11 @@ static json_t *plan_device(const struct hm_device_config *c, const unsigned *wor
 	for (uint32_t q = 0; q < c->queues && n_workers; q++)
 		json_array_append_new(queues, json_integer(workers[(*next_worker)++ % n_workers]));
 	*total += bytes;
-	return json_pack("{s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:i, s:I}", "name", c->name, "source",
-			 sources[c->source], "where", c->where, "queues", (int)c->queues,
+	return json_pack("{s:s, s:s, s:s, s:i, s:o, s:i, s:i, s:i, s:I, s:I}", "name", c->name,
+			 "source", sources[c->source], "where", c->where, "queues", (int)c->queues,
 			 "lcore_of_queue", queues, "burst", (int)c->burst, "buffers_per_queue",
-			 (int)buffers, "buffer_bytes", (int)room, "memory_bytes",
-			 (json_int_t)bytes);
+			 (int)buffers, "buffer_bytes", (int)room, "memory_bytes", (json_int_t)bytes,
+			 "order_bytes", (json_int_t)order_bytes(c, n_workers));
 }
 
 static json_t *plan_flow(const struct hm_flow_config *c)

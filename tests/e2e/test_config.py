@@ -31,6 +31,25 @@ class Check(unittest.TestCase):
         for word in ("null", "net_null0", "lcore", "256 MB", "PKT_COUNTER"):
             self.assertIn(word, output)
 
+    def test_plan_tells_the_memory_of_ordered_parts(self):
+        def plan(queues, snaplen):
+            device = {"name": "null", "vdev": "net_null0", "queues": queues, "snaplen": snaplen}
+            config = {**GOOD, "eal": {"lcores": "0@0,(1-4)@0", "memory_mb": 1024, "hugepages": "off"},
+                      "devices": [device]}
+            code, output = homard.check(config, "--json")
+            self.assertEqual(code, 0, output)
+            return json.loads(output)["devices"][0]["order_bytes"], homard.check(config)[1]
+
+        none, said = plan(1, 2048)
+        self.assertEqual(none, 0)
+        self.assertNotIn("order ", said)
+        two, said = plan(2, 2048)
+        self.assertIn("order     %.1f MB more" % (two / 2 ** 20), said)
+        # a ring a queue, of a power of two that has room for one and a half bursts of the longest packets
+        self.assertGreater(two, 2 * 4 << 20)
+        self.assertAlmostEqual(plan(4, 2048)[0], 2 * two, delta=two / 10)
+        self.assertGreater(plan(2, 65535)[0], two)
+
     def test_samples_of_the_tree_are_good(self):
         samples = sorted(path for path in (homard.SOURCE / "config").glob("*.json")
                          if path.name != "schema.json")
