@@ -69,7 +69,7 @@ static bool is_slow(const struct hm_node *n)
 
 	if (f)
 		return hm_filter_is_lazy(f);
-	return n->kind == HM_NODE_PATTERN && strstr(hm_pattern_engine(hm_node_pattern(n)), "pcre2");
+	return n->kind == HM_NODE_PATTERN && hm_pattern_is_confirmed(hm_node_pattern(n));
 }
 
 static struct hm_cost prior_of(const struct hm_node *n)
@@ -79,7 +79,7 @@ static struct hm_cost prior_of(const struct hm_node *n)
 		[HM_NODE_PROCESS] = {20, 20},     [HM_NODE_VISIT] = {20, 20},
 		[HM_NODE_TRANSFORM] = {200, 300}, [HM_NODE_PASSIVE] = {0, 0},
 	};
-	static const struct hm_cost slow = {20, 200};
+	static const struct hm_cost slow = {20, 300};
 
 	if (n->fn && (n->fn->cost.batch || n->fn->cost.packet))
 		return n->fn->cost;

@@ -63,6 +63,8 @@ uint32_t hm_pattern_slot(const struct hm_pattern *p);
  * every packet that reaches the entry), for EXPLAIN and flow.info. The compiler finds out; before,
  * it is "regexp". */
 const char *hm_pattern_engine(const struct hm_pattern *p);
+/* Whether PCRE2 looks at packets for it. Until the compiler's thread has decided: whether it looks like that. */
+bool hm_pattern_is_confirmed(const struct hm_pattern *p);
 /* Bytes that it takes if nobody else has it, with what will be compiled of it: that is an estimate. */
 uint64_t hm_pattern_bytes(const struct hm_pattern *p);
 

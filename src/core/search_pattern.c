@@ -127,6 +127,30 @@ const char *hm_pattern_engine(const struct hm_pattern *p)
 	return names[atomic_load_explicit(&p->kind, memory_order_relaxed)];
 }
 
+/* What Hyperscan refuses: look-around, atomic groups, conditions, recursion, possessive quantifiers. In a quoted
+ * text it may be nothing of that: this is a guess, for the time until Hyperscan has been asked. */
+static bool looks_refused(const char *text)
+{
+	static const char *const signs[] = {"(?=", "(?!",  "(?<=", "(?<!", "(?>", "(?(", "(?R",
+					    "(?&", "(?P>", "\\K",  "++",   "*+",  "?+",  "}+"};
+
+	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
+		if (strstr(text, signs[i]))
+			return true;
+	return false;
+}
+
+bool hm_pattern_is_confirmed(const struct hm_pattern *p)
+{
+	enum hm_pattern_kind kind = atomic_load_explicit(&p->kind, memory_order_relaxed);
+	uint32_t references = 0;
+
+	if (kind != HM_PATTERN_REGEXP)
+		return kind == HM_PATTERN_PREFILTER || kind == HM_PATTERN_PCRE;
+	pcre2_pattern_info(p->regexp->code, PCRE2_INFO_BACKREFMAX, &references);
+	return references > 0 || looks_refused((const char *)p->bytes);
+}
+
 /* --- literals --- */
 
 struct snort {

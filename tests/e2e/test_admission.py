@@ -228,6 +228,17 @@ class Admission(unittest.TestCase):
         self.assertEqual(code, 0, said)
         self.assertIn("predicted only: explain.sample_batches is 0", said)
 
+    def test_expression_that_pcre2_confirms_is_predicted_dearer(self):
+        """Before Hyperscan has been asked: a back-reference costs some hundred cycles, not some ten."""
+        with Homard(self.config(sample=0)) as h:
+            def connect(expression):
+                return h.call("flow.create", device="trace", functions=[["REGEXP", expression]], connect=True,
+                              budget={"cycles_per_packet": 280})
+
+            connect("GET /[a-z]+")
+            for expression in (r"([a-z])\1[0-9]", "(?<=GET )/[a-z]+", "Host: (?!www)", "(?>ab*)c", "x++y"):
+                self.assertIn("its budget is", self.refused(connect, expression), expression)
+
     def test_timing_switched_off_opens_gates(self):
         with Homard(self.config(self.dear())) as h:
             h.call("flow.budget", flow="dear", budget={"cycles_per_packet": 1})
