@@ -195,7 +195,8 @@ static void test_config_single_mistakes_are_refused(void **state)
 		"etc/h.json: netflow[0].exporters: is missing; it is the collectors");
 	refused("{" DEVICE ", \"control\": {\"\\u0007\\u001b[2J\": 1}}",
 		"etc/h.json: control.??[2J: unknown key; known here: socket, mode, administrators, "
-		"readers, max_clients, max_flows_per_client, max_devices_per_client, "
+		"readers, max_clients, max_flows_per_client, max_memory_mb_per_client, "
+		"max_memory_mb, max_devices_per_client, "
 		"max_calls_per_client, max_line_bytes");
 }
 
