@@ -334,13 +334,13 @@ void hm_node_set_late(struct hm_node *n, uint64_t late)
 	struct hm_node *other;
 
 	TAILQ_REMOVE(siblings, n, sibling);
-	other = TAILQ_LAST(siblings, hm_node_list);
-	while (other && (!other->late || other->late > late))
-		other = TAILQ_PREV(other, hm_node_list, sibling);
+	other = TAILQ_FIRST(siblings);
+	while (other && other->late <= late)
+		other = TAILQ_NEXT(other, sibling);
 	if (other)
-		TAILQ_INSERT_AFTER(siblings, other, n, sibling);
+		TAILQ_INSERT_BEFORE(other, n, sibling);
 	else
-		TAILQ_INSERT_HEAD(siblings, n, sibling);
+		TAILQ_INSERT_TAIL(siblings, n, sibling);
 	n->late = late;
 }
 

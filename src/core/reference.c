@@ -26,8 +26,8 @@ static int refuse_transform(const struct hm_function *transform, struct hm_error
 {
 	return hm_error_set(
 		err, -EINVAL, 0,
-		"%s changes packets: what lies behind it cannot be read from elsewhere, "
-		"nor read from elsewhere",
+		"%s changes packets: what lies behind it neither reads other flows nor is "
+		"read by them",
 		transform->name);
 }
 

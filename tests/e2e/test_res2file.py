@@ -227,6 +227,7 @@ class Res2File(unittest.TestCase):
         self.assertEqual(out.read_text(), "Count Bytes\n%d %d \n"
                          % (PACKETS, sum(p[1] for p in self.packets)))
 
+    @unittest.skipIf("HOMARD_SANITIZED" in os.environ, "Python has not been built with the sanitizers")
     def test_libmapi_writes_with_the_callers_rights(self):
         out = self.folder / "by-libmapi"
         with Homard(self.config([])) as h:
