@@ -27,24 +27,31 @@ class Rows:
         self.trace = self.installed.folder / "errors.pcap"
         traffic.write(self.trace)
 
-    def daemon(self):
-        return Homard({"devices": [mapi.idle_device(self.trace)]})
-
     def of(self, name, language="c"):
         program = next(p for job, p in self.programs.items() if job[0].stem == name and job[1] == language)
-        with self.daemon() as h:
-            if name == "gone":
-                printed = self.while_it_goes(h, program)
-            else:
-                printed = self.installed.run(h, program, self.trace)
-                h.stop()
+        printed = self.while_it_goes(program) if name == "gone" else self.while_it_runs(program)
         return [line.split("\t") for line in printed.splitlines()]
 
-    def while_it_goes(self, h, program):
-        """The program is told when the daemon has gone."""
-        with self.installed.started(h, program) as process:
+    def while_it_runs(self, program):
+        with Homard({"devices": [mapi.idle_device(self.trace)]}) as h:
+            printed = self.installed.run(h, program, self.trace)
             h.stop()
-            return self.installed.go_on(process)
+            return printed
+
+    def while_it_goes(self, program):
+        """A daemon that keeps flow records for a collector that is away takes its time to stop."""
+        metered = {"name": "metered", "trace": str(self.trace)}
+        away = {"device": "metered", "exporters": [{"host": "127.0.0.1", "transport": "tcp", "port": 9}]}
+        with Homard({"devices": [mapi.idle_device(self.trace), metered], "netflow": [away]}) as h:
+            h.wait_finished("netflow0")
+            with self.installed.started(h, program) as process:
+                h.call("shutdown")
+                process.stdin.write("it stops\n")
+                process.stdin.flush()
+                first = process.stdout.readline()
+                h.send_signal(homard.signal.SIGKILL)
+                h.wait()
+                return first + self.installed.go_on(process)
 
     def all(self):
         return [row for name in ("errors", "gone", "refusals") for row in self.of(name)]

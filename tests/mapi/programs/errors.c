@@ -58,6 +58,22 @@ static void creating(const char *trace)
 	EXPECT(3202, "mapi_delete_offline_device", "no name", mapi_delete_offline_device(NULL));
 }
 
+/* As many as a client may have, and one more. */
+static void too_many(const char *trace)
+{
+	char *devices[9];
+	int n = 0;
+
+	while (n < 9 && (devices[n] = mapi_create_offline_device(trace, MFF_PCAP)) != NULL)
+		n++;
+	told("mapi_create_offline_device", "more than control.max_devices_per_client", 1026,
+	     n == 8);
+	while (n > 0) {
+		mapi_delete_offline_device(devices[--n]);
+		free(devices[n]);
+	}
+}
+
 static void applying(int fresh, int connected)
 {
 	char text[] = "port 80", *args[] = {text, text, text};
@@ -216,6 +232,7 @@ int main(int argc, char **argv)
 	if (fresh < 0 || counter < 0 || mapi_connect(connected) < 0)
 		return 1;
 	creating(argv[1]);
+	too_many(argv[1]);
 	applying(fresh, connected);
 	connecting(connected);
 	reading(fresh, connected, filter, counter);
