@@ -133,7 +133,7 @@ run_threads() {
 	step threads-build build_threads || { note failed threads-build && return; }
 	# shellcheck disable=SC2046
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
-		suites threads build-tsan --timeout-multiplier 5 $(python3 tests/needs.py build-tsan "$threads" names)
+		suites threads build-tsan --suite unit --timeout-multiplier 5 $(python3 tests/needs.py build-tsan "$threads" names)
 }
 
 # One target on a copy of its seeds; what libFuzzer finds stays in build-fuzz/findings.

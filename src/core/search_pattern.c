@@ -88,7 +88,7 @@ static struct hm_pattern *intern(struct hm_pattern *p, struct hm_error *err)
 
 void hm_pattern_release(struct hm_pattern *p)
 {
-	if (!p || --p->refs > 0)
+	if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	tdelete(p, &interned, compare);
 	give_slot(p->slot);
@@ -306,7 +306,7 @@ static struct hm_pattern *use_twin(struct hm_pattern *p)
 	struct hm_pattern *twin = find(p);
 
 	if (twin) {
-		twin->refs++;
+		atomic_fetch_add_explicit(&twin->refs, 1, memory_order_relaxed);
 		free(p);
 	}
 	return twin;
@@ -458,7 +458,7 @@ struct hm_pattern_set *hm_pattern_set_create(const struct hm_pattern *const *pat
 		if (i > 0 && set->at[i] == set->at[set->n - 1])
 			continue;
 		set->at[set->n++] = set->at[i];
-		set->at[set->n - 1]->refs++;
+		atomic_fetch_add_explicit(&set->at[set->n - 1]->refs, 1, memory_order_relaxed);
 	}
 	return set;
 }

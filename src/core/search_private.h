@@ -35,10 +35,12 @@ struct hm_regexp {
 	pcre2_code *code; // with JIT code if the platform has it
 };
 
-/* Immutable but for `refs`, which only the control core touches, and `kind`. */
+/* Immutable but for `refs` and `kind`. A thread that compiles may take references on what a set of the control
+ * core holds meanwhile: the last one is always given back by the control core. */
 struct hm_pattern {
 	uint64_t id; // never used again; slots are
-	uint32_t refs, slot;
+	atomic_uint refs;
+	uint32_t slot;
 	_Atomic(enum hm_pattern_kind) kind;
 	bool literal;
 	bool gathers; // may be searched in many packets at once: a literal, neither short nor repetitive

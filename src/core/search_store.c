@@ -404,7 +404,7 @@ static void end_work(struct hm_search_store *s, struct work *w)
 
 	// before the job's set, which holds the patterns, is gone
 	for (uint32_t i = 0; i < w->n; i++)
-		w->patterns[i]->refs++;
+		atomic_fetch_add_explicit(&w->patterns[i]->refs, 1, memory_order_relaxed);
 	part = hm_compile_take(w->job, &err);
 	if (part && add_part(s, part, w) < 0) {
 		part = NULL;
