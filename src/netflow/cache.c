@@ -1,13 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "netflow/cache.h"
-
-#include <errno.h>
-#include <netinet/in.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "core/pages.h"
-#include "netflow/key.h"
+#include "netflow/cache_private.h"
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
@@ -16,54 +8,15 @@
 
 #define BOTH_FINS 3
 
-#define WHEEL_SLOTS 1024
-#define WHEEL_SHIFT 27 // slots of 134 ms, a turn of 137 s
-
 /* Timers wait for memory a few times in a row, however many entries they look at: so they look seldom, and at
  * many. */
 #define EXPIRE_EVERY  (4 * HM_BATCH_MAX) // packets
 #define EXPIRE_BUDGET (EXPIRE_EVERY / 2 + 64)
 #define EXPIRE_MAX    64 // entries looked at together
 
-struct hm_cache {
-	struct hm_table table;
-	struct hm_wheel wheel;
-	uint64_t active_ns, inactive_ns;
-	struct hm_key_masks masks;
-	enum hm_overload overload;
-	uint32_t flow_sampling;
-	hm_cache_out out;
-	void *out_arg;
-	unsigned n_pending;
-	unsigned unexpired; // packets since timers ran
-	uint64_t latest_ns; // of the last packet
-	struct hm_cache_counts counts;
-	uint64_t *made, made_nowhere;
-	uint8_t *memory; // of table, timers and, unless they are elsewhere, entries
-	size_t memory_bytes, entry_bytes;
-	struct hm_keys keys;                         // of the batch at hand
-	uint32_t candidate[HM_BATCH_MAX];            // the entry that is probably a packet's
-	struct hm_flow_record pending[HM_CACHE_OUT]; // finished, not yet handed out
-};
-
-static uint64_t min64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t max64(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-static struct hm_entry *entry_at(const struct hm_cache *c, uint32_t index)
-{
-	return (struct hm_entry *)c->table.records + index;
-}
-
 static void prefetch_entry(const struct hm_cache *c, uint32_t index)
 {
-	const struct hm_entry *e = entry_at(c, index);
+	const struct hm_entry *e = hm_cache_entry(c, index);
 
 	__builtin_prefetch(e);
 	__builtin_prefetch(&e->rest);
@@ -96,20 +49,10 @@ static void emit(struct hm_cache *c, const struct hm_entry *e, enum hm_end_reaso
 		flush(c);
 }
 
-static uint64_t idle_at(const struct hm_cache *c, const struct hm_entry *e)
-{
-	return max64(e->last_ns[0], e->last_ns[1]) + c->inactive_ns;
-}
-
-static uint64_t deadline(const struct hm_cache *c, const struct hm_entry *e)
-{
-	return min64(idle_at(c, e), e->start_ns + c->active_ns);
-}
-
 /* Why a record that is past its deadline ended. */
 static enum hm_end_reason timeout_reason(const struct hm_cache *c, const struct hm_entry *e)
 {
-	if (e->start_ns + c->active_ns <= idle_at(c, e))
+	if (e->start_ns + c->active_ns <= hm_cache_idle_at(c, e))
 		return HM_END_ACTIVE;
 	return e->name.fins == BOTH_FINS ? HM_END_DETECTED : HM_END_IDLE;
 }
@@ -148,13 +91,13 @@ count_unmetered(struct hm_unmetered *u, const struct hm_batch *b, uint64_t packe
 		u->octets += b->wirelen[i];
 		if (u->first_ns == 0 || ts < u->first_ns)
 			u->first_ns = ts;
-		u->last_ns = max64(u->last_ns, ts);
+		u->last_ns = hm_max64(u->last_ns, ts);
 	}
 }
 
 static void remove_entry(struct hm_cache *c, uint32_t index)
 {
-	hm_table_remove(&c->table, index, entry_at(c, index)->hash);
+	hm_table_remove(&c->table, index, hm_cache_entry(c, index)->hash);
 }
 
 static void __attribute__((noinline)) evict(struct hm_cache *c, uint32_t hash)
@@ -163,12 +106,13 @@ static void __attribute__((noinline)) evict(struct hm_cache *c, uint32_t hash)
 	unsigned n = hm_table_rivals(&c->table, hash, rivals);
 
 	for (unsigned k = 0; k < n; k++)
-		__builtin_prefetch(entry_at(c, rivals[k]));
+		__builtin_prefetch(hm_cache_entry(c, rivals[k]));
 	oldest = rivals[0];
 	for (unsigned k = 1; k < n; k++)
-		if (idle_at(c, entry_at(c, rivals[k])) < idle_at(c, entry_at(c, oldest)))
+		if (hm_cache_idle_at(c, hm_cache_entry(c, rivals[k])) <
+		    hm_cache_idle_at(c, hm_cache_entry(c, oldest)))
 			oldest = rivals[k];
-	emit(c, entry_at(c, oldest), HM_END_RESOURCES);
+	emit(c, hm_cache_entry(c, oldest), HM_END_RESOURCES);
 	hm_wheel_remove(&c->wheel, oldest);
 	remove_entry(c, oldest);
 }
@@ -206,12 +150,12 @@ create_entry(struct hm_cache *c, const struct hm_batch *b, unsigned i, uint64_t 
 
 	if (index == 0)
 		return 0;
-	e = entry_at(c, index);
+	e = hm_cache_entry(c, index);
 	e->name = k->name[i];
 	e->rest = b->ipv6 >> i & 1 ? k->rest[i] : (union hm_entry_rest){.word = {0}};
 	e->hash = k->hash[i];
 	begin(e, b, i, k->sender[i], ts);
-	hm_wheel_add(&c->wheel, index, ts + min64(c->inactive_ns, c->active_ns));
+	hm_wheel_add(&c->wheel, index, ts + hm_min64(c->inactive_ns, c->active_ns));
 	c->counts.created++;
 	return index;
 }
@@ -222,7 +166,7 @@ static void __attribute__((noinline))
 renew(struct hm_cache *c, struct hm_entry *e, const struct hm_batch *b, unsigned i, uint64_t ts)
 {
 	emit(c, e, timeout_reason(c, e));
-	if (ts >= idle_at(c, e))
+	if (ts >= hm_cache_idle_at(c, e))
 		begin(e, b, i, c->keys.sender[i], ts);
 	else
 		clear_counters(e);
@@ -235,10 +179,10 @@ static void __attribute__((noinline)) count_unusual(struct hm_entry *e, const st
 {
 	if (hm_entry_packets(e, sender) == 0) {
 		e->tos[sender] = hm_key_tos(b, i);
-		e->start_ns = min64(e->start_ns, ts);
+		e->start_ns = hm_min64(e->start_ns, ts);
 		e->first_ns[sender] = ts;
 	}
-	e->first_ns[sender] = min64(e->first_ns[sender], ts);
+	e->first_ns[sender] = hm_min64(e->first_ns[sender], ts);
 	e->packets_high[sender] += e->packets[sender] == UINT32_MAX;
 }
 
@@ -247,7 +191,7 @@ static void count_packet(struct hm_entry *e, const struct hm_batch *b, unsigned 
 {
 	if (__builtin_expect(e->packets[sender] + 1 <= 1 || ts < e->last_ns[sender], 0))
 		count_unusual(e, b, i, sender, ts);
-	e->last_ns[sender] = max64(e->last_ns[sender], ts);
+	e->last_ns[sender] = hm_max64(e->last_ns[sender], ts);
 	e->packets[sender]++;
 	e->bytes[sender] += b->ip_len[i];
 	e->name.tcp_flags[sender] |= flags;
@@ -259,7 +203,7 @@ static void count_packet(struct hm_entry *e, const struct hm_batch *b, unsigned 
 static void __attribute__((noinline))
 end_tcp(struct hm_cache *c, uint32_t index, const struct hm_batch *b, unsigned i, uint64_t ts)
 {
-	struct hm_entry *e = entry_at(c, index);
+	struct hm_entry *e = hm_cache_entry(c, index);
 	unsigned sender = c->keys.sender[i];
 	uint8_t flags = c->keys.flags[i];
 
@@ -314,7 +258,7 @@ static uint32_t find_in(const struct hm_cache *c, const struct hm_table_bucket *
 {
 	for (uint32_t ways = hm_table_ways(bucket, c->keys.hash[i]); ways; ways &= ways - 1) {
 		uint32_t index = bucket->index[__builtin_ctz(ways)];
-		if (index != 0 && same_key(c, entry_at(c, index), b, i))
+		if (index != 0 && same_key(c, hm_cache_entry(c, index), b, i))
 			return index;
 	}
 	return 0;
@@ -338,9 +282,9 @@ find_entry(const struct hm_cache *c, const struct hm_batch *b, unsigned i)
 static bool meter(struct hm_cache *c, const struct hm_batch *b, unsigned i)
 {
 	const struct hm_keys *k = &c->keys;
-	uint64_t ts = min64(b->ts_ns[i], HM_FLOW_NO_TIME - 1);
+	uint64_t ts = hm_min64(b->ts_ns[i], HM_FLOW_NO_TIME - 1);
 	uint32_t index = c->candidate[i];
-	struct hm_entry *e = entry_at(c, index);
+	struct hm_entry *e = hm_cache_entry(c, index);
 
 	if (__builtin_expect(!same_key(c, e, b, i), 0)) {
 		index = find_entry(c, b, i);
@@ -348,9 +292,9 @@ static bool meter(struct hm_cache *c, const struct hm_batch *b, unsigned i)
 			index = create_entry(c, b, i, ts);
 		if (index == 0)
 			return false;
-		e = entry_at(c, index);
+		e = hm_cache_entry(c, index);
 	}
-	if (__builtin_expect(ts >= deadline(c, e), 0))
+	if (__builtin_expect(ts >= hm_cache_deadline(c, e), 0))
 		renew(c, e, b, i, ts);
 	if (__builtin_expect((k->flags[i] & TCP_RST) != 0 || e->name.fins == BOTH_FINS, 0))
 		end_tcp(c, index, b, i, ts);
@@ -369,10 +313,10 @@ static void look_up(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
 		hm_table_prefetch(&c->table, k->hash[i]);
 	hm_mask_foreach (i, in) {
 		c->candidate[i] = hm_table_candidate(&c->table, k->hash[i]);
-		__builtin_prefetch(entry_at(c, c->candidate[i]), 1);
+		__builtin_prefetch(hm_cache_entry(c, c->candidate[i]), 1);
 	}
 	hm_mask_foreach (i, second_lines)
-		__builtin_prefetch(&entry_at(c, c->candidate[i])->rest);
+		__builtin_prefetch(&hm_cache_entry(c, c->candidate[i])->rest);
 }
 
 static uint64_t choose(struct hm_cache *c, const struct hm_batch *b, uint64_t ip)
@@ -422,18 +366,18 @@ static void expire_some(struct hm_cache *c, const uint32_t *index, unsigned n, u
 	for (unsigned k = 0; k < n; k++)
 		prefetch_entry(c, index[k]);
 	for (unsigned k = 0; k < n; k++)
-		hm_table_prefetch(&c->table, entry_at(c, index[k])->hash);
+		hm_table_prefetch(&c->table, hm_cache_entry(c, index[k])->hash);
 	for (unsigned k = 0; k < n; k++) {
-		struct hm_entry *e = entry_at(c, index[k]);
-		if (deadline(c, e) <= now_ns) {
+		struct hm_entry *e = hm_cache_entry(c, index[k]);
+		if (hm_cache_deadline(c, e) <= now_ns) {
 			emit(c, e, timeout_reason(c, e));
-			if (idle_at(c, e) <= now_ns) {
+			if (hm_cache_idle_at(c, e) <= now_ns) {
 				remove_entry(c, index[k]);
 				continue;
 			}
 			clear_counters(e);
 		}
-		hm_wheel_add(&c->wheel, index[k], deadline(c, e));
+		hm_wheel_add(&c->wheel, index[k], hm_cache_deadline(c, e));
 	}
 }
 
@@ -441,7 +385,7 @@ void hm_cache_expire(struct hm_cache *c, uint64_t now_ns, unsigned budget)
 {
 	uint32_t index[EXPIRE_MAX];
 
-	now_ns = min64(now_ns, HM_FLOW_NO_TIME - 1);
+	now_ns = hm_min64(now_ns, HM_FLOW_NO_TIME - 1);
 	while (budget > 0) {
 		unsigned want = budget < EXPIRE_MAX ? budget : EXPIRE_MAX;
 		unsigned n = hm_wheel_due(&c->wheel, now_ns, index, want);
@@ -456,7 +400,7 @@ void hm_cache_expire(struct hm_cache *c, uint64_t now_ns, unsigned budget)
 /* What is over by its timeout ends so also here, whether or not its timer came up before. */
 bool hm_cache_drain(struct hm_cache *c, unsigned max)
 {
-	uint64_t now_ns = min64(c->latest_ns, HM_FLOW_NO_TIME - 1);
+	uint64_t now_ns = hm_min64(c->latest_ns, HM_FLOW_NO_TIME - 1);
 	uint32_t index[EXPIRE_MAX];
 
 	while (max > 0 && hm_table_used(&c->table) > 0) {
@@ -464,8 +408,8 @@ bool hm_cache_drain(struct hm_cache *c, unsigned max)
 		for (unsigned k = 0; k < n; k++)
 			prefetch_entry(c, index[k]);
 		for (unsigned k = 0; k < n; k++) {
-			const struct hm_entry *e = entry_at(c, index[k]);
-			bool over = deadline(c, e) <= now_ns;
+			const struct hm_entry *e = hm_cache_entry(c, index[k]);
+			bool over = hm_cache_deadline(c, e) <= now_ns;
 			emit(c, e, over ? timeout_reason(c, e) : HM_END_FORCED);
 			remove_entry(c, index[k]);
 		}
@@ -482,154 +426,11 @@ uint32_t hm_cache_walk(const struct hm_cache *c, uint32_t from, unsigned n,
 	struct hm_flow_record r;
 
 	for (; i < end && n > 0; i++, n--) {
-		if (entry_at(c, i)->name.version == 0)
+		if (hm_cache_entry(c, i)->name.version == 0)
 			continue;
-		hm_entry_record(entry_at(c, i), &r);
+		hm_entry_record(hm_cache_entry(c, i), &r);
 		if (hm_flow_directions(&r) > 0)
 			see(arg, &r);
 	}
 	return i < end ? i : 0;
-}
-
-/* --- cold --- */
-
-/* Fewer for a small cache, whose memory they would be. */
-static uint32_t wheel_slots(uint32_t entries)
-{
-	uint32_t slots = WHEEL_SLOTS;
-
-	while (slots > HM_CACHE_ENTRIES_MIN / 2 && slots > entries / 32)
-		slots /= 2;
-	return slots;
-}
-
-size_t hm_cache_entry_bytes(uint32_t entries)
-{
-	return hm_table_record_bytes(entries, sizeof(struct hm_entry));
-}
-
-/* Entries begin at multiples of 128 bytes: a pair of lines. */
-static size_t round_up(size_t bytes)
-{
-	return (bytes + 127) / 128 * 128;
-}
-
-size_t hm_cache_bytes(uint32_t entries)
-{
-	return hm_cache_entry_bytes(entries) + round_up(hm_table_index_bytes(entries)) +
-	       round_up(hm_wheel_bytes(entries, wheel_slots(entries)));
-}
-
-static int create_tables(struct hm_cache *c, const struct hm_cache_conf *conf)
-{
-	size_t timers = round_up(hm_table_index_bytes(conf->entries)), entries;
-	int r;
-
-	entries = timers + round_up(hm_wheel_bytes(conf->entries, wheel_slots(conf->entries)));
-	c->entry_bytes = hm_cache_entry_bytes(conf->entries);
-	c->memory_bytes = entries + (conf->entries_at ? 0 : c->entry_bytes);
-	c->memory = hm_pages_reserve(c->memory_bytes, conf->socket);
-	if (!c->memory)
-		return -errno;
-	r = hm_table_init_at(&c->table, conf->entries, sizeof(struct hm_entry), c->memory,
-			     conf->entries_at ? conf->entries_at : c->memory + entries);
-	if (r == 0)
-		r = hm_wheel_init_at(&c->wheel, conf->entries, wheel_slots(conf->entries),
-				     WHEEL_SHIFT, c->memory + timers);
-	return r;
-}
-
-struct hm_cache *hm_cache_create(const struct hm_cache_conf *conf)
-{
-	struct hm_cache *c;
-	int r;
-
-	if (conf->entries < HM_CACHE_ENTRIES_MIN || conf->entries > HM_CACHE_ENTRIES_MAX ||
-	    conf->active_ns == 0 || conf->inactive_ns == 0 || conf->active_ns > HM_FLOW_NO_TIME ||
-	    conf->inactive_ns > HM_FLOW_NO_TIME) {
-		errno = EINVAL;
-		return NULL;
-	}
-	c = aligned_alloc(128, round_up(sizeof(*c)));
-	if (!c)
-		return NULL;
-	memset(c, 0, sizeof(*c));
-	c->made = conf->made ? conf->made : &c->made_nowhere;
-	hm_key_masks(&c->masks, conf->key);
-	c->overload = conf->overload;
-	c->flow_sampling = conf->flow_sampling;
-	c->active_ns = conf->active_ns;
-	c->inactive_ns = conf->inactive_ns;
-	c->out = conf->out;
-	c->out_arg = conf->out_arg;
-	r = create_tables(c, conf);
-	if (r == 0 && !conf->later)
-		r = hm_cache_populate(c);
-	if (r == 0)
-		return c;
-	hm_cache_destroy(c);
-	errno = -r;
-	return NULL;
-}
-
-int hm_cache_populate(struct hm_cache *c)
-{
-	int r = hm_pages_populate(c->memory, c->memory_bytes);
-
-	return r < 0 ? r : hm_pages_populate(c->table.records, c->entry_bytes);
-}
-
-void hm_cache_set_timeouts(struct hm_cache *c, uint64_t active_ns, uint64_t inactive_ns)
-{
-	c->active_ns = active_ns;
-	c->inactive_ns = inactive_ns;
-}
-
-void hm_cache_destroy(struct hm_cache *c)
-{
-	if (!c)
-		return;
-	hm_pages_unmap(c->memory, c->memory_bytes);
-	free(c);
-}
-
-bool hm_cache_take(struct hm_cache *c, const struct hm_entry *from, uint32_t key)
-{
-	struct hm_key_masks before;
-	struct hm_entry *e;
-	uint32_t index;
-
-	hm_key_masks(&before, key);
-	if ((from->name.version != 4 && from->name.version != 6) ||
-	    from->hash != hm_key_hash(from, &before) ||
-	    max64(from->last_ns[0], from->last_ns[1]) >= HM_FLOW_NO_TIME)
-		return false;
-	index = hm_table_insert(&c->table, hm_key_hash(from, &c->masks));
-	if (index == 0)
-		return false;
-	e = entry_at(c, index);
-	*e = *from;
-	e->hash = hm_key_hash(from, &c->masks);
-	hm_wheel_add(&c->wheel, index, deadline(c, e));
-	return true;
-}
-
-uint32_t hm_cache_places(const struct hm_cache *c)
-{
-	return c->table.header->fresh;
-}
-
-const struct hm_cache_counts *hm_cache_counts(const struct hm_cache *c)
-{
-	return &c->counts;
-}
-
-uint32_t hm_cache_used(const struct hm_cache *c)
-{
-	return hm_table_used(&c->table);
-}
-
-uint32_t hm_cache_entries(const struct hm_cache *c)
-{
-	return hm_table_capacity(&c->table);
 }
