@@ -30,6 +30,13 @@ void hm_exporter_defaults(struct hm_exporter_conf *conf)
 	conf->device = "";
 }
 
+/* Byte by byte: the gaps are 0 from hm_exporter_defaults() on. If not, two that are equal look different, and
+ * the exporter begins anew. */
+bool hm_exporter_conf_equal(const struct hm_exporter_conf *a, const struct hm_exporter_conf *b)
+{
+	return memcmp((const char *)a, (const char *)b, sizeof(*a)) == 0;
+}
+
 bool hm_exporter_names_files(const struct hm_exporter_conf *conf)
 {
 	return conf->to.path[0] != '\0' || conf->to.tls.key[0] != '\0' ||

@@ -74,6 +74,7 @@ struct hm_exporter_counts {
 struct hm_exporter;
 
 void hm_exporter_defaults(struct hm_exporter_conf *conf);
+bool hm_exporter_conf_equal(const struct hm_exporter_conf *a, const struct hm_exporter_conf *b);
 /* Whether it reads or writes files, with the daemon's rights. */
 bool hm_exporter_names_files(const struct hm_exporter_conf *conf);
 /* NULL: no memory, or a layout that hm_layout_build() refuses. */

@@ -14,6 +14,7 @@ struct target {
 	struct hm_exporter_conf conf;
 	struct hm_filter *filter; // NULL: all
 	uint32_t seed;            // of its scores
+	unsigned group;           // of those that share flows, from 1; 0: it shares with nobody
 	uint64_t filtered;
 };
 
@@ -22,7 +23,8 @@ struct hm_exporters {
 	struct target target[HM_EXPORTERS_MAX];
 	unsigned n_retired;
 	struct hm_exporter *retired[HM_RETIRED_MAX];
-	bool filters, balances;
+	bool filters;
+	unsigned n_groups;
 	uint64_t handed;
 	uint64_t filtered;               // by targets that have gone
 	struct hm_exporter_counts ended; // of exporters that have gone
@@ -52,12 +54,26 @@ static int begin_target(struct target *t, const struct hm_exporter_conf *conf, s
 	return hm_error_set(err, -ENOMEM, 3084, "no memory for an exporter");
 }
 
+/* The group of target i: that of one before it with the same name, or a new one. */
+static unsigned group_of(struct hm_exporters *xs, unsigned i)
+{
+	const char *name = xs->target[i].conf.balance;
+
+	if (name[0] == '\0')
+		return 0;
+	for (unsigned k = 0; k < i; k++)
+		if (strcmp(xs->target[k].conf.balance, name) == 0)
+			return xs->target[k].group;
+	return ++xs->n_groups;
+}
+
 static void look_at_targets(struct hm_exporters *xs)
 {
-	xs->filters = xs->balances = false;
+	xs->filters = false;
+	xs->n_groups = 0;
 	for (unsigned i = 0; i < xs->n; i++) {
 		xs->filters |= xs->target[i].filter != NULL;
-		xs->balances |= xs->target[i].conf.balance[0] != '\0';
+		xs->target[i].group = group_of(xs, i);
 	}
 }
 
@@ -93,7 +109,7 @@ static struct target *find_target(struct target *targets, unsigned n,
 				  const struct hm_exporter_conf *conf)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (targets[i].exporter && memcmp(&targets[i].conf, conf, sizeof(*conf)) == 0)
+		if (targets[i].exporter && hm_exporter_conf_equal(&targets[i].conf, conf))
 			return &targets[i];
 	return NULL;
 }
@@ -173,34 +189,43 @@ static uint32_t score(uint32_t hash, uint32_t seed)
 	return x ^ x >> 16;
 }
 
-/* Whether target i is the one of its group that gets this flow. */
-static bool is_chosen(const struct hm_exporters *xs, unsigned i, uint32_t hash)
-{
-	const struct target *t = &xs->target[i];
-	bool lost = hm_exporter_is_lost(t->exporter);
-	uint32_t mine = score(hash, t->seed);
+struct rival {
+	int target; // -1: none yet
+	bool lost;
+	uint32_t score;
+};
 
-	for (unsigned k = 0; k < xs->n; k++) {
-		const struct target *other = &xs->target[k];
-		uint32_t theirs = score(hash, other->seed);
-		bool other_lost;
-		if (k == i || strcmp(other->conf.balance, t->conf.balance) != 0)
-			continue;
-		other_lost = hm_exporter_is_lost(other->exporter);
-		if (lost != other_lost ? lost : theirs > mine || (theirs == mine && k < i))
-			return false;
-	}
-	return true;
+static bool beats(const struct rival *a, const struct rival *b)
+{
+	if (b->target < 0 || a->lost != b->lost)
+		return b->target < 0 || b->lost;
+	return a->score > b->score;
 }
 
-static uint64_t chosen(const struct hm_exporters *xs, unsigned i, const struct hm_flow_record *r,
-		       unsigned n)
+/* Which of n records each member of a group gets: of each flow the one with the highest score. */
+static void choose(const struct hm_exporters *xs, const struct hm_flow_record *r, unsigned n,
+		   uint64_t chosen[HM_EXPORTERS_MAX])
 {
-	uint64_t mask = 0;
+	bool lost[HM_EXPORTERS_MAX];
 
-	for (unsigned k = 0; k < n; k++)
-		mask |= (uint64_t)is_chosen(xs, i, flow_hash(&r[k])) << k;
-	return mask;
+	for (unsigned i = 0; i < xs->n; i++) {
+		lost[i] = hm_exporter_is_lost(xs->target[i].exporter);
+		chosen[i] = xs->target[i].group == 0 ? UINT64_MAX : 0;
+	}
+	for (unsigned k = 0; k < n; k++) {
+		struct rival best[HM_EXPORTERS_MAX + 1];
+		uint32_t hash = flow_hash(&r[k]);
+		for (unsigned g = 1; g <= xs->n_groups; g++)
+			best[g].target = -1;
+		for (unsigned i = 0; i < xs->n; i++) {
+			const struct target *t = &xs->target[i];
+			struct rival me = {(int)i, lost[i], score(hash, t->seed)};
+			if (t->group != 0 && beats(&me, &best[t->group]))
+				best[t->group] = me;
+		}
+		for (unsigned g = 1; g <= xs->n_groups; g++)
+			chosen[best[g].target] |= UINT64_C(1) << k;
+	}
 }
 
 static uint64_t directions(const struct hm_flow_record *r, unsigned n)
@@ -215,8 +240,10 @@ static uint64_t directions(const struct hm_flow_record *r, unsigned n)
 void hm_exporters_put(struct hm_exporters *xs, const struct hm_flow_record *r, unsigned n,
 		      uint64_t now_ns)
 {
-	uint64_t all = directions(r, n);
+	uint64_t all = directions(r, n), chosen[HM_EXPORTERS_MAX];
 
+	if (xs->n_groups > 0)
+		choose(xs, r, n, chosen);
 	if (xs->filters)
 		hm_record_packets_make(&xs->packets, r, n);
 	for (unsigned i = 0; i < xs->n; i++) {
@@ -224,10 +251,9 @@ void hm_exporters_put(struct hm_exporters *xs, const struct hm_flow_record *r, u
 		uint64_t side[2] = {UINT64_MAX, UINT64_MAX};
 		if (t->filter)
 			hm_record_filter_run(t->filter, &xs->packets, side);
-		if (t->conf.balance[0] != '\0') {
-			uint64_t mask = chosen(xs, i, r, n);
-			side[0] &= mask;
-			side[1] &= mask;
+		if (t->group != 0) {
+			side[0] &= chosen[i];
+			side[1] &= chosen[i];
 		}
 		t->filtered += all - hm_exporter_put(t->exporter, r, n, side, now_ns);
 	}

@@ -133,6 +133,15 @@ int hm_report_parse(struct hm_report_options *o, const json_t *object, const cha
 	return 0;
 }
 
+static bool same_exporters(const struct hm_report_options *a, const struct hm_report_options *b)
+{
+	bool same = a->n_exporters == b->n_exporters;
+
+	for (unsigned i = 0; same && i < a->n_exporters; i++)
+		same = hm_exporter_conf_equal(&a->exporter[i], &b->exporter[i]);
+	return same;
+}
+
 static int stays(const char *key, const char *why, struct hm_error *err)
 {
 	return hm_error_set(err, -ENOTSUP, HM_OPTION_INVALID,
@@ -154,9 +163,7 @@ int hm_report_check_change(const struct hm_report_options *old, const struct hm_
 		return stays("routes", "", err);
 	if (strcmp(new->warm_file, old->warm_file) != 0)
 		return stays("warm_file", "", err);
-	if (old->warm_file[0] != '\0' && (new->n_exporters != old->n_exporters ||
-					  memcmp(new->exporter, old->exporter,
-						 new->n_exporters * sizeof(new->exporter[0])) != 0))
+	if (old->warm_file[0] != '\0' && !same_exporters(old, new))
 		return stays("exporters",
 			     " with a warm_file, which knows their sequence numbers: a restart "
 			     "loses nothing",

@@ -119,16 +119,20 @@ struct run {
 	uint32_t flags; // of the first
 };
 
+/* n bytes of the ring from `at` on, which may be in two pieces. */
 static void copy_out(const struct iovec v[2], uint64_t at, void *to, size_t n)
 {
-	for (unsigned i = 0; i < 2; i++) {
+	uint8_t *out = to;
+
+	for (unsigned i = 0; i < 2 && n > 0; i++) {
 		size_t here = at < v[i].iov_len ? v[i].iov_len - at : 0;
 		if (here > n)
 			here = n;
-		memcpy(to, (const uint8_t *)v[i].iov_base + at, here);
-		to = (uint8_t *)to + here;
+		if (here > 0)
+			memcpy(out, (const uint8_t *)v[i].iov_base + at, here);
+		out += here;
 		n -= here;
-		at = at + here < v[i].iov_len ? 0 : at + here - v[i].iov_len;
+		at -= at < v[i].iov_len ? at : v[i].iov_len;
 	}
 }
 
@@ -138,7 +142,7 @@ static struct run next_run(const struct iovec v[2], uint64_t n, uint64_t room)
 	struct run run = {0};
 
 	while (run.bytes < n) {
-		struct hm_frame f;
+		struct hm_frame f = {0};
 		uint64_t bytes;
 		copy_out(v, run.bytes, &f, sizeof(f));
 		bytes = sizeof(f) + f.bytes + hm_frame_padding(f.bytes);
