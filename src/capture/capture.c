@@ -1,28 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* capture: see capture.h. All but the fields under "shared" is the thread's own.
- *
- * Positions of the stream: `whole` <= `read` <= `known.position`. Up to `read` it is written or under way: whole
- * blocks where the file is open past the page cache (`direct`), several at a time; else pieces that end with a record
- * where possible, one at a time. Once a second what is behind `read` is written, too, through the page cache, so that
- * the file has it: up to `flushed`. A direct file's block is written again when it is complete.
- */
+/* capture: the thread, see capture.h and capture_state.h. */
 #include "capture/capture.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-#include <zstd.h>
 
+#include "capture/capture_state.h"
 #include "core/log.h"
 
 #define NS_PER_S   UINT64_C(1000000000)
-#define NS_PER_MS  UINT64_C(1000000)
-#define NAP_NS     NS_PER_MS
-#define RETRY_NS   (100 * NS_PER_MS)
+#define NAP_NS     UINT64_C(1000000)
 #define FLUSH_NS   NS_PER_S
 #define TIDY_NS    (10 * NS_PER_S)
 #define GRACE_NS   (2 * NS_PER_S)
@@ -30,64 +20,6 @@
 #define NO_END     UINT64_MAX
 
 HM_LOG_TYPE(capture)
-
-/* A block that is under way, past the page cache. */
-struct block {
-	uint64_t at; // position
-	bool done;
-};
-
-/* What is written through the page cache, until all of it is. */
-struct piece {
-	const uint8_t *data;
-	size_t n, done;
-	off_t offset;
-	uint64_t to; // position in the stream that it brings the file to
-};
-
-struct file {
-	int fd, direct; // -1: none
-	uint64_t begin, end;
-	uint64_t packets; // before it in the stream
-	off_t size;       // compressed: bytes so far
-	off_t whole;      // length up to the last whole record, or whole frame of compressed ones
-	struct stat st;
-	char made[HM_OUTPUT_NAME_MAX];
-};
-
-struct hm_capture {
-	struct hm_output *output;
-	struct hm_stream *stream;
-	struct hm_capture_conf conf;
-	struct hm_hook *hook;
-	ZSTD_CCtx *zstd;
-	uint8_t *packed; // a compressed piece
-	size_t packed_room;
-	const struct hm_disk_ops *disk;
-	void *disk_state;
-
-	struct file file;
-	struct hm_stream_mark known;   // the last one taken
-	struct hm_stream_mark *wholes; // by block: the last end of a record in it
-	uint64_t n_blocks;
-	uint64_t read, flushed;
-	uint64_t whole_packets; // before the last whole record that is in a file
-	struct block blocks[HM_DISK_DEPTH];
-	unsigned first, n;  // under way
-	struct piece piece; // n > 0: is being written
-	uint64_t flush_ns, tidy_ns, retry_ns, close_ns;
-	bool last, gives_up;
-
-	// shared
-	pthread_t thread;
-	_Atomic int opened; // 1, or a negative errno: then with `err`
-	struct hm_error err;
-	_Atomic unsigned refs; // owner and thread
-	_Atomic int trouble;   // enum hm_capture_cause
-	_Atomic bool closing, abandoned, wants_file, done, is_direct;
-	_Atomic uint64_t moved_ns; // when the disk took something last
-	_Atomic uint64_t written, lost[HM_CAPTURE_CAUSES], bytes, files, deleted;
-};
 
 const char *hm_capture_cause_name(enum hm_capture_cause c)
 {
@@ -97,7 +29,7 @@ const char *hm_capture_cause_name(enum hm_capture_cause c)
 	return names[c];
 }
 
-static uint64_t now_ns(void)
+uint64_t hm_capture_now_ns(void)
 {
 	struct timespec t;
 
@@ -111,243 +43,6 @@ static uint64_t wall_ns(void)
 
 	clock_gettime(CLOCK_REALTIME, &t);
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
-static void add(_Atomic uint64_t *counter, uint64_t n)
-{
-	// release: whoever sees the packets here sees them in the producer's counts, too
-	atomic_fetch_add_explicit(counter, n, memory_order_release);
-}
-
-/* --- trouble --- */
-
-static enum hm_capture_cause cause_of(int error)
-{
-	return error == ENOSPC || error == EDQUOT || error == EFBIG ? HM_CAPTURE_DISK_FULL
-								    : HM_CAPTURE_IO_ERROR;
-}
-
-static void get_in_trouble(struct hm_capture *c, enum hm_capture_cause cause, const char *words)
-{
-	if (atomic_exchange_explicit(&c->trouble, cause, memory_order_relaxed) != (int)cause)
-		HM_LOG(ERR, "capture in trouble, packets will be dropped file=\"%s\" cause=%s: %s",
-		       hm_output_name(c->output), hm_capture_cause_name(cause), words);
-	c->retry_ns = now_ns() + RETRY_NS;
-}
-
-static void get_well(struct hm_capture *c)
-{
-	if (atomic_exchange_explicit(&c->trouble, HM_CAPTURE_FINE, memory_order_relaxed))
-		HM_LOG(NOTICE, "capture goes on file=\"%s\"", hm_output_name(c->output));
-}
-
-/* --- how far the files have come --- */
-
-/* The last end of a record at or before the position, as far as it is known. */
-static const struct hm_stream_mark *whole_before(const struct hm_capture *c, uint64_t position)
-{
-	const uint64_t block = hm_stream_block(c->stream);
-
-	for (uint64_t end = position; end > c->file.begin;) {
-		const uint64_t i = (end - 1) / block;
-		const struct hm_stream_mark *const m = &c->wholes[i % c->n_blocks];
-
-		if (m->position > i * block && m->position <= position)
-			return m;
-		if (i == 0 || i * block <= c->file.begin)
-			break;
-		end = i * block;
-		if (position - end > c->n_blocks * block)
-			break;
-	}
-	return NULL;
-}
-
-/* The file has the stream up to here. */
-static void reached(struct hm_capture *c, uint64_t position, off_t length)
-{
-	const struct hm_stream_mark *const m = whole_before(c, position);
-
-	atomic_store_explicit(&c->moved_ns, now_ns(), memory_order_relaxed);
-	if (c->conf.zstd_level)
-		c->file.whole = length;
-	if (!m || m->packets < c->whole_packets)
-		return; // written once more, behind trouble
-	add(&c->written, m->packets - c->whole_packets);
-	c->whole_packets = m->packets;
-	if (!c->conf.zstd_level)
-		c->file.whole = (off_t)(m->position - c->file.begin);
-}
-
-/* --- pieces, through the page cache --- */
-
-/* Goes on writing the piece. True: all of it is written. */
-static bool push(struct hm_capture *c)
-{
-	struct piece *const p = &c->piece;
-
-	while (p->done < p->n) {
-		const ssize_t n = c->disk->write(c->disk_state, c->file.fd, p->data + p->done,
-						 p->n - p->done, p->offset + (off_t)p->done);
-		if (n <= 0) {
-			get_in_trouble(c, cause_of(n ? (int)-n : ENOSPC),
-				       strerror(n ? (int)-n : ENOSPC));
-			return false;
-		}
-		p->done += (size_t)n;
-		add(&c->bytes, (uint64_t)n);
-	}
-	get_well(c);
-	return true;
-}
-
-/* The piece is in the file. */
-static void piece_done(struct hm_capture *c)
-{
-	struct piece *const p = &c->piece;
-
-	c->flushed = p->to;
-	if (c->file.direct < 0)
-		c->read = p->to;
-	if (c->conf.zstd_level)
-		c->file.size = p->offset + (off_t)p->n;
-	reached(c, p->to, p->offset + (off_t)p->n);
-	if (c->file.direct < 0 && c->n == 0)
-		hm_stream_free(c->stream, c->read);
-	p->n = 0;
-}
-
-static void compress_piece(struct hm_capture *c)
-{
-	struct piece *const p = &c->piece;
-
-	p->n = ZSTD_compress2(c->zstd, c->packed, c->packed_room, p->data, p->n); // has room
-	p->data = c->packed;
-	p->offset = c->file.size;
-}
-
-/* Writes the stream up to `to`, or as much as lies in one piece. */
-static bool write_piece(struct hm_capture *c, uint64_t to)
-{
-	const uint64_t from = c->flushed > c->read ? c->flushed : c->read;
-	const uint64_t block = hm_stream_block(c->stream), room = c->n_blocks * block;
-	const uint64_t wrap = from - from % room + room;
-	const uint64_t most = c->conf.zstd_level ? from + block : wrap;
-
-	if (to > wrap)
-		to = wrap;
-	if (to > most) {
-		const struct hm_stream_mark *const m = whole_before(c, most);
-
-		to = m && m->position > from ? m->position : most;
-	}
-	if (to == from)
-		return false;
-	c->piece = (struct piece){.data = hm_stream_at(c->stream, from),
-				  .n = (size_t)(to - from),
-				  .offset = (off_t)(from - c->file.begin),
-				  .to = to};
-	if (c->conf.zstd_level)
-		compress_piece(c);
-	if (push(c))
-		piece_done(c);
-	return true;
-}
-
-/* --- blocks, past it --- */
-
-static void blocks_done(struct hm_capture *c)
-{
-	const uint32_t block = hm_stream_block(c->stream);
-
-	while (c->n > 0 && c->blocks[c->first].done) {
-		const uint64_t end = c->blocks[c->first].at + block;
-
-		reached(c, end, (off_t)(end - c->file.begin));
-		hm_stream_free(c->stream, end);
-		c->first = (c->first + 1) % HM_DISK_DEPTH;
-		c->n--;
-	}
-}
-
-static void stop_direct(struct hm_capture *c)
-{
-	if (c->file.direct >= 0)
-		close(c->file.direct);
-	c->file.direct = -1;
-	atomic_store_explicit(&c->is_direct, false, memory_order_relaxed);
-}
-
-/* A block that the disk has not taken, or not all of: from here on the file goes through the page cache, where any
- * length may be written. What was under way has ended, so `read` goes back to the first that failed. */
-static void fall_back(struct hm_capture *c)
-{
-	c->read = c->flushed = c->blocks[c->first].at;
-	c->n = 0;
-	stop_direct(c);
-}
-
-/* Takes one result. False: there is none. */
-static bool take_result(struct hm_capture *c, bool wait, bool *good)
-{
-	const uint32_t block = hm_stream_block(c->stream);
-	unsigned tag;
-	ssize_t result;
-
-	if (c->n == 0 || !c->disk->reap(c->disk_state, wait, &tag, &result))
-		return false;
-	*good = c->blocks[tag].done = result == (ssize_t)block;
-	add(&c->bytes, *good ? block : 0);
-	return true;
-}
-
-/* Waits for what is under way. False: some of it failed. */
-static bool settle(struct hm_capture *c)
-{
-	bool good;
-
-	while (take_result(c, true, &good))
-		;
-	blocks_done(c);
-	if (c->n == 0)
-		return true;
-	fall_back(c);
-	return false;
-}
-
-/* Takes the results that are there, or waits for one. */
-static bool reap(struct hm_capture *c, bool wait)
-{
-	bool any = false, good = true;
-
-	while (good && take_result(c, wait && !any, &good))
-		any = true;
-	if (!good)
-		settle(c);
-	else if (any)
-		blocks_done(c);
-	return any;
-}
-
-/* Sends off the next whole blocks: half of what may be under way or more, if so much is there. */
-static bool write_blocks(struct hm_capture *c, uint64_t to)
-{
-	const uint32_t block = hm_stream_block(c->stream);
-	const unsigned room = HM_DISK_DEPTH - c->n;
-	uint64_t left = c->read < to ? (to - c->read) / block : 0;
-
-	if (left == 0 || room < HM_DISK_DEPTH / 2)
-		return false;
-	for (left = left < room ? left : room; left > 0; left--) {
-		const unsigned tag = (c->first + c->n) % HM_DISK_DEPTH;
-
-		c->blocks[tag] = (struct block){.at = c->read};
-		c->n++;
-		c->disk->submit(c->disk_state, c->file.direct, hm_stream_at(c->stream, c->read),
-				block, (off_t)(c->read - c->file.begin), tag, left > 1);
-		c->read += block;
-	}
-	return true;
 }
 
 /* --- files --- */
@@ -367,7 +62,7 @@ static int open_file(struct hm_capture *c, uint64_t time_ns, struct hm_error *er
 	if (f->direct < 0)
 		f->direct = -1;
 	atomic_store_explicit(&c->is_direct, f->direct >= 0, memory_order_relaxed);
-	add(&c->files, 1);
+	hm_capture_add(&c->files, 1);
 	return 0;
 }
 
@@ -377,15 +72,15 @@ static bool begin_file(struct hm_capture *c, const struct hm_stream_mark *m)
 	struct hm_error err;
 
 	if (c->file.fd < 0 && open_file(c, m->time_ns, &err) < 0) {
-		get_in_trouble(c, HM_CAPTURE_NO_FOLDER, err.text);
+		hm_capture_get_in_trouble(c, HM_CAPTURE_NO_FOLDER, err.text);
 		return false;
 	}
-	get_well(c);
+	hm_capture_get_well(c);
 	c->file.begin = c->read = c->flushed = m->position;
 	c->file.end = NO_END;
 	c->file.packets = m->packets;
-	c->file.size = c->file.whole = 0;
-	c->flush_ns = now_ns();
+	c->file.length = c->file.whole = 0;
+	c->flush_ns = hm_capture_now_ns();
 	return true;
 }
 
@@ -394,12 +89,12 @@ static void tidy(struct hm_capture *c)
 	const struct hm_shelf *const s = &c->conf.shelf;
 	int n;
 
-	c->tidy_ns = now_ns();
+	c->tidy_ns = hm_capture_now_ns();
 	if (!s->keep_bytes && !s->keep_s)
 		return;
 	n = hm_shelf_tidy(s, c->output, c->file.fd >= 0 ? &c->file.st : NULL, time(NULL));
 	if (n > 0)
-		add(&c->deleted, (uint64_t)n);
+		hm_capture_add(&c->deleted, (uint64_t)n);
 	else if (n < 0)
 		HM_LOG(WARNING, "old files cannot be removed file=\"%s\": %s",
 		       hm_output_name(c->output), strerror(-n));
@@ -420,12 +115,12 @@ static void close_file(struct hm_capture *c)
 	const uint64_t packets = c->whole_packets - c->file.packets;
 
 	if (removed) {
-		add(&c->lost[HM_CAPTURE_REMOVED], packets);
+		hm_capture_add(&c->lost[HM_CAPTURE_REMOVED], packets);
 		atomic_fetch_sub_explicit(&c->written, packets, memory_order_release);
 	}
 	if (c->conf.sync != HM_CAPTURE_SYNC_NONE && c->disk->sync(c->disk_state, c->file.fd) < 0)
 		HM_LOG(ERR, "a file may not be on its disk file=\"%s\"", c->file.made);
-	stop_direct(c);
+	hm_capture_stop_direct(c);
 	close(c->file.fd);
 	c->file.fd = -1;
 	if (c->hook && !removed && hm_output_path(c->output, c->file.made, path, sizeof(path)))
@@ -443,7 +138,7 @@ static void end_file(struct hm_capture *c)
 /* Once a second: the file gets what is not a whole block yet. */
 static bool flush(struct hm_capture *c)
 {
-	const uint64_t now = now_ns();
+	const uint64_t now = hm_capture_now_ns();
 	bool any = false;
 
 	if (c->n > 0 || now - c->flush_ns < FLUSH_NS) // what is under way moves the file on
@@ -451,7 +146,7 @@ static bool flush(struct hm_capture *c)
 	c->flush_ns = now;
 	if (is_removed(c))
 		atomic_store_explicit(&c->wants_file, true, memory_order_relaxed);
-	any = write_piece(c, c->known.position);
+	any = hm_capture_write_piece(c, c->known.position);
 	if (c->conf.sync == HM_CAPTURE_SYNC_SECOND)
 		c->disk->sync(c->disk_state, c->file.fd);
 	return any;
@@ -464,21 +159,18 @@ static bool write_file(struct hm_capture *c)
 	const uint64_t block = hm_stream_block(c->stream);
 
 	if (c->piece.n > 0) { // in trouble until now
-		if (!push(c))
-			return false;
-		piece_done(c);
-		return true;
+		return hm_capture_push(c);
 	}
-	if (f->direct >= 0 && write_blocks(c, to))
+	if (f->direct >= 0 && hm_capture_write_blocks(c, to))
 		return true;
 	if (f->end != NO_END && (f->direct < 0 || c->read + block > f->end)) {
-		if (!settle(c) || write_piece(c, f->end))
+		if (!hm_capture_settle(c) || hm_capture_write_piece(c, f->end))
 			return true;
 		end_file(c);
 		return true;
 	}
 	if (f->direct < 0 && to - c->read >= block)
-		return write_piece(c, to);
+		return hm_capture_write_piece(c, to);
 	return flush(c);
 }
 
@@ -491,13 +183,16 @@ static void discard(struct hm_capture *c)
 
 	c->piece.n = 0;
 	if (c->file.fd >= 0) {
-		settle(c);
+		hm_capture_settle(c);
 		if (ftruncate(c->file.fd, c->file.whole) < 0 && errno != EINVAL) // /dev/null
 			HM_LOG(ERR, "a file ends within a record file=\"%s\": %s", c->file.made,
 			       strerror(errno));
+		atomic_fetch_sub_explicit(&c->bytes, (uint64_t)(c->file.length - c->file.whole),
+					  memory_order_relaxed);
 		close_file(c);
 	}
-	add(&c->lost[trouble ? trouble : HM_CAPTURE_IO_ERROR], c->known.packets - c->whole_packets);
+	hm_capture_add(&c->lost[trouble ? trouble : HM_CAPTURE_IO_ERROR],
+		       c->known.packets - c->whole_packets);
 	c->whole_packets = c->known.packets;
 	hm_stream_free(c->stream, c->known.position);
 }
@@ -531,7 +226,7 @@ static bool take_marks(struct hm_capture *c)
 /* One round; false: nothing to do now. */
 static bool step(struct hm_capture *c)
 {
-	bool any = reap(c, false);
+	bool any = hm_capture_reap(c, false);
 
 	if (c->gives_up) {
 		any |= take_marks(c);
@@ -539,9 +234,10 @@ static bool step(struct hm_capture *c)
 			discard(c);
 		return any;
 	}
-	if (now_ns() - c->tidy_ns > TIDY_NS)
+	if (hm_capture_now_ns() - c->tidy_ns > TIDY_NS)
 		tidy(c);
-	if (atomic_load_explicit(&c->trouble, memory_order_relaxed) && now_ns() < c->retry_ns)
+	if (atomic_load_explicit(&c->trouble, memory_order_relaxed) &&
+	    hm_capture_now_ns() < c->retry_ns)
 		return any;
 	any |= take_marks(c);
 	if (c->file.fd >= 0 && c->file.begin != NO_END)
@@ -558,8 +254,8 @@ static bool has_had_enough(struct hm_capture *c)
 		return false;
 	}
 	if (c->close_ns == 0)
-		c->close_ns = now_ns();
-	return now_ns() - c->close_ns > GRACE_NS;
+		c->close_ns = hm_capture_now_ns();
+	return hm_capture_now_ns() - c->close_ns > GRACE_NS;
 }
 
 static void nap(void)
@@ -576,7 +272,7 @@ static void release(struct hm_capture *c)
 		return;
 	if (c->file.fd >= 0)
 		close(c->file.fd);
-	stop_direct(c);
+	hm_capture_stop_direct(c);
 	if (c->disk_state)
 		c->disk->close(c->disk_state);
 	hm_hook_destroy(c->hook);
@@ -615,14 +311,14 @@ static void *write_on(void *arg)
 
 	while (started && !is_over(c)) {
 		if (c->hook)
-			hm_hook_poll(c->hook, now_ns());
+			hm_hook_poll(c->hook, hm_capture_now_ns());
 		c->gives_up = c->gives_up || has_had_enough(c);
-		if (!step(c) && !reap(c, true))
+		if (!step(c) && !hm_capture_reap(c, true))
 			nap();
 	}
 	if (started && c->file.fd >= 0) // no packet came, or abandoned
 		discard(c);
-	while (c->hook && hm_hook_poll(c->hook, now_ns()))
+	while (c->hook && hm_hook_poll(c->hook, hm_capture_now_ns()))
 		nap();
 	// release: whoever sees it sees all that was counted
 	atomic_store_explicit(&c->done, true, memory_order_release);
@@ -688,7 +384,7 @@ struct hm_capture *hm_capture_create(struct hm_output *o, const struct hm_captur
 		return NULL;
 	}
 	c->output = o;
-	c->moved_ns = now_ns();
+	c->moved_ns = hm_capture_now_ns();
 	code = prepare(c, conf, err);
 	if (code == 0 && (code = start_thread(c)) < 0)
 		hm_error_set(err, code, 1100, "no thread to write files: %s", strerror(-code));
@@ -730,7 +426,7 @@ bool hm_capture_wants_file(struct hm_capture *c)
 
 void hm_capture_close(struct hm_capture *c)
 {
-	atomic_store_explicit(&c->moved_ns, now_ns(), memory_order_relaxed);
+	atomic_store_explicit(&c->moved_ns, hm_capture_now_ns(), memory_order_relaxed);
 	atomic_store_explicit(&c->closing, true, memory_order_relaxed);
 }
 
@@ -744,7 +440,8 @@ bool hm_capture_is_done(const struct hm_capture *c)
 	// acquire: what the thread counted
 	return atomic_load_explicit(&c->done, memory_order_acquire) ||
 	       (atomic_load_explicit(&c->closing, memory_order_relaxed) &&
-		now_ns() - atomic_load_explicit(&c->moved_ns, memory_order_relaxed) > HANGING_NS);
+		hm_capture_now_ns() - atomic_load_explicit(&c->moved_ns, memory_order_relaxed) >
+			HANGING_NS);
 }
 
 void hm_capture_counts(const struct hm_capture *c, struct hm_capture_counts *counts)

@@ -43,7 +43,7 @@ struct hm_capture_conf {
 
 struct hm_capture_counts {
 	uint64_t written, lost[HM_CAPTURE_CAUSES]; // packets
-	uint64_t bytes;                            // of files, as written
+	uint64_t bytes;                            // the length of all files together
 	uint64_t files;                            // begun
 	uint64_t deleted;                          // by retention
 	struct hm_hook_counts hook;
