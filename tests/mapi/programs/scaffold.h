@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* scaffold: what the small programs here share. A program is a list of examples; each applies functions to a flow
- * of its own and prints a result. The same sources are built in three dialects, as C and as C++:
+ * of its own and prints a result. The same sources are built in three dialects, and are C++, too:
  *
  *	TUTORIAL  headers in stdlib/, what mapi_read_results() gives is the value itself
  *	MAPI1     mapi_create_offline_flow(), and a third argument of mapi_read_results()
