@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """libmapi's calls against a real daemon: flows, functions, results, errors."""
 import pathlib
+import re
 import shutil
 import socket
 import struct
+import subprocess
 import tempfile
 import threading
 import time
@@ -73,6 +75,16 @@ class BeforeAll(unittest.TestCase):
                 m.create_flow("trace")
         self.assertEqual(raised.exception.number, 5123)
         self.assertIn("start homardd", raised.exception.text)
+
+
+    def test_library_shows_the_calls_of_its_header_and_nothing_else(self):
+        header = (homard.SOURCE / "src" / "client" / "include" / "mapi.h").read_text()
+        declared = set(re.findall(r"^\w[\w *]*?(mapi_\w+)\(.*\);$", header, re.MULTILINE))
+        self.assertGreater(len(declared), 25)
+        printed = subprocess.run(["nm", "-D", "--defined-only", str(homard.program("libmapi.so.2"))],
+                                 stdout=subprocess.PIPE, check=True, text=True).stdout
+        shown = {line.split()[-1].split("@")[0] for line in printed.splitlines() if " T " in line}
+        self.assertEqual(shown, declared)
 
 
 class Flows(unittest.TestCase):
@@ -302,6 +314,63 @@ class Flows(unittest.TestCase):
         h.assert_balanced()
         for flow in (fd, none, busy, sampled):
             m.close_flow(flow)
+
+    def listed(self, call, info, first, after):
+        """All that a mapi_get_next_... tells, from `first` on; after(info) is what to ask with next."""
+        got, where = [], first
+        while getattr(self.mapi.library, "mapi_" + call)(*where, libmapi.ctypes.byref(info)) == 0:
+            got.append(type(info).from_buffer_copy(info))
+            where = after(info)
+        error = self.mapi.error()
+        return got, error.number
+
+    def test_what_there_is_can_be_listed(self):
+        m, by = self.mapi, libmapi.ctypes.byref
+        libraries, number = self.listed("get_next_library_info", libmapi.LibraryInfo(), (-1,), lambda i: (i.id,))
+        self.assertEqual(number, 6151)
+        names = [library.libname.decode() for library in libraries]
+        self.assertEqual((names[0], names[-1], [library.id for library in libraries]),
+                         ("stdflib", "homard", list(range(len(names)))))
+        functions = {}
+        for library in libraries:
+            info = libmapi.LibraryFunctionInfo()
+            for i in range(library.functs):
+                m.get_libfunct_info(library.id, i, by(info))
+                functions[info.name.decode()] = info.argdescr.decode()
+                self.assertTrue(info.descr)
+                self.assertEqual(info.devtype, b"1")
+            self.refused(6151, m.get_libfunct_info, library.id, library.functs, by(info))
+        m.get_next_libfunct_info(0, -5, by(info))
+        self.assertEqual(info.name, b"HASH")
+        m.get_next_libfunct_info(0, 0, by(info))
+        self.assertEqual(info.name, b"BINOP")
+        self.assertEqual({name: functions[name] for name in ("BINOP", "BUCKET", "THRESHOLD", "TO_FILE", "SYNC", "TOP")},
+                         {"BINOP": "irfrf", "BUCKET": "rfsi", "THRESHOLD": "irfiliii", "TO_FILE": "iwl", "SYNC": "s",
+                          "TOP": "iiiii"})
+        self.assertEqual(set(functions), {f["name"] for f in self.daemon.call("function.list")})
+        self.refused(6151, m.get_library_info, 99, by(libmapi.LibraryInfo()))
+        self.refused(7002, m.get_library_info, 0, None)
+        self.refused(7003, m.get_libfunct_info, 0, 0, None)
+        devices, number = self.listed("get_next_device_info", libmapi.DeviceInfo(), (0,), lambda i: (i.id,))
+        self.assertEqual(([d.device for d in devices], number), ([b"trace"], 6157))
+        self.refused(6157, m.get_device_info, 17, by(libmapi.DeviceInfo()))
+        fd, (tcp, counter) = m.flow("trace", ("BPF_FILTER", "tcp"), ("PKT_COUNTER",))
+        applied, number = self.listed("get_next_function_info", libmapi.FunctionInfo(), (fd, 0), lambda i: (fd, i.fid))
+        self.assertEqual([(i.fid, i.name, i.libname, i.result_size) for i in applied],
+                         [(tcp, b"BPF_FILTER", b"stdflib", 0), (counter, b"PKT_COUNTER", b"stdflib", 8)])
+        self.assertEqual(number, 6150)
+        flows, number = self.listed("get_next_flow_info", libmapi.FlowInfo(), (0,), lambda i: (i.fd,))
+        self.assertEqual(([(f.device, f.num_functions, f.status) for f in flows], number), ([(b"trace", 2, 1)], 6149))
+        self.daemon.call("device.start", device="trace")
+        self.daemon.wait_finished(flows[0].fd)
+        info = libmapi.FunctionInfo()
+        m.get_function_info(fd, tcp, by(info))
+        self.assertEqual((info.pkts, info.passed_pkts), (self.truth["packets"], m.result(fd, counter)))
+        stat = libmapi.Stat()
+        self.assertEqual(m.stats("trace", by(stat)), 1)
+        self.assertEqual((stat.ps_recv, stat.ps_drop, stat.hostname, stat.dev),
+                         (self.truth["packets"], 0, b"localhost", b"trace"))
+        self.refused(8004, m.stats, "nowhere", by(stat))
 
     def read_all(self, fd, fid, form):
         """All that a function has to be read one by one, until it is over."""

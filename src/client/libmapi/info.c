@@ -361,7 +361,8 @@ static void describe_arguments(char *to, size_t size, const json_t *description)
 	json_array_foreach (json_object_get(description, "arguments"), i, argument) {
 		const char *letter = json_string_value(json_object_get(argument, "mapi"));
 		if (letter && n + 1 < size)
-			to[n++] = *letter;
+			to[n++] = *letter == 'R' ? 's'
+						 : *letter; // MAPI has no letter for lists of flows
 	}
 	to[n] = '\0';
 }
