@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* methods_device: the methods about devices and about the functions there are. */
+#include <stdio.h>
+
 #include "control/config.h"
 #include "control/rpc.h"
 #include "core/handed.h"
@@ -73,10 +75,20 @@ static void switch_device(struct hm_call *c, const json_t *params,
 		hm_call_result(c, json_pack("{s:s}", "status", status));
 }
 
-static const char *label_of(const json_t *params)
+/* A client's words, which logs and terminals will show: no control characters, those of UTF-8 neither. */
+static void copy_label(char to[HM_DEVICE_LABEL_MAX + 1], const json_t *params)
 {
 	const char *label = json_string_value(json_object_get(params, "name"));
-	return label ? label : "trace";
+	char before = '\0', *c;
+	snprintf(to, HM_DEVICE_LABEL_MAX + 1, "%s", label ? label : "trace");
+	for (c = to; *c; c++) {
+		const unsigned char byte = (unsigned char)*c;
+		if (byte < ' ' || byte == 0x7f)
+			*c = '?';
+		else if (before == '\xc2' && byte < 0xa0)
+			c[-1] = *c = '?';
+		before = *c;
+	}
 }
 
 static void device_create(struct hm_call *c, const json_t *params)
@@ -86,6 +98,7 @@ static void device_create(struct hm_call *c, const json_t *params)
 				    .owner = c->peer->owner,
 				    .max = control->config->control.max_devices_per_client};
 	struct hm_error err = {0};
+	char label[HM_DEVICE_LABEL_MAX + 1];
 	if (control->stopping || c->peer->handed.n != 1) {
 		hm_call_refuse(c, HM_RPC_FAILED,
 			       json_pack("{s:i}", "mapi_errno", control->stopping ? 6140 : 6156),
@@ -95,7 +108,8 @@ static void device_create(struct hm_call *c, const json_t *params)
 				       : "one descriptor, of the trace, must come with this line");
 		return;
 	}
-	new.config = hm_config_trace(label_of(params));
+	copy_label(label, params);
+	new.config = hm_config_trace(label);
 	if (!new.config) {
 		hm_call_refuse(c, HM_RPC_INTERNAL, NULL, "out of memory");
 		return;

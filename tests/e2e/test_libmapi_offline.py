@@ -214,6 +214,9 @@ class Offline(unittest.TestCase):
             create_device(mine, self.path)  # there is room again, as soon as it is answered
             with self.assertRaises(homard.RpcError):
                 mine.call("device.delete", device="live")
+            mine.call("device.delete", device=made[1])
+            odd = create_device(mine, self.path, "a\\u001b[2J\\n\\u0085\\u00e9")["name"]
+            self.assertTrue(odd.startswith("a?[2J???\u00e9@"), odd)
         homard.until(lambda: names(h) == ["live"], what="the devices to go with their connection")
         h.assert_balanced()
 
