@@ -92,7 +92,7 @@ static int wait_for(struct hm_client *c, short events, uint64_t deadline, struct
 		if (n > 0)
 			return 0;
 		if (n == 0)
-			return lose(c, err, "no answer in time (see --timeout)");
+			return lose(c, err, "no answer in time");
 		if (errno != EINTR)
 			return lose(c, err, strerror(errno));
 	}
@@ -325,7 +325,7 @@ static json_t *await(struct hm_client *c, struct waiter *w, uint64_t deadline, s
 	pthread_mutex_unlock(&c->lock);
 	if (w->answer)
 		return open_answer(w->answer, err);
-	lose(c, err, "no answer in time (see --timeout)"); // unless it is lost already
+	lose(c, err, "no answer in time"); // unless it is lost already
 	return NULL;
 }
 
