@@ -31,10 +31,10 @@ struct hm_engine {
 	uint32_t last_flow_id;
 	struct hm_flow_list flows;
 	struct hm_accounts accounts;
-	struct hm_flow_bucket readers; // read values from elsewhere (flow_feeds.c)
-	uint64_t last_late;            // of those applied
-	struct hm_flow_bucket polled;  // have a function with poll()
-	uint32_t n_closing;            // flows that are closing or finishing
+	LIST_HEAD(, hm_wire) wires;   // of connected flows that read others (flow_feeds.c)
+	uint64_t last_late;           // of those applied
+	struct hm_flow_bucket polled; // have a function with poll()
+	uint32_t n_closing;           // flows that are closing or finishing
 	struct hm_flow_bucket flows_by_id[HM_FLOW_BUCKETS], flows_by_name[HM_FLOW_BUCKETS];
 	struct hm_compiler *compiler;
 	struct hm_wait *waits;    // for something to be handed out

@@ -23,9 +23,8 @@ enum hm_flow_state {
 
 struct hm_flow {
 	TAILQ_ENTRY(hm_flow) next;
-	LIST_ENTRY(hm_flow) same_id, same_name, next_polled, next_reader;
+	LIST_ENTRY(hm_flow) same_id, same_name, next_polled;
 	bool polled;    // on the engine's list of flows with a function that has poll()
-	bool reads;     // on the engine's list of flows that read values from elsewhere
 	bool searches;  // has a function with a pattern
 	bool preparing; // connecting: a function is not prepared yet
 	struct hm_engine *engine;
@@ -101,7 +100,7 @@ void hm_flow_feeds_use(struct hm_device *d,
 bool hm_flow_feeds_are_kept(const struct hm_flow *f);
 /* It begins to close: nobody reads it any more. True: workers may be doing so still. */
 bool hm_flow_feeds_close(struct hm_flow *of);
-void hm_flow_feeds_free(struct hm_flow *of); // no worker can see it
+void hm_flow_feeds_free(struct hm_flow *f); // no worker can see it
 
 /* --- flow_order.c --- */
 

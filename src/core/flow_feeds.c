@@ -74,13 +74,12 @@ static struct hm_node *bring(struct hm_wire *w, struct hm_device *d, struct hm_n
 	return w->pick;
 }
 
-static int make_tap(struct hm_wire *w, const struct hm_instance *reader, struct hm_flow *of,
-		    struct hm_error *err)
+static int make_tap(struct hm_wire *w, struct hm_flow *of, struct hm_error *err)
 {
 	struct hm_core_ctx ctx = {.n_workers = of->device->n_lanes};
 	struct hm_node *node = of->instances[w->read.function - 1]->node, *parent = node;
 
-	if (node->nodes != reader->node->nodes)
+	if (node->nodes != w->reader->node->nodes)
 		parent = bring(w, of->device, node, &ctx, err);
 	if (parent)
 		w->tap = hm_tap_node(parent, node, &ctx, err);
@@ -100,13 +99,6 @@ static void free_tap(struct hm_wire *w, struct hm_device *d)
 	w->order_ref = 0;
 }
 
-/* What a connected reader has of flow `of`; all of it with of NULL. */
-#define foreach_wire(in, k, f)                                                                    \
-	for (uint32_t i_##in = 0; i_##in < (f)->n; i_##in++)                                      \
-		for (struct hm_instance *in = (f)->instances[i_##in], *once_##in = in; once_##in; \
-		     once_##in = NULL)                                                            \
-			for (uint32_t k = 0; k < in->n_wires; k++)
-
 /* --- at connect --- */
 
 struct hm_node *hm_flow_detour(struct hm_instance *in, struct hm_node *parent,
@@ -123,90 +115,89 @@ static bool is_connected(const struct hm_flow *f)
 	return f && (f->state == HM_FLOW_CONNECTING || f->state == HM_FLOW_ACTIVE);
 }
 
-static void hang_taps(struct hm_flow *reader)
+static bool is_read(const struct hm_wire *w, const struct hm_flow *of)
 {
-	foreach_wire(in, k, reader) if (in->wires[k].tap)
-		atomic_store_explicit(&in->feeds[k].tap, hm_node_tap(in->wires[k].tap),
-				      memory_order_release); // worker: hm_reader_at
+	return w->read.flow == of->id;
 }
 
-static int connect_reads(struct hm_flow *f, struct hm_error *err)
+static void add_wires(struct hm_flow *f)
 {
-	bool reads = false;
+	for (uint32_t i = 0; i < f->n; i++) {
+		struct hm_instance *in = f->instances[i];
 
-	foreach_wire(in, k, f)
-	{
-		struct hm_wire *w = &in->wires[k];
-		struct hm_flow *of =
-			w->read.flow == f->id ? f : hm_flow_by_id(f->engine, w->read.flow);
+		for (uint32_t k = 0; k < in->n_wires; k++) {
+			in->wires[k].flow = f;
+			in->wires[k].reader = in;
+			in->wires[k].feed = &in->feeds[k];
+			LIST_INSERT_HEAD(&f->engine->wires, &in->wires[k], next);
+		}
+	}
+}
 
-		reads = true;
-		if ((of == f || is_connected(of)) && make_tap(w, in, of, err) < 0)
+/* Makes the taps that the flow has been missing for: of those that it reads, and for those that read it. */
+static int make_taps(struct hm_flow *f, struct hm_error *err)
+{
+	struct hm_wire *w;
+
+	LIST_FOREACH (w, &f->engine->wires, next) {
+		struct hm_flow *of = f;
+
+		if (w->tap || (w->flow != f && (!is_read(w, f) || !is_connected(w->flow))))
+			continue;
+		if (!is_read(w, f))
+			of = hm_flow_by_id(f->engine, w->read.flow);
+		if ((of == f || is_connected(of)) && make_tap(w, of, err) < 0)
 			return -ENOMEM;
 	}
-	if (reads)
-		LIST_INSERT_HEAD(&f->engine->readers, f, next_reader);
-	f->reads = reads;
-	return 0;
-}
-
-/* Makes taps for those that were connected before it. */
-static int connect_readers(struct hm_flow *of, struct hm_error *err)
-{
-	struct hm_flow *f;
-
-	LIST_FOREACH (f, &of->engine->readers, next_reader)
-		foreach_wire(in, k, f) if (f != of && in->wires[k].read.flow == of->id &&
-					   is_connected(f) &&
-					   make_tap(&in->wires[k], in, of, err) < 0) return -ENOMEM;
 	return 0;
 }
 
 int hm_flow_feeds_connect(struct hm_flow *f, struct hm_error *err)
 {
-	struct hm_flow *reader;
+	struct hm_wire *w;
 
-	if (connect_reads(f, err) < 0 || connect_readers(f, err) < 0) {
+	add_wires(f);
+	if (make_taps(f, err) < 0) {
 		hm_flow_feeds_free(f); // no worker knows of them
 		return -ENOMEM;
 	}
-	hang_taps(f);
-	LIST_FOREACH (reader, &f->engine->readers, next_reader)
-		hang_taps(reader);
+	LIST_FOREACH (w, &f->engine->wires, next)
+		if (w->tap && (w->flow == f || is_read(w, f)))
+			atomic_store_explicit(&w->feed->tap, hm_node_tap(w->tap),
+					      memory_order_release); // worker: hm_reader_at
 	return 0;
+}
+
+static bool runs(const struct hm_flow *f, const struct hm_device *d)
+{
+	return f && f->device == d && f->generation == d->last_generation;
 }
 
 void hm_flow_feeds_use(struct hm_device *d,
 		       void (*use)(struct hm_device *d, struct hm_node *n, void *arg), void *arg)
 {
-	struct hm_flow *f;
+	const struct hm_wire *w;
 
-	LIST_FOREACH (f, &d->engine->readers, next_reader) {
-		if (f->device != d || f->generation != d->last_generation)
+	LIST_FOREACH (w, &d->engine->wires, next) {
+		if (!w->tap || !runs(w->flow, d) ||
+		    !runs(hm_flow_by_id(d->engine, w->read.flow), d))
 			continue;
-		foreach_wire(in, k, f)
-		{
-			const struct hm_wire *w = &in->wires[k];
-			const struct hm_flow *of = hm_flow_by_id(d->engine, w->read.flow);
-
-			if (!w->tap || of->generation != d->last_generation)
-				continue;
-			use(d, w->tap, arg);
-			if (w->order_ref) {
-				use(d, w->mark, arg);
-				use(d, w->pick, arg);
-			}
+		use(d, w->tap, arg);
+		if (w->order_ref) {
+			use(d, w->mark, arg);
+			use(d, w->pick, arg);
 		}
 	}
 }
 
 bool hm_flow_feeds_are_kept(const struct hm_flow *f)
 {
-	foreach_wire(in, k, f)
-	{
-		const struct hm_flow *of = hm_flow_by_id(f->engine, in->wires[k].read.flow);
+	const struct hm_wire *w;
 
-		if (of && of != f && !of->kept)
+	LIST_FOREACH (w, &f->engine->wires, next) {
+		const struct hm_flow *of = hm_flow_by_id(f->engine, w->read.flow);
+
+		if (w->flow == f && of && of != f && !of->kept)
 			return false;
 	}
 	return true;
@@ -216,27 +207,26 @@ bool hm_flow_feeds_are_kept(const struct hm_flow *f)
 
 bool hm_flow_feeds_close(struct hm_flow *of)
 {
-	struct hm_flow *f;
+	struct hm_wire *w;
 	bool read = false;
 
-	LIST_FOREACH (f, &of->engine->readers, next_reader)
-		foreach_wire(in, k, f) if (in->wires[k].read.flow == of->id && in->wires[k].tap)
-		{
-			atomic_store_explicit(&in->feeds[k].tap, NULL, memory_order_release);
+	LIST_FOREACH (w, &of->engine->wires, next)
+		if (w->tap && is_read(w, of)) {
+			atomic_store_explicit(&w->feed->tap, NULL, memory_order_release);
 			read = true;
 		}
 	return read;
 }
 
-void hm_flow_feeds_free(struct hm_flow *of)
+void hm_flow_feeds_free(struct hm_flow *f)
 {
-	struct hm_flow *f;
+	struct hm_wire *w, *next;
 
-	LIST_FOREACH (f, &of->engine->readers, next_reader)
-		foreach_wire(in, k, f) if (in->wires[k].read.flow == of->id)
-			free_tap(&in->wires[k], of->device);
-	foreach_wire(in, k, of) free_tap(&in->wires[k], of->device);
-	if (of->reads)
-		LIST_REMOVE(of, next_reader);
-	of->reads = false;
+	for (w = LIST_FIRST(&f->engine->wires); w; w = next) {
+		next = LIST_NEXT(w, next);
+		if (w->flow == f || is_read(w, f))
+			free_tap(w, f->device);
+		if (w->flow == f)
+			LIST_REMOVE(w, next);
+	}
 }

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <sys/queue.h>
+
 #include "core/config.h"
 #include "core/node.h"
 #include "core/reference.h"
@@ -16,6 +18,10 @@ struct hm_counts {
 
 /* One feed of values from elsewhere, as flow_feeds.c has it. */
 struct hm_wire {
+	LIST_ENTRY(hm_wire) next;   // of all connected readers
+	struct hm_flow *flow;       // the reader's
+	struct hm_instance *reader; // in it
+	struct hm_feed *feed;       // the reader's end
 	struct hm_read read;
 	struct hm_node *tap; // NULL: one of the two flows is not connected
 	struct hm_node *mark,
