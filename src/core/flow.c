@@ -134,6 +134,8 @@ struct hm_apply_ctx hm_flow_apply_ctx(const struct hm_flow *f, struct hm_applied
 				     .place = f};
 }
 
+static const char unusable[] = "unusable since its connect failed: close it";
+
 int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
 		  struct hm_handed *handed, struct hm_error *err)
 {
@@ -146,9 +148,10 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
 	ctx.handed = handed;
 	ctx.n_workers = fn ? hm_flow_workers(f, fn) : 0;
 	if (f->state != HM_FLOW_INIT)
-		return hm_error_set(err, -EBUSY, 7006,
-				    "flow %u is connected: functions are applied before that",
-				    f->id);
+		return hm_error_set(err, -EBUSY, 7006, "flow %u is %s", f->id,
+				    f->state == HM_FLOW_FAILED
+					    ? unusable
+					    : "connected: functions are applied before that");
 	if (!fn)
 		return hm_error_set(err, -ENOENT, 6144,
 				    "there is no function \"%s\" (homardctl functions lists them)",
@@ -291,9 +294,7 @@ void hm_flow_connect(struct hm_flow *f, hm_done_cb done, void *arg)
 
 	if (f->state != HM_FLOW_INIT) {
 		hm_error_set(&err, -EBUSY, 3081, "flow %u is %s", f->id,
-			     f->state == HM_FLOW_FAILED
-				     ? "unusable since its connect failed: close it"
-				     : "connected already");
+			     f->state == HM_FLOW_FAILED ? unusable : "connected already");
 		done(arg, &err);
 		return;
 	}

@@ -107,9 +107,20 @@ static void applying(int fresh, int connected)
 
 static void connecting(int connected)
 {
+	int failed = mapi_create_flow("idle");
+
+	mapi_apply_function(failed, "STR_SEARCH", "|61 62", 0, 0);
+	EXPECT(3503, "mapi_connect", "a function says so, with its own number",
+	       mapi_connect(failed));
 	EXPECT(6145, "mapi_connect", "the flow is 0 or negative", mapi_connect(0));
 	EXPECT(6145, "mapi_connect", "no such flow", mapi_connect(7777));
 	EXPECT(3081, "mapi_connect", "the flow is connected", mapi_connect(connected));
+	EXPECT(3081, "mapi_connect", "an earlier connect failed", mapi_connect(failed));
+	EXPECT(7006, "mapi_apply_function", "the flow's connect failed",
+	       mapi_apply_function(failed, "PKT_COUNTER"));
+	EXPECT_NULL(6143, "mapi_read_results", "the flow's connect failed",
+		    mapi_read_results(failed, 1));
+	mapi_close_flow(failed);
 	EXPECT(6145, "mapi_close_flow", "the flow is 0 or negative", mapi_close_flow(-1));
 	EXPECT(6145, "mapi_close_flow", "no such flow, or closed already", mapi_close_flow(7777));
 }
