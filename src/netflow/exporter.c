@@ -99,8 +99,6 @@ unsigned hm_exporter_poll(struct hm_exporter *x, uint64_t now_ns)
 {
 	uint64_t before = x->counts.messages;
 
-	if (x->first_poll_ns == 0)
-		x->first_poll_ns = now_ns;
 	if (x->open.at && (x->finishing || now_ns - x->open_since_ns >= FLUSH_NS))
 		hm_exporter_close_message(x);
 	hm_exporter_send(x, now_ns);

@@ -13,13 +13,20 @@ static void queue_message(struct hm_exporter *x)
 	x->head++;
 }
 
+/* While the spool waits for its folder, and can take no more, the ring has to do. */
 static void spool_message(struct hm_exporter *x)
 {
-	x->counts.queued -= x->open_load.flows;
-	if (hm_spool_put(x->spool, &x->open_load, x->open.at, x->open.used, 0))
-		return;
-	x->counts.queue_full += x->open_load.flows; // the disk is too slow
-	hm_exporter_note_unsent(x, &x->open_load);
+	bool ready = hm_spool_is_ready(x->spool);
+
+	if (hm_spool_put(x->spool, &x->open_load, x->open.at, x->open.used, 0)) {
+		x->counts.queued -= x->open_load.flows;
+	} else if (!ready && x->head - x->tail <= x->mask) {
+		queue_message(x);
+	} else { // the disk is too slow
+		x->counts.queued -= x->open_load.flows;
+		x->counts.queue_full += x->open_load.flows;
+		hm_exporter_note_unsent(x, &x->open_load);
+	}
 }
 
 void hm_exporter_close_message(struct hm_exporter *x)

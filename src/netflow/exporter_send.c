@@ -414,25 +414,21 @@ static bool renew(struct hm_exporter *x, uint64_t now_ns)
 }
 
 /* What is in the ring goes first, unless it is on its way to the spool. */
-static bool has_work(const struct hm_exporter *x, uint64_t now_ns)
+static bool has_work(const struct hm_exporter *x)
 {
-	if (x->stowing || hm_exporter_waits_for_spool(x, now_ns))
-		return false;
-	return x->head != x->tail || hm_exporter_replays(x);
+	return !x->stowing && (x->head != x->tail || hm_exporter_replays(x));
 }
 
 static void send_data(struct hm_exporter *x, uint64_t now_ns)
 {
 	if (renew(x, now_ns))
 		return;
-	if (!has_work(x, now_ns) || !connect_now(x, now_ns))
+	if (!has_work(x) || !connect_now(x, now_ns))
 		return;
 	add_credit(x, now_ns);
-	for (unsigned i = 0; i < POLL_BURSTS && has_work(x, now_ns); i++)
+	for (unsigned i = 0; i < POLL_BURSTS && has_work(x); i++)
 		if (!send_burst(x, now_ns))
 			break;
-	if (x->spooling && x->head == x->tail && hm_spool_is_empty(x->spool))
-		x->spooling = false;
 }
 
 void hm_exporter_send(struct hm_exporter *x, uint64_t now_ns)

@@ -9,9 +9,8 @@
 #include "netflow/foreign.h"
 #include "netflow/message.h"
 
-#define TEMPLATES_ROOM 16384           // bytes of all templates of an exporter, and more
-#define STOW_NS        HM_NS_A_S       // a collector that is away for so long may be so for longer
-#define READY_NS       (2 * HM_NS_A_S) // that is waited for the spool at start
+#define TEMPLATES_ROOM 16384     // bytes of all templates of an exporter, and more
+#define STOW_NS        HM_NS_A_S // a collector that is away for so long may be so for longer
 
 /* The sets of data templates, as every message could have them. */
 static bool make_templates(struct hm_exporter *x)
@@ -43,7 +42,8 @@ bool hm_exporter_open_spool(struct hm_exporter *x)
 	if (!x->spare || !x->foreign_bytes || !make_templates(x))
 		return false;
 	x->spool = hm_spool_open(conf, x->conf.format->name, x->templates, x->templates_bytes);
-	return x->spool != NULL;
+	x->spooling = x->spool != NULL; // until it is known that nothing older is in it
+	return x->spooling;
 }
 
 void hm_exporter_close_spool(struct hm_exporter *x)
@@ -52,11 +52,6 @@ void hm_exporter_close_spool(struct hm_exporter *x)
 	free(x->templates);
 	free(x->foreign_bytes);
 	free(x->spare);
-}
-
-bool hm_exporter_waits_for_spool(const struct hm_exporter *x, uint64_t now_ns)
-{
-	return x->spool && !hm_spool_is_ready(x->spool) && now_ns - x->first_poll_ns < READY_NS;
 }
 
 bool hm_exporter_replays(const struct hm_exporter *x)
@@ -69,16 +64,19 @@ static bool must_stow(const struct hm_exporter *x, uint64_t now_ns)
 {
 	bool away = x->state != HM_EXPORTER_UP &&
 		    (x->finishing || now_ns - x->away_since_ns >= STOW_NS);
-	bool newer = !x->spooling && !hm_spool_is_empty(x->spool); // than what is in the spool
 
-	return x->stowing || away || newer;
+	return x->stowing || away;
 }
 
 void hm_exporter_stow(struct hm_exporter *x, uint64_t now_ns)
 {
 	uint32_t flags = x->spooling ? HM_FRAME_FRONT : 0;
 
-	if (!x->spool || !hm_spool_is_ready(x->spool) || !must_stow(x, now_ns))
+	if (!x->spool || !hm_spool_is_ready(x->spool))
+		return;
+	if (x->spooling && x->head == x->tail && hm_spool_is_empty(x->spool))
+		x->spooling = false;
+	if (!must_stow(x, now_ns))
 		return;
 	if (flags && !x->stowing && x->tail < x->head) {
 		hm_spool_withdraw(x->spool);

@@ -40,8 +40,7 @@ struct hm_exporter {
 
 	struct hm_spool *spool; // NULL: there is none
 	bool spooling; // new messages go there; what is still in the ring is older than what is there
-	bool stowing; // what is in the ring is being moved there
-	uint64_t first_poll_ns;
+	bool stowing;       // what is in the ring is being moved there
 	uint8_t *templates; // the sets of data templates
 	uint32_t templates_bytes;
 	struct hm_layout foreign; // of messages from the spool that have others
@@ -99,8 +98,6 @@ bool hm_exporter_open_spool(struct hm_exporter *x); // false: no memory
 void hm_exporter_close_spool(struct hm_exporter *x);
 /* Something is in the spool that may be sent now. */
 bool hm_exporter_replays(const struct hm_exporter *x);
-/* What is in the spool is not known yet, and what is newer must wait for it. */
-bool hm_exporter_waits_for_spool(const struct hm_exporter *x, uint64_t now_ns);
 /* The oldest messages of the spool are in memory, and the collector will know their templates: then they
  * are what hm_spool_next() gives. */
 bool hm_exporter_begin_replay(struct hm_exporter *x);

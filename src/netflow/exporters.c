@@ -123,6 +123,17 @@ static void retire(struct hm_exporters *xs, struct target *t)
 	hm_filter_destroy(t->filter);
 }
 
+/* One exporter may wait for a folder that another leaves, but not two. */
+static bool awaits_folder(const struct hm_exporters *xs, const struct hm_exporter_conf *conf,
+			  unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned k = 0; conf[i].spool.dir[0] != '\0' && k < xs->n_retired; k++)
+			if (strcmp(conf[i].spool.dir, hm_exporter_spool_dir(xs->retired[k])) == 0)
+				return true;
+	return false;
+}
+
 int hm_exporters_change(struct hm_exporters *xs, const struct hm_exporter_conf *conf, unsigned n,
 			struct hm_error *err)
 {
@@ -134,6 +145,10 @@ int hm_exporters_change(struct hm_exporters *xs, const struct hm_exporter_conf *
 				    "%u exporters of earlier changes are still sending what they "
 				    "have: try again later",
 				    xs->n_retired);
+	if (awaits_folder(xs, conf, n))
+		return hm_error_set(err, -EBUSY, 0,
+				    "an exporter of an earlier change still has a spool that is "
+				    "wanted: try again in a moment");
 	for (; i < n; i++)
 		if (!find_target(xs->target, n_old, &conf[i]) &&
 		    begin_target(&fresh[i], &conf[i], err) < 0)

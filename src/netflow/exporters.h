@@ -30,7 +30,7 @@ struct hm_exporters;
 struct hm_exporters *hm_exporters_create(const struct hm_exporter_conf *conf, unsigned n,
 					 struct hm_error *err);
 void hm_exporters_destroy(struct hm_exporters *xs);
-/* -EBUSY: too many are still ending; -ENOMEM. Then nothing has changed. */
+/* -EBUSY: too many are still ending, or one that has a spool which is wanted; -ENOMEM. Then nothing has changed. */
 int hm_exporters_change(struct hm_exporters *xs, const struct hm_exporter_conf *conf, unsigned n,
 			struct hm_error *err);
 unsigned hm_exporters_n(const struct hm_exporters *xs);

@@ -145,6 +145,30 @@ class NetflowSpool(unittest.TestCase):
             self.assertTrue({256, 1280} <= sets, sets)
             self.assertGreater(line["exported"], made)
 
+    def test_changed_exporter_takes_the_spool_over(self):
+        port = closed_port(socket.SOCK_STREAM)
+        config = self.config({"port": port, "transport": "tcp"}, loop=0, pace="realtime")
+        with Homard(config) as h:
+            exporter = config["netflow"][0]["exporters"][0]
+            for domain in (1, 2, 3):
+                homard.until(lambda: self.records(h)["spooled"] > 300 and self.exporter(h)["spool"]["ready"])
+                h.call("netflow.set", flow="netflow0", exporters=[{**exporter, "observation_domain": domain}])
+                for _ in range(20):
+                    h.assert_balanced()
+            spooled = homard.until(lambda: self.records(h)["recovered"] and self.records(h)["spooled"])
+            self.assertGreater(spooled, 900)
+            collector = TcpCollector(port)
+            homard.until(lambda: self.records(h)["spooled"] == 0)
+            h.assert_balanced()
+            line = self.check(homard.printed_ledger(h.stop()), spool_failed=0, unreachable=0, queue_full=0, recovered=0)
+        found = [m for stream in collector.messages() for m in stream]
+        self.assertEqual(homard.ipfix_records(found), line["exported"] + line["lost"]["refused"])
+        domains = [struct.unpack_from("!I", m, 12)[0] for m in found]
+        data = [d for m, d in zip(found, domains) if struct.unpack_from("!H", m, 16)[0] in (256, 257)]
+        self.assertEqual(sorted(data), data)  # in order: the oldest configuration first
+        self.assertEqual(set(data), {0, 1, 2, 3})
+        collector.kill()
+
     def test_full_spool_drops_the_oldest_and_says_so(self):
         config = self.config({"port": closed_port(socket.SOCK_DGRAM), "spool": {"dir": str(self.spool), "max_mb": 1}},
                              loop=400)
