@@ -4,6 +4,7 @@
 a packet between them; and where a disk is full, or the daemon is killed, files stay readable and the ledger knows
 what is missing."""
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -340,6 +341,20 @@ class ToFile(unittest.TestCase):
             with open(self.folder / "mine", "rb") as readable:
                 self.refused(h, 6155, 0, "a", files=[readable.fileno()])
         self.assertEqual(list(self.out.iterdir()), [])
+
+    def test_folder_of_the_configuration_stays_until_a_restart(self):
+        with self.daemon() as h:
+            h.config["capture"]["dir"] = str(self.folder)
+            h.file.write_text(json.dumps(h.config))
+            with self.assertRaisesRegex(homard.RpcError, "capture.dir differs"):
+                h.call("config.reload")
+
+    def test_check_tells_a_folder_that_is_not_there(self):
+        code, words = homard.check({
+            "devices": [{"name": "trace", "trace": str(self.trace)}], "capture": {"dir": "/no/such/folder"},
+            "flows": [{"name": "disk", "device": "trace", "functions": [["TO_FILE", "PCAP", "a"]]}]})
+        self.assertEqual(code, 2, words)
+        self.assertIn("/no/such/folder", words)
 
     # --- when it goes wrong ---
 
