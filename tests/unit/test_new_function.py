@@ -62,6 +62,25 @@ class NewFunction(unittest.TestCase):
         self.assertNotEqual(again.returncode, 0)
         self.assertIn("src/functions/once.c", again.stderr)
 
+    def test_out_of_tree_makes_a_library_in_a_folder_of_its_own(self):
+        def make():
+            return subprocess.run([SCRIPT, "--out-of-tree", "Near_By"], cwd=self.root, capture_output=True, text=True,
+                                  stdin=subprocess.DEVNULL, check=False)
+
+        before = self.names()
+        done = make()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        folder = self.root / "near_by"
+        self.assertEqual(sorted(p.name for p in folder.iterdir()), ["meson.build", "near_by.c", "test_near_by.py"])
+        for file in folder.iterdir():
+            self.assertNotIn("low_ttl", file.read_text().lower(), file)
+        self.assertTrue((folder / "test_near_by.py").stat().st_mode & 0o100)
+        self.assertIn('.name = "NEAR_BY"', (folder / "near_by.c").read_text())
+        self.assertEqual(self.names(), before)
+        (folder / "near_by.c").write_text("mine")
+        self.assertNotEqual(make().returncode, 0)
+        self.assertEqual((folder / "near_by.c").read_text(), "mine")
+
     def test_bad_name_is_refused(self):
         for name in ("", "9LIVES", "a-b", "../x", "a b", "template", "x" * 41):
             done = self.run_script(name)
