@@ -37,13 +37,14 @@ note(const struct conversion *c, unsigned line, const char *format, ...)
 static const struct {
 	const char *section, *key, *note;
 } left_out[] = {
-	{"", "libpath", "functions are built in"},
+	{"", "libpath", "functions are built in, or of \"libraries\""},
 	{"", "drvpath", "drivers are DPDK's"},
 	{"", "dimapi_port", "clients reach the daemon through its Unix socket only"},
 	{"", "log_level", "`homardctl log` sets levels while the daemon runs"},
 	{"", "syslog_level", "`homardctl log` sets levels while the daemon runs"},
 	{"", "syslog", "`homardctl log` sets levels while the daemon runs"},
 	{"", "logfile", "the log goes to standard error, for systemd or the shell to keep"},
+	{"driver", "trace_dir", "a device is a single trace"},
 	{"driver", "devgroup", "every device of the configuration is opened"},
 	{"format", "driver", NULL},
 	{"format", "description", NULL},
@@ -107,8 +108,8 @@ static void convert_library(const struct conversion *c, unsigned line, const cha
 		return;
 	}
 	note(c, line,
-	     "libs: %.*s: has no equivalent: a library of the original cannot be loaded, its "
-	     "functions have to be written for homard",
+	     "libs: %.*s: has no equivalent: a library of the original cannot be loaded; its "
+	     "functions have to be written for homard, see docs/write-a-function.md",
 	     (int)n, name);
 }
 

@@ -97,7 +97,7 @@ LATER_NOTES = [
     (5, "dimapi_port", "socket"), (6, "log_level", "homardctl log"), (8, "local", "HOMARD_SOCKET=/home/u/.homard.sock"),
     (19, "devgroup", ""), (21, "device", "called \"/dev/dag1_2\""), (25, "device", "/dev/szedataII1"),
     (28, "device", "called \"ntxc0_1\""), (28, "ntxc0:1", "left out.*pci"), (31, "replay", "left out.*trace"),
-    (36, "ixpdrv.so", "enp0.*left out"), (33, "trace_dir", ""), (38, "MFF_NAPATECH", "pcap, pcapng or ERF"),
+    (36, "ixpdrv.so", "enp0.*left out"), (33, "trace_dir", "single trace"), (38, "MFF_NAPATECH", "pcap, pcapng or ERF"),
     (45, "scanCycle", ""), (47, "dsm_loader_bin", "workers"), (48, "[authentication]", "no known section")]
 
 MISTAKES = [
