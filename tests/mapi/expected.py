@@ -25,7 +25,8 @@ def counters(packets):
     total, some = sum(p[1] for p in packets), sum(p[1] for p in udp)
     return {"packets": [len(packets)], "bytes": [total], "packets_by_another_name": [len(packets)],
             "before_a_filter": [len(packets)], "behind_a_filter": [len(udp)], "by_an_array": [some],
-            "by_a_full_name": [len(udp)]}
+            "by_a_full_name": [len(udp)],
+            "by_an_address": [sum(p[0].find(b"pattern", 100, 400) >= 0 for p in packets), 8]}
 
 
 def filters(packets):

@@ -5,7 +5,6 @@ without a warning against what is installed, and print what is right of a trace 
 import contextlib
 import itertools
 import os
-import pathlib
 import subprocess
 import unittest
 
@@ -83,10 +82,11 @@ class Programs(unittest.TestCase):
             h.stop()
 
     def test_on_a_live_link(self):
-        """All at once. What they must print is told by what the daemon itself captured meanwhile: its times are the daemon's."""
+        """All at once. What they must print is told by what was captured meanwhile: its times are the daemon's."""
         if os.geteuid() != 0:
             self.skipTest("a network namespace needs root")
-        config = {"devices": [{"name": "hm0", "vdev": "net_af_packet0,iface=hm0"}], "flow_report": {"cache_entries": 4096}}
+        config = {"devices": [{"name": "hm0", "vdev": "net_af_packet0,iface=hm0"}],
+                  "flow_report": {"cache_entries": 4096}}
         jobs = [job for job in self.programs if job[1] == "c"]
         with Namespace() as namespace, Homard(config, prefix=namespace.prefix) as h:
             folders = {job: self.folder(job, "live") for job in jobs}

@@ -50,6 +50,23 @@ static int by_a_full_name(int fd)
 	return mapi_apply_function(fd, "stdflib:PKT_COUNTER");
 }
 
+/* Programs that keep calls in tables take their addresses. */
+static int by_an_address(int fd)
+{
+	int (*apply)(int, const char *, ...) = mapi_apply_function;
+
+	apply(fd, "STR_SEARCH", "pattern", 100, 300);
+	return apply(fd, "PKT_COUNTER");
+}
+
+static void print_by_an_address(int fd, int fid)
+{
+	mapi_results_t *(*read)(int, int) = mapi_read_results;
+	const mapi_results_t *r = read(fd, fid);
+
+	printf("%llu %d\n", r ? *(unsigned long long *)r->res : 0, r ? r->size : 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct example examples[] = {
@@ -60,6 +77,7 @@ int main(int argc, char **argv)
 		{"behind_a_filter", behind_a_filter, print_ull},
 		{"by_an_array", by_an_array, print_ull},
 		{"by_a_full_name", by_a_full_name, print_ull},
+		{"by_an_address", by_an_address, print_by_an_address},
 		{NULL, NULL, NULL},
 	};
 
