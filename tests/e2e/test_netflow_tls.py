@@ -155,6 +155,17 @@ class NetflowTls(unittest.TestCase):
             self.assertEqual(homard.imbalances(ledger), [])
             self.assertGreater(ledger["netflow"][0]["lost"]["unreachable"], 0)
 
+    def test_peer_that_speaks_no_tls_is_told(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            config = self.config({"port": server.getsockname()[1], "transport": "tls"}, loop=0, pace="realtime")
+            with Homard(config) as h:
+                for words in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x16\x03\x03\xff\xff" + bytes(70000), b""):
+                    with server.accept()[0] as peer:
+                        peer.sendall(words)
+                    self.last_error(h)
+                    h.assert_balanced()
+                self.assertEqual(self.exporter(h)["records"]["exported"], 0)
+
     def test_collector_that_comes_back_gets_templates_first(self):
         collector = self.collector()
         with Homard(self.config({"port": collector.port, "transport": "tls"}, loop=0, pace="realtime")) as h:
