@@ -39,10 +39,10 @@ class Rows:
             return printed
 
     def while_it_goes(self, program):
-        """A daemon that keeps flow records for a collector that is away takes its time to stop."""
+        """A daemon that may send one flow record a second takes its time to stop."""
         metered = {"name": "metered", "trace": str(self.trace)}
-        away = {"device": "metered", "exporters": [{"host": "127.0.0.1", "transport": "tcp", "port": 9}]}
-        with Homard({"devices": [mapi.idle_device(self.trace), metered], "netflow": [away]}) as h:
+        slow = {"device": "metered", "exporters": [{"host": "127.0.0.1", "port": 9, "max_records_per_s": 1}]}
+        with Homard({"devices": [mapi.idle_device(self.trace), metered], "netflow": [slow]}) as h:
             h.wait_finished("netflow0")
             with self.installed.started(h, program) as process:
                 h.call("shutdown")
