@@ -5,7 +5,6 @@ import contextlib
 import os
 import pathlib
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,8 @@ class Installed:
     """homard in a folder of its own, and programs compiled with the help of its pkg-config file only."""
 
     def __init__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="homard-"))
+        self.temporary = tempfile.TemporaryDirectory(prefix="homard-")  # goes with us, whatever happens
+        self.folder = pathlib.Path(self.temporary.name)
         self.root = self.folder / "root"
         subprocess.run(["meson", "install", "-C", homard.BUILD, "--no-rebuild", "--quiet", "--destdir", self.root],
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=homard.SLOW)
@@ -39,7 +39,7 @@ class Installed:
             flag[2:] for flag in self.libs if flag.startswith("-L"))}
 
     def remove(self):
-        shutil.rmtree(self.folder)
+        self.temporary.cleanup()
 
     def compile(self, source, language="c", dialect=None, flags=(), more=()):
         """The program, with more sources if need be; a warning is an error."""
