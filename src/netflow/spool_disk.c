@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "netflow/spool_disk.h"
@@ -299,6 +300,20 @@ static void persist(struct hm_spool_disk *d, struct hm_spool_segment *g, uint32_
 	g->done = done;
 }
 
+/* Once in ROUND_MS, however busy the thread is. */
+static bool round_is_over(struct hm_spool_disk *d)
+{
+	struct timespec t;
+	uint64_t now_ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	now_ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	if (now_ms - d->round_ms < ROUND_MS)
+		return false;
+	d->round_ms = now_ms;
+	return true;
+}
+
 static void take_back(struct hm_spool_disk *d)
 {
 	struct hm_spool_page *page =
@@ -308,7 +323,8 @@ static void take_back(struct hm_spool_disk *d)
 	if (!d->lent)
 		return;
 	if (!page) { // it is still lent
-		persist(d, g, __atomic_load_n(&d->lent->done, __ATOMIC_RELAXED));
+		if (round_is_over(d))
+			persist(d, g, __atomic_load_n(&d->lent->done, __ATOMIC_RELAXED));
 		return;
 	}
 	if (page->at >= page->n) {
@@ -351,13 +367,15 @@ static void work(struct hm_spool_disk *d)
 {
 	for (;;) {
 		bool stop = hm_relay_stopping(&d->s->relay); // then nothing more is put
+		bool wrote;
 		take_back(d);
-		if (write_some(d))
-			continue;
-		if (stop)
+		wrote = write_some(d);
+		if (stop && !wrote)
 			break;
-		offer(d);
-		hm_relay_wait(&d->s->relay, 0, -1, 0, ROUND_MS);
+		if (!stop)
+			offer(d);
+		if (!wrote)
+			hm_relay_wait(&d->s->relay, 0, -1, 0, ROUND_MS);
 	}
 	finish_segment(d);
 }

@@ -25,6 +25,7 @@ struct hm_spool_disk {
 	bool front;           // it is one of a run of older ones
 	uint64_t front_next;
 	struct hm_spool_page *lent;
+	uint64_t round_ms; // when it was last written down how much of that has been sent
 };
 
 const char *hm_spool_name(uint64_t number, char name[HM_SPOOL_NAME_MAX]);
