@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 import tempfile
+import time
 import unittest
 
 import homard
@@ -107,6 +108,7 @@ class NetflowSpool(unittest.TestCase):
         with Homard(self.config({"port": port, "transport": "tcp"}, loop=0, pace="realtime")) as h:
             homard.until(lambda: self.records(h)["spooled"] > 2000)
             on_disk = self.records(h)["spooled"]
+            time.sleep(0.5)  # what was on the way then is written
             h.process.send_signal(signal.SIGKILL)
             h.process.wait()
         collector = TcpCollector(port)
