@@ -177,7 +177,7 @@ void hm_peer_breach(struct hm_peer *p, int code, const char *format, ...)
 /* --- methods --- */
 
 static const struct hm_method *const tables[] = {hm_methods_daemon, hm_methods_device,
-						 hm_methods_flow};
+						 hm_methods_flow, hm_methods_result};
 #define N_TABLES (sizeof(tables) / sizeof(tables[0]))
 
 const struct hm_method *hm_method_next(const struct hm_method *m)

@@ -67,7 +67,8 @@ struct hm_method {
 };
 
 /* Ends with a row without name. */
-extern const struct hm_method hm_methods_daemon[], hm_methods_device[], hm_methods_flow[];
+extern const struct hm_method hm_methods_daemon[], hm_methods_device[], hm_methods_flow[],
+	hm_methods_result[];
 const struct hm_method *hm_method_find(const char *name);
 /* All methods in the order of their tables; next(NULL) is the first, NULL ends. */
 const struct hm_method *hm_method_next(const struct hm_method *m);
