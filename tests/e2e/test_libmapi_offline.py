@@ -74,6 +74,19 @@ class Offline(unittest.TestCase):
         self.addCleanup(lambda: self.mapi.library.mapi_delete_offline_device(text.encode()))
         return text
 
+    def test_flow_on_the_path_of_a_trace(self):
+        h, m = self.start(), self.mapi
+        for path, packets in ((self.path, self.truth["packets"]), (self.folder / "in.erf", 100)):
+            with self.subTest(path=path):
+                fd = m.create_flow(str(path))
+                counter = m.apply(fd, "PKT_COUNTER")
+                m.connect(fd)
+                self.wait_finished(fd)
+                self.assertEqual(m.result(fd, counter), packets)
+                m.close_flow(fd)
+        self.refused(3200, m.create_flow, str(self.folder / "none.pcap"))  # no file: the name of a device
+        self.refused(3200, m.create_flow, str(self.folder))
+
     def test_device_of_2_0_is_read_once_by_all_its_flows(self):
         for workers in (1, 2):
             with self.subTest(workers=workers):
@@ -240,7 +253,8 @@ class Offline(unittest.TestCase):
                 memory = h.call("memory")["heap"]["used_bytes"]
         homard.until(lambda: names(h) == ["live"], what="the devices to go")
         self.assertGreater(h.read(live, 1), before)
-        self.assertLessEqual(h.call("memory")["heap"]["used_bytes"], memory + 65536)
+        homard.until(lambda: h.call("memory")["heap"]["used_bytes"] <= memory + 65536,
+                     what="the memory of the last devices to be free")
         fds = len(os.listdir("/proc/%d/fd" % h.process.pid))
         self.assertLess(fds, 40)
         h.assert_balanced()

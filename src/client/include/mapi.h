@@ -175,7 +175,9 @@ typedef void (*mapi_handler)(const struct mapipkt *);
 
 /* --- flows --- */
 
-/* All packets of a device. Returns a descriptor. 6157: no name, 3200: no such device, 5123: nobody answers. */
+/* All packets of a device; or of a trace, by a path with a slash in it, which the caller's rights must open and which
+ * is read from mapi_connect() on. Returns a descriptor. 6157: no name, 3200: no such device, 6155: the trace cannot be
+ * opened, 5123: nobody answers. */
 int mapi_create_flow(const char *dev);
 /* Appends a function; its arguments follow as the function wants them. Returns its descriptor in this flow.
  * 6144: no such function, 7001 and up: argument 1 and up. */

@@ -81,6 +81,22 @@ static bool is_pcap(int fd)
 	return false;
 }
 
+int device_trace_format(const char *path)
+{
+	struct stat st;
+	int fd, format = MFF_PCAP;
+
+	if (!strchr(path, '/') || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return -1;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return format; // whoever opens it as such a trace will tell why not
+	if (!is_pcap(fd))
+		format = MFF_DAG_ERF;
+	close(fd);
+	return format;
+}
+
 static int check_file(int fd, const char *path, int format)
 {
 	struct stat st;

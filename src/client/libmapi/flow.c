@@ -57,9 +57,13 @@ int flow_create(const char *device, char *own_device)
 int mapi_create_flow(const char *dev)
 {
 	const char *device;
+	int format;
 
 	if (!dev)
 		return mapi_fail(MAPI_DEVICE_INFO_ERR, "no device is named");
+	format = device_is_own(dev) ? -1 : device_trace_format(dev);
+	if (format >= 0)
+		return mapi_create_offline_flow(dev, format);
 	device = local_device(dev);
 	return device ? flow_create(device, NULL) : -1;
 }

@@ -120,6 +120,8 @@ void flow_release(struct flow *f);
 /* --- device.c --- */
 
 bool device_is_own(const char *name); // made by this process
+/* The format of the trace that a path names; -1: it is no path of a file. */
+int device_trace_format(const char *path);
 void device_forget(void);
 
 /* --- flow.c --- */
