@@ -3,10 +3,12 @@
 """libmapi when things end: the daemon, the program, a fork; many threads at once; files and long requests.
 
 argv: the program of mapi_threads.c, and the one built with ThreadSanitizer, if there is one."""
+import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -41,6 +43,29 @@ while True:
 """
 
 
+class StrangeDaemon(threading.Thread):
+    """Answers one connection: each method with its result; without one, with an error that says nothing more."""
+
+    def __init__(self, path, **results):
+        super().__init__(daemon=True)
+        self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.server.bind(str(path))
+        self.server.listen(1)
+        self.results = {name.replace("_", "."): result for name, result in results.items()}
+        self.start()
+
+    def run(self):
+        with self.server, self.server.accept()[0] as peer, peer.makefile("rw") as lines:
+            for line in lines:
+                request = json.loads(line)
+                answer = {"jsonrpc": "2.0", "id": request["id"]}
+                if request["method"] in self.results:
+                    answer["result"] = self.results[request["method"]]
+                else:
+                    answer["error"] = {"code": -32000, "message": "no"}
+                print(json.dumps(answer), file=lines, flush=True)
+
+
 class Life(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -61,6 +86,14 @@ class Life(unittest.TestCase):
             call(*args)
         self.assertEqual(raised.exception.number, number, raised.exception.text)
         return raised.exception.text
+
+    def test_answer_that_says_nothing_more(self):
+        path = self.folder / "strange.sock"
+        StrangeDaemon(path, hello={}, flow_create={"flow": 1})
+        os.environ["HOMARD_SOCKET"] = str(path)
+        self.addCleanup(self.mapi.close_all)
+        fd = self.mapi.create_flow("any")
+        self.refused(5121, self.mapi.connect, fd)
 
     def test_killed_program_leaves_nothing_and_disturbs_nobody(self):
         h = self.start()
