@@ -32,6 +32,7 @@ EXAMPLES = {
     "GAP": ([["GAP"]], 20),
     "HASH": ([["HASH", 0]], WITHOUT_LIMIT),  # reads the payload
     "HASHSAMP": ([["HASHSAMP", 512, 0]], 20),
+    "INJECT": ([["INJECT", "out"]], WITHOUT_LIMIT),
     "INTERFACE": ([["INTERFACE", 0]], 20),
     "PKTINFO": ([["PKTINFO", "PKT_SIZE"]], 20),
     "PKTLOSS": ([["PKTLOSS"]], 20),
@@ -54,6 +55,7 @@ EXAMPLES = {
     "TOP as a sketch": ([["TOP", 10, "TOPX_TCP", "TOPX_TCP_SEQ", 0, 0, {"entries": 4096}]], WITHOUT_LIMIT),
     "TO_BUFFER": ([["TO_BUFFER", 0, {"preference": "fast"}]], WITHOUT_LIMIT),
 }
+OUT = {"name": "out", "vdev": "net_null0,no-rx=1", "inject": "administrators"}  # takes all that is sent
 ROWS = {"function_" + name.replace(" ", "_"): name for name in EXAMPLES}
 # what runs once for all flows, before the functions that want it
 STAGES = {"BPF_FILTER": "filters", "STR_SEARCH": "patterns", "REGEXP": "patterns"}
@@ -93,7 +95,8 @@ def measure(bench, name):
     trace = traffic.generated(bench, PACKETS)
     config = {"eal": {"hugepages": "on" if bench.hugepages.available else "off"},
               "explain": {"sample_batches": 1},
-              "devices": [{"name": "made", "trace": str(trace.path), "pace": "max", "loop": 0}],
+              "devices": [{"name": "made", "trace": str(trace.path), "pace": "max", "loop": 0},
+                          *([OUT] if _function(name) == "INJECT" else [])],
               "flows": [{"name": "measured", "device": "made", "functions": functions}]}
     with homard.tempfile.TemporaryDirectory(dir=bench.folder) as folder, \
             homard.Homard({**config, "capture": {"dir": folder}}) as h:
@@ -143,7 +146,7 @@ def main():
     with homard.tempfile.TemporaryDirectory(prefix="homard-") as folder:
         trace = pathlib.Path(folder) / "few.pcap"
         homard.make_trace(trace, packets=1000)
-        with homard.Homard({"devices": [{"name": "few", "trace": str(trace)}], "capture": {"dir": folder}}) as h:
+        with homard.Homard({"devices": [{"name": "few", "trace": str(trace)}, OUT], "capture": {"dir": folder}}) as h:
             known = {function["name"] for function in h.call("function.list")}
             wrong = ["%s %s" % (name, "has no example in bench/functions.py" if name in known
                                 else "has an example, and is no function") for name in sorted(known ^ set(map(_function, EXAMPLES)))]

@@ -183,6 +183,16 @@ static void add_file(struct sum *s, const json_t *f)
 	end(s);
 }
 
+static void add_inject(struct sum *s, const json_t *i)
+{
+	char text[LABEL];
+	begin(s, label(text, i, "to be sent"), number(i, "offered"));
+	add(s, "sent", number(i, "sent"));
+	add(s, "queued", number(i, "queued"));
+	add_causes(s, "dropped", json_object_get(i, "dropped"));
+	end(s);
+}
+
 static void add_all(struct sum *s, const json_t *list, void (*line)(struct sum *, const json_t *))
 {
 	json_t *e;
@@ -211,6 +221,7 @@ int hm_ctl_ledger(struct hm_ctl *ctl, int argc, char **argv)
 		add_all(&s, json_object_get(ledger, "netflow"), add_netflow);
 		add_all(&s, json_object_get(ledger, "order"), add_order);
 		add_all(&s, json_object_get(ledger, "files"), add_file);
+		add_all(&s, json_object_get(ledger, "inject"), add_inject);
 		hm_table_print(&table);
 		printf("\n%s%s\n", balanced ? "balanced" : "NOT BALANCED",
 		       !balanced && !believed ? " (says the daemon)" : "");

@@ -366,6 +366,14 @@ const struct hm_key hm_device_keys[] = {
 		 "packets (GAP, SAMPLE ...) wait for those of a queue that is empty; traces need "
 		 "no such time",
 	 .HM_KEY_AT(struct hm_device_config, order_slack_us)},
+	{.name = "inject",
+	 .type = HM_KEY_CHOICE,
+	 .choices = "nobody|administrators|everybody",
+	 .min = HM_INJECT_NOBODY,
+	 .fallback = "\"nobody\"",
+	 .help = "whose flows may send packets out of this port (INJECT); not for traces, and not "
+		 "for cards that only receive",
+	 .HM_KEY_AT(struct hm_device_config, inject)},
 	{.name = "pace",
 	 .type = HM_KEY_STRING,
 	 .min = 1,

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/engine_internal.h"
+#include "core/injector.h"
 #include "core/lcores.h"
 #include "core/registry.h"
 #include "trace/trace.h"
@@ -63,7 +64,10 @@ static void check_devices(struct check *c)
 		uint32_t buffers, room;
 		struct stat st;
 
-		bytes += hm_device_memory(d, &buffers, &room);
+		bytes += hm_device_memory(d, &buffers, &room) + hm_injector_memory(d);
+		if (d->inject != HM_INJECT_NOBODY && !hm_device_sends(d))
+			tell(c, "devices[%zu].inject: %s cannot send; remove it", i,
+			     d->source == HM_SOURCE_TRACE ? "a trace" : "this card");
 		c->links[i] = HM_LINK_ETHERNET;
 		if (d->source != HM_SOURCE_TRACE)
 			continue;
@@ -135,6 +139,19 @@ static int find_other(const struct hm_apply_ctx *ctx, const struct hm_flow_name 
 	return 0;
 }
 
+static int find_injector(const struct hm_apply_ctx *ctx, const char *device,
+			 struct hm_injector **found, struct hm_error *err)
+{
+	const struct check *c = ctx->place;
+
+	*found = NULL;
+	for (size_t i = 0; i < c->config->n_devices; i++)
+		if (!strcmp(c->config->devices[i].name, device))
+			return hm_device_may_inject(&c->config->devices[i], true, err);
+	return hm_error_set(err, -ENOENT, 7001, "there is no device \"%s\" in the configuration",
+			    device);
+}
+
 /* `before`: the functions of the flow so far. */
 static void check_function(struct check *c, const struct hm_flow_config *f, size_t i,
 			   struct hm_applied *before, uint32_t *n_before)
@@ -156,6 +173,7 @@ static void check_function(struct check *c, const struct hm_flow_config *f, size
 					 .before = before,
 					 .n_before = *n_before,
 					 .other = find_other,
+					 .injector = find_injector,
 					 .place = c};
 	struct hm_applied applied = {.fn = fn, .unit = HM_UNIT_NONE, .workers = 1};
 	struct hm_instance *in;

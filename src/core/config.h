@@ -20,6 +20,8 @@
 enum hm_hugepages { HM_HUGE_AUTO, HM_HUGE_ON, HM_HUGE_OFF };
 enum hm_idle { HM_IDLE_DEFAULT, HM_IDLE_POLL, HM_IDLE_ADAPTIVE };
 enum hm_source { HM_SOURCE_VDEV, HM_SOURCE_PCI, HM_SOURCE_TRACE };
+/* Who may have packets sent out of a device. */
+enum hm_inject { HM_INJECT_NOBODY, HM_INJECT_ADMINISTRATORS, HM_INJECT_EVERYBODY };
 
 struct hm_strings {
 	char **at;
@@ -106,6 +108,7 @@ struct hm_device_config {
 	uint32_t tunnels; // set of enum hm_tunnel
 	enum hm_idle idle;
 	uint32_t order_slack_us; // how much older than others a queue's next packet may be
+	enum hm_inject inject;
 	// traces
 	double pace;   // 0: as fast as the workers go ("max"), 1: "realtime", n: "xN"
 	uint32_t loop; // times, 0: for ever

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/engine_internal.h"
+#include "core/injector.h"
 #include "core/log.h"
 #include "core/ordered.h"
 #include "pmd_dag/net_dag.h"
@@ -37,6 +38,33 @@ static bool is_card_name(const char *where)
 	if (!strncmp(where, "/dev/", 5))
 		where += 5;
 	return !strncmp(where, "dag", 3) && isdigit((unsigned char)where[3]);
+}
+
+bool hm_device_sends(const struct hm_device_config *config)
+{
+	return config->source == HM_SOURCE_PCI ||
+	       (config->source == HM_SOURCE_VDEV && strncmp(config->where, "net_dag", 7) != 0 &&
+		strncmp(config->where, "net_combo6", 10) != 0 && !is_card_name(config->where));
+}
+
+int hm_device_may_inject(const struct hm_device_config *config, bool administrator,
+			 struct hm_error *err)
+{
+	if (config->inject == HM_INJECT_EVERYBODY ||
+	    (config->inject == HM_INJECT_ADMINISTRATORS && administrator))
+		return 0;
+	if (config->inject == HM_INJECT_ADMINISTRATORS)
+		return hm_error_set(err, -EPERM, 7001,
+				    "only administrators may send packets out of device %s (its "
+				    "\"inject\" in the configuration)",
+				    config->name);
+	return hm_error_set(err, -EPERM, 7001,
+			    "the configuration allows nobody to send packets out of device %s: "
+			    "%s",
+			    config->name,
+			    hm_device_sends(config)
+				    ? "give it \"inject\": \"administrators\" or \"everybody\""
+				    : "name one that can send");
 }
 
 bool hm_device_zero_copy(const struct hm_device_config *config)
@@ -170,7 +198,11 @@ static int configure_port(struct hm_device *d, struct hm_error *err)
 			conf.rx_adv_conf.rss_conf.rss_key_len = d->info.hash_key_size;
 		}
 	}
-	// nothing is ever sent; some drivers want a transmit queue for each receive queue all the same
+	if (d->config->inject && !d->info.max_tx_queues)
+		return hm_error_set(err, -ENOTSUP, 1026,
+				    "inject: %s has no transmit queue; leave it out",
+				    d->info.driver_name);
+	// INJECT sends on queue 0; some drivers want a transmit queue for each receive queue anyhow
 	ret = rte_eth_dev_configure(d->port, queues, RTE_MIN(queues, d->info.max_tx_queues), &conf);
 	if (ret < 0)
 		return hm_error_set(err, ret, 1026, "%s refuses %u queues: %s", d->info.driver_name,
@@ -222,7 +254,10 @@ static int setup_queues(struct hm_device *d, struct hm_error *err)
 			return hm_error_set(err, ret, 1026, "transmit queue %u: %s", q,
 					    rte_strerror(-ret));
 	}
-	return 0;
+	if (!d->config->inject)
+		return 0;
+	d->injector = hm_injector_create(d->config->name, d->port, d->link, socket, err);
+	return d->injector ? 0 : -ENOMEM;
 }
 
 /* Two devices on one port would poll its queues from two workers at once. */
@@ -324,6 +359,7 @@ int hm_device_assign(struct hm_device *d, struct hm_worker *const *workers, unsi
 			q->source_floor = hm_device_trace_floor(d, i);
 		l->queues[l->n_queues++] = q;
 	}
+	d->lanes[0]->injector = d->injector; // it has queue 0
 	for (unsigned i = 0; i < d->n_lanes; i++)
 		sockets[i] = d->workers[i]->socket;
 	d->nodes = hm_nodes_create(d->n_lanes, sockets);
@@ -352,6 +388,8 @@ int hm_device_launch(struct hm_device *d, struct hm_error *err)
 {
 	int ret = rte_eth_dev_start(d->port);
 
+	if (ret < 0 && d->injector)
+		hm_injector_give_up(d->injector);
 	if (ret < 0)
 		return hm_error_set(err, ret, 1026, "%s: %s does not start: %s", d->config->name,
 				    d->info.driver_name, rte_strerror(-ret));
@@ -359,6 +397,8 @@ int hm_device_launch(struct hm_device *d, struct hm_error *err)
 		HM_LOG(WARNING,
 		       "not promiscuous: only the port's own frames are seen device=%s driver=%s",
 		       d->config->name, d->info.driver_name);
+	if (d->injector)
+		hm_injector_start(d->injector);
 	hm_device_clock_init(d);
 	set_running(d, true);
 	if (d->config->source == HM_SOURCE_TRACE) {
@@ -425,6 +465,9 @@ struct hm_ordered *hm_device_ordered(struct hm_device *d, struct hm_error *err)
 
 void hm_device_halt(struct hm_device *d)
 {
+	// what came from workers that ended after the one that sends
+	while (d->injector && hm_injector_flush(d->injector) > 0)
+		;
 	if (d->port != RTE_MAX_ETHPORTS)
 		rte_eth_dev_stop(d->port);
 }
@@ -440,6 +483,7 @@ void hm_device_fini(struct hm_device *d)
 	}
 	if (d->port != RTE_MAX_ETHPORTS)
 		rte_eth_dev_close(d->port);
+	hm_injector_destroy(d->injector); // behind the port, which may have some of its buffers
 	if (d->config->source == HM_SOURCE_TRACE)
 		hm_device_trace_unplug(d);
 	for (unsigned q = 0; q < HM_QUEUES_MAX; q++)

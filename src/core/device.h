@@ -56,8 +56,9 @@ struct hm_device {
 	struct hm_lane *lanes[HM_WORKERS_MAX];
 	struct hm_worker *workers[HM_WORKERS_MAX]; // of each lane
 
-	struct hm_ordered *ordered; // NULL until a flow needs order across queues
-	struct hm_nodes *nodes;     // of all its flows
+	struct hm_injector *injector; // NULL: nobody may send
+	struct hm_ordered *ordered;   // NULL until a flow needs order across queues
+	struct hm_nodes *nodes;       // of all its flows
 	// publish.c
 	uint32_t n_waiting;               // flows in the programs up to where they wait for others
 	uint32_t n_connecting;            // flows that wait for their first packets
@@ -95,6 +96,9 @@ int hm_device_init(struct hm_device *d, struct hm_error *err);
 /* Gives each queue to a worker, round robin from *next_worker on. No worker knows of it yet. */
 int hm_device_assign(struct hm_device *d, struct hm_worker *const *workers, unsigned n_workers,
 		     unsigned *next_worker, struct hm_error *err);
+/* struct hm_apply_ctx has it, with a flow as `place`. */
+int hm_flow_injector(const struct hm_apply_ctx *ctx, const char *device, struct hm_injector **found,
+		     struct hm_error *err);
 /* The workers poll its lanes from now on, or no longer. */
 void hm_device_show(struct hm_device *d);
 void hm_device_hide(struct hm_device *d);
@@ -121,6 +125,11 @@ json_t *hm_device_wire(struct hm_device *d, uint64_t *received);
 /* Bytes of packet buffers that a device will take, and their number a queue; needs no EAL. */
 uint64_t hm_device_memory(const struct hm_device_config *config, uint32_t *buffers, uint32_t *room);
 bool hm_device_zero_copy(const struct hm_device_config *config);
+/* As far as its configuration says; cards for monitoring and traces do not. */
+bool hm_device_sends(const struct hm_device_config *config);
+/* Whether a flow's owner may have packets sent out of it; 7001. */
+int hm_device_may_inject(const struct hm_device_config *config, bool administrator,
+			 struct hm_error *err);
 
 /* --- device_clock.c --- */
 bool hm_device_clock_readable(const struct hm_device *d);

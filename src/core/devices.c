@@ -329,6 +329,22 @@ struct hm_device *hm_device_find(struct hm_engine *e, const struct hm_owner *who
 	return NULL;
 }
 
+int hm_flow_injector(const struct hm_apply_ctx *ctx, const char *device, struct hm_injector **found,
+		     struct hm_error *err)
+{
+	const struct hm_flow *f = ctx->place;
+	json_t *name = json_string(device);
+	struct hm_device *d = hm_device_find(f->engine, &f->owner, name, err);
+
+	json_decref(name);
+	if (!d) {
+		err->mapi_errno = 7001;
+		return -ENOENT;
+	}
+	*found = d->injector;
+	return hm_device_may_inject(d->config, f->owner.administrator, err);
+}
+
 /* --- starting and stopping --- */
 
 int hm_device_start(struct hm_device *d, struct hm_error *err)

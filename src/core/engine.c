@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/cost.h"
 #include "core/engine_internal.h"
+#include "core/injector.h"
 #include "core/log.h"
 
 HM_LOG_TYPE(engine)
@@ -197,6 +198,9 @@ static void every_second(struct hm_engine *e)
 	TAILQ_FOREACH (d, &e->devices, next)
 		hm_cost_watch_rate(d, seconds);
 	hm_admission_look(e);
+	TAILQ_FOREACH (d, &e->devices, next)
+		if (d->injector)
+			hm_injector_look(d->injector);
 	TAILQ_FOREACH (d, &e->devices, next)
 		if (d->state == HM_DEVICE_RUNNING) {
 			struct rte_eth_stats s;

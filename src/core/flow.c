@@ -131,6 +131,7 @@ struct hm_apply_ctx hm_flow_apply_ctx(const struct hm_flow *f, struct hm_applied
 				     .before = before,
 				     .n_before = n,
 				     .other = hm_flow_other,
+				     .injector = hm_flow_injector,
 				     .place = f};
 }
 

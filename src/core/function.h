@@ -180,6 +180,7 @@ struct hm_core_ctx {
 };
 
 struct hm_handed;
+struct hm_injector;
 enum hm_unit { HM_UNIT_NONE, HM_UNIT_NS, HM_UNIT_PACKETS, HM_UNIT_BYTES };
 
 #define HM_FLOW_FUNCTIONS_MAX 64
@@ -233,7 +234,11 @@ struct hm_apply_ctx {
 	 * the cause alone. NULL: there is none. */
 	int (*other)(const struct hm_apply_ctx *ctx, const struct hm_flow_name *which,
 		     struct hm_other *found, struct hm_error *err);
-	const void *place;      // for other()
+	/* What sends packets out of the device of that name (core/injector.h), if this one's owner may use it; of a
+	 * configuration that is only checked *found is NULL. 0, or negative errno with err. NULL: there is none. */
+	int (*injector)(const struct hm_apply_ctx *ctx, const char *device,
+			struct hm_injector **found, struct hm_error *err);
+	const void *place;      // for other() and injector()
 	struct hm_reads *reads; // reference.h notes there what the instance reads from elsewhere
 };
 
@@ -358,7 +363,7 @@ json_t *hm_json_u64(uint64_t value);
 
 /* The layout that a function was compiled with: the program refuses one that is not its own. The number grows with
  * every change of what is in here, be it a field or a meaning; sizes tell what was forgotten. */
-#define HM_FUNCTION_ABI_NUMBER 1
+#define HM_FUNCTION_ABI_NUMBER 2
 #define HM_FUNCTION_ABI_STRUCTS                                                                 \
 	{                                                                                       \
 		"hm_function", "hm_arg", "hm_value", "hm_field", "hm_core_ctx", "hm_apply_ctx", \

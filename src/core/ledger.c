@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/engine_internal.h"
+#include "core/injector.h"
 #include "core/outbox.h"
 #include "core/pktring.h"
 
@@ -84,6 +85,23 @@ static json_t *device_line(struct hm_device *d, bool *all_balanced)
 			 (json_int_t)c.parsed, "rejected", rejected, "in_flight",
 			 (json_int_t)c.in_flight, "bytes", (json_int_t)c.bytes, "cut",
 			 (json_int_t)c.cut, "balanced", balanced);
+}
+
+/* What INJECT has given to a device. */
+static json_t *injector_line(const struct hm_device *d, bool *all_balanced)
+{
+	struct hm_injector_counts c;
+	bool balanced;
+
+	hm_injector_counts(d->injector, &c);
+	// more than can wait is no queue, but packets that nobody accounts for
+	balanced = c.queued <= HM_INJECTOR_PACKETS + (HM_INJECTOR_PRODUCERS + 1) * HM_BATCH_MAX;
+	*all_balanced &= balanced;
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:{s:I, s:I}, s:b}", "name", d->config->name,
+			 "link", c.up ? "up" : "down", "offered", (json_int_t)c.offered, "sent",
+			 (json_int_t)c.sent, "queued", (json_int_t)c.queued, "dropped", "link_down",
+			 (json_int_t)c.link_down, "port_busy", (json_int_t)c.port_busy, "balanced",
+			 balanced);
 }
 
 /* in = out + filtered + dropped. What a filter took away is what neither went on nor was dropped or kept out. */
@@ -173,13 +191,17 @@ static void add_own_line(const struct hm_flow *f, const struct hm_instance *in, 
 json_t *hm_ledger(struct hm_engine *e)
 {
 	json_t *devices = json_array(), *entries = json_array(), *readers = json_array(),
-	       *netflow = json_array(), *order = json_array(), *files = json_array();
+	       *netflow = json_array(), *order = json_array(), *files = json_array(),
+	       *inject = json_array();
 	bool balanced = true;
 	struct hm_device *d;
 	struct hm_flow *f;
 
 	TAILQ_FOREACH (d, &e->devices, next)
 		json_array_append_new(devices, device_line(d, &balanced));
+	TAILQ_FOREACH (d, &e->devices, next)
+		if (d->injector)
+			json_array_append_new(inject, injector_line(d, &balanced));
 	TAILQ_FOREACH (f, &e->flows, next)
 		if (f->state == HM_FLOW_ACTIVE)
 			hm_flow_order_line(f, order, &balanced);
@@ -198,10 +220,10 @@ json_t *hm_ledger(struct hm_engine *e)
 			if (in->fn->flags & HM_FN_WRITES)
 				add_own_line(f, in, "file", files, &balanced);
 		}
-	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "ts_ns",
+	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "ts_ns",
 			 hm_json_u64(hm_clock_now_ns()), "balanced", balanced, "devices", devices,
 			 "entries", entries, "readers", readers, "netflow", netflow, "order", order,
-			 "files", files);
+			 "files", files, "inject", inject);
 }
 
 json_t *hm_netflow_stats(struct hm_engine *e)

@@ -19,7 +19,7 @@ static const struct library {
 		     "BYTE_COUNTER", "DIST",     "GAP",        "HASHSAMP",  "PKT_COUNTER",
 		     "PKTINFO",      "RES2FILE", "SAMPLE",     "STARTSTOP", "STATS",
 		     "STR_SEARCH",   "SYNC",     "THRESHOLD",  "TO_FILE",   "TO_BUFFER"}},
-	{"extraflib", {"ANONYMIZEIP", "COOKING", "EXPIRED_FLOWS", "REGEXP", "TOP"}},
+	{"extraflib", {"ANONYMIZEIP", "COOKING", "EXPIRED_FLOWS", "INJECT", "REGEXP", "TOP"}},
 	{"anonflib", {"PRINT_PACKET", "ANONYMIZE", "UNCOOK"}},
 	{"ipfixflib", {"FLOW_REPORT"}},
 	{"trackflib",

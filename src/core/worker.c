@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "core/clock.h"
+#include "core/injector.h"
 #include "core/kernels.h"
 #include "core/ordered.h"
 #include "pmd_dag/net_dag.h"
@@ -262,6 +263,8 @@ static unsigned poll_lane(struct hm_worker *w, struct hm_lane *l)
 	unsigned n = 0;
 	bool ending;
 
+	if (l->injector) // a device that is stopped receives nothing, but sends
+		n = hm_injector_flush(l->injector);
 	p = atomic_load_explicit(&l->program,
 				 memory_order_acquire); // control core: begin_generation
 	if (unlikely(p != atomic_load_explicit(&l->adopted, memory_order_relaxed))) {
@@ -269,7 +272,7 @@ static unsigned poll_lane(struct hm_worker *w, struct hm_lane *l)
 		atomic_store_explicit(&l->adopted, p, memory_order_release); // is_adopted
 	}
 	if (!atomic_load_explicit(&l->running, memory_order_acquire))
-		return 0;
+		return n;
 	// looked at before the bursts: what was offered before the end is received below
 	ending = atomic_load_explicit(&l->ending, memory_order_acquire);
 	o = atomic_load_explicit(&l->ordered,
@@ -369,6 +372,9 @@ static void drain_all(struct hm_worker *w)
 		for (unsigned i = 0; i < lane_places(w); i++) {
 			struct hm_lane *l = lane_at(w, i);
 			done &= !l || drain_lane(w, l, round < DRAIN_WAITS);
+			if (l && l->injector && round < DRAIN_WAITS)
+				done &= !hm_injector_flush(l->injector) &&
+					!hm_injector_waiting(l->injector);
 		}
 		rte_rcu_qsbr_quiescent(w->qsbr, w->index);
 		if (!done)

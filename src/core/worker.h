@@ -39,7 +39,8 @@ struct hm_queue {
 	struct hm_rx_block block;
 };
 
-struct hm_ordered; // core/ordered.h
+struct hm_ordered;  // core/ordered.h
+struct hm_injector; // core/injector.h
 
 struct hm_lane {
 	_Atomic(struct hm_program *) program; // control core writes
@@ -47,7 +48,8 @@ struct hm_lane {
 		adopted; // worker: its marks are taken, the one before is never run again
 	_Atomic(struct hm_ordered *) ordered; // the same; NULL as long as no flow needs it
 	struct hm_device *device;
-	uint16_t number; // among the device's lanes
+	struct hm_injector *injector; // whose packets its worker sends; NULL: of none
+	uint16_t number;              // among the device's lanes
 	// how to read a packet buffer, set before the device starts
 	int ts_offset, capture_offset, sequence_offset; // of the dynamic fields, < 0: none
 	uint64_t ts_flag;

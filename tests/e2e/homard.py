@@ -368,6 +368,9 @@ def imbalances(ledger):
     for line in ledger["order"]:
         equal(line, line["offered"], line["run"] + line["queued"] + total(line["dropped"]),
               "offered = run + queued + dropped")
+    for line in ledger["inject"]:
+        equal(line, line["offered"], line["sent"] + line["queued"] + total(line["dropped"]),
+              "offered = sent + queued + dropped")
     if not ledger["balanced"]:
         wrong.append("homardd itself says that it does not balance")
     return wrong

@@ -13,6 +13,9 @@
 #include "core/parse.h"
 #include "core/reference.h"
 
+int (*harness_injector)(const struct hm_apply_ctx *ctx, const char *device,
+			struct hm_injector **found, struct hm_error *err);
+
 static int apply(struct harness *h, const json_t *args, struct hm_error *err)
 {
 	const struct hm_applied before = {
@@ -26,6 +29,7 @@ static int apply(struct harness *h, const json_t *args, struct hm_error *err)
 					 .flow_id = 7,
 					 .before = &before,
 					 .n_before = h->before != NULL,
+					 .injector = harness_injector,
 					 .reads = &reads};
 	union hm_value values[HM_ARGS_MAX] = {0};
 	int rc = hm_args_parse(h->f, args, values, err);
