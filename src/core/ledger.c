@@ -91,17 +91,20 @@ static json_t *device_line(struct hm_device *d, bool *all_balanced)
 static json_t *injector_line(const struct hm_device *d, bool *all_balanced)
 {
 	struct hm_injector_counts c;
+	struct rte_eth_stats port = {0};
 	bool balanced;
 
 	hm_injector_counts(d->injector, &c);
+	rte_eth_stats_get(d->port, &port);
 	// more than can wait is no queue, but packets that nobody accounts for
 	balanced = c.queued <= HM_INJECTOR_PACKETS + (HM_INJECTOR_PRODUCERS + 1) * HM_BATCH_MAX;
 	*all_balanced &= balanced;
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:{s:I, s:I}, s:b}", "name", d->config->name,
-			 "link", c.up ? "up" : "down", "offered", (json_int_t)c.offered, "sent",
-			 (json_int_t)c.sent, "queued", (json_int_t)c.queued, "dropped", "link_down",
-			 (json_int_t)c.link_down, "port_busy", (json_int_t)c.port_busy, "balanced",
-			 balanced);
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:{s:I, s:I}, s:I, s:b}", "name",
+			 d->config->name, "link", c.up ? "up" : "down", "offered",
+			 (json_int_t)c.offered, "sent", (json_int_t)c.sent, "queued",
+			 (json_int_t)c.queued, "dropped", "link_down", (json_int_t)c.link_down,
+			 "port_busy", (json_int_t)c.port_busy, "errors", (json_int_t)port.oerrors,
+			 "balanced", balanced);
 }
 
 /* in = out + filtered + dropped. What a filter took away is what neither went on nor was dropped or kept out. */

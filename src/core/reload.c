@@ -198,8 +198,9 @@ static bool same_device(const struct hm_device_config *a, const struct hm_device
 	       a->vlan == b->vlan && a->source == b->source && !strcmp(a->where, b->where) &&
 	       a->queues == b->queues && a->burst == b->burst && a->snaplen == b->snaplen &&
 	       a->rx_descriptors == b->rx_descriptors && a->buffers == b->buffers &&
-	       a->idle == b->idle && a->tunnels == b->tunnels && a->pace == b->pace &&
-	       a->loop == b->loop;
+	       a->idle == b->idle && a->tunnels == b->tunnels &&
+	       a->order_slack_us == b->order_slack_us && a->inject == b->inject &&
+	       a->pace == b->pace && a->loop == b->loop;
 }
 
 static bool same_strings(const struct hm_strings *a, const struct hm_strings *b)

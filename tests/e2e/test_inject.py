@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """INJECT sends a flow's packets out of another device: what arrives there, who may, and what is counted."""
+import collections
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -104,6 +106,32 @@ class Inject(unittest.TestCase):
                 self.assertEqual(packets_of(file), self.packets)
                 h.stop()
 
+    def test_several_queues_and_functions_lose_nothing(self):
+        """All of them arrive, and nothing else; which of two workers' packets is first nobody promises."""
+        with self.on_pair(workers=4, queues=4, loop=2) as h:
+            file = self.folder / "queues.pcap"
+            back = h.flow("back", ["PKT_COUNTER"], ["TO_FILE", "PCAP", file.name, 0])
+            flows = [h.flow("monday", ["INJECT", "out"]),
+                     h.flow("monday", ["BPF_FILTER", "udp"], ["INJECT", "out"], ["INJECT", "out"])]
+            h.call("device.start", device="monday")
+            for flow in flows:
+                h.wait_finished(flow)
+            all_of, udp = h.read(flows[0], 1), h.read(flows[1], 2)
+            self.assertEqual(h.read(flows[1], 3), udp)
+            self.assertEqual(all_of["injected"], 2 * len(self.packets))
+            self.assertGreater(udp["injected"], 0)
+            for value in (all_of, udp):
+                self.assertEqual(value["dropped"]["port_busy"] + value["dropped"]["no_buffer"], 0)
+            sent = all_of["injected"] + 2 * udp["injected"]
+            self.assertEqual(self.settled(h, "out")["sent"], sent)
+            homard.until(lambda: h.read(back, 1) == sent, what="all packets to come back")
+            h.assert_balanced()
+            h.call("flow.close", flow=back, wait=True)
+            came = collections.Counter(packets_of(file))
+            self.assertEqual(sum(came.values()), sent)
+            self.assertEqual(came.keys(), set(self.packets))
+            h.stop()
+
     def test_a_tap_device_gives_them_to_the_kernel(self):
         if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
             self.skipTest("a tap device in a network namespace needs root and /dev/net/tun")
@@ -120,7 +148,8 @@ class Inject(unittest.TestCase):
                 flow = h.flow("monday", ["INJECT", "tap"])
                 h.call("device.start", device="monday")
                 h.wait_finished(flow)
-                self.assertEqual(self.settled(h, "tap")["sent"], len(self.packets))
+                line = self.settled(h, "tap")
+                self.assertEqual((line["sent"], line["errors"]), (len(self.packets), 0))
                 homard.until(lambda: len(packets_of(file)) >= len(self.packets),
                              what="tcpdump to have all", every=0.1)
             finally:
@@ -189,6 +218,18 @@ class Inject(unittest.TestCase):
         code, output = homard.check({"devices": [self.monday(), {"name": "out", "vdev": "net_ring0",
                                                                 "inject": "administrators"}], "flows": [flow]})
         self.assertEqual(code, 0, output)
+
+    def test_a_reload_does_not_change_who_may(self):
+        closed = {"name": "out", "vdev": "net_ring0"}
+        with Homard({"devices": [self.monday(), closed]}) as h:
+            h.config["devices"] = [self.monday(), dict(closed, inject="everybody")]
+            h.file.write_text(json.dumps(h.config))
+            with self.assertRaisesRegex(RpcError, "restart the daemon for devices"):
+                h.call("config.reload")
+            flow = h.flow("monday", connect=False)
+            with self.assertRaisesRegex(RpcError, "allows nobody"):
+                h.call("flow.apply", flow=flow, function="INJECT", args=["out"])
+            h.stop()
 
     def test_a_card_that_cannot_send_is_refused_at_the_start(self):
         config = {"devices": [{"name": "dag", "vdev": "net_dag0,lib=libdag_sim.so,card=dag0",

@@ -43,6 +43,8 @@ static void values(void)
 	REFUSED(7001, "PROTINFO", "a number that there is not", 7777);
 	REFUSED(7001, "HASH", "a layer that there is not", 4);
 	REFUSED(7001, "TO_BUFFER", "neither WAIT nor NOWAIT", 2);
+	REFUSED(7001, "INJECT", "no such device", "eth7");
+	REFUSED(7001, "INJECT", "the flow's own device", "idle");
 	REFUSED(7001, "BURST", "a negative size", -1, 10, 1, 0, 0, 0, 1000);
 	REFUSED(7003, "BURST", "a step of 0", 0, 10, 0, 0, 0, 0, 1000);
 	REFUSED(7000, "BURST", "a link without speed", 0, 10, 1, 0, 0, 0, 0);
