@@ -94,7 +94,12 @@ static int open_function(struct feed *x, const char *arguments, struct hm_error 
 	json_decref(args);
 	if (r == 0)
 		r = x->f->core_init(x->core, &ctx, err);
-	return r;
+	while (r == 0) { // no packet before: 0 is "not yet"
+		r = x->f->prepared(x->conf, err);
+		if (r == 0)
+			poll_once(x);
+	}
+	return r < 0 ? r : 0;
 }
 
 int main(int argc, char **argv)
