@@ -79,6 +79,7 @@ struct hm_injector *hm_injector_create(const char *device, uint16_t port, enum h
 				       int socket, struct hm_error *err)
 {
 	struct hm_injector *inj;
+	uint32_t room;
 	uint16_t mtu;
 	int ret = rte_eth_dev_get_mtu(port, &mtu);
 
@@ -95,11 +96,13 @@ struct hm_injector *hm_injector_create(const char *device, uint16_t port, enum h
 	inj->device = device;
 	inj->port = port;
 	inj->link = link;
-	inj->bytes_max = (uint32_t)mtu + RTE_ETHER_HDR_LEN;
 	if (make_queue(inj, mtu, socket, err) < 0) {
 		hm_injector_destroy(inj);
 		return NULL;
 	}
+	// of the largest MTU there is, some bytes do not fit into a buffer
+	room = rte_pktmbuf_data_room_size(inj->pool) - RTE_PKTMBUF_HEADROOM;
+	inj->bytes_max = RTE_MIN((uint32_t)mtu + RTE_ETHER_HDR_LEN, room - RTE_VLAN_HLEN);
 	return inj;
 }
 

@@ -326,6 +326,32 @@ static void test_too_many_producers_are_refused(void **state)
 	harness_close(&h);
 }
 
+/* Sets the port up anew. */
+static int start_port(uint16_t mtu)
+{
+	const struct rte_eth_conf conf = {.rxmode.mtu = mtu};
+
+	return rte_eth_dev_configure(port, 1, 1, &conf) ||
+	       rte_eth_rx_queue_setup(port, 0, 64, 0, NULL, pool) ||
+	       rte_eth_tx_queue_setup(port, 0, 64, 0, NULL) || rte_eth_dev_start(port);
+}
+
+static void test_no_memory_for_the_longest_packets_is_told(void **state)
+{
+	struct hm_error err;
+
+	(void)state;
+	assert_int_equal(rte_eth_dev_stop(port), 0);
+	assert_int_equal(start_port(UINT16_MAX), 0);
+	hm_injector_destroy(injector);
+	injector = hm_injector_create("out", port, HM_LINK_ETHERNET, 0, &err);
+	assert_null(injector);
+	assert_int_equal(err.mapi_errno, 3084);
+	assert_non_null(strstr(err.text, "memory_mb"));
+	assert_int_equal(rte_eth_dev_stop(port), 0);
+	assert_int_equal(start_port(MTU), 0);
+}
+
 static void test_errors_are_7001(void **state)
 {
 	static const char *const wrong[] = {"[]", "[1]", "[\"nowhere\"]", "[\"test\"]",
@@ -349,7 +375,6 @@ static void test_errors_are_7001(void **state)
 
 static int make_port(void **state)
 {
-	static const struct rte_eth_conf conf;
 	struct rte_ring *ring;
 	int p;
 
@@ -366,9 +391,7 @@ static int make_port(void **state)
 	for (unsigned i = 0; i < N; i++)
 		for (unsigned k = 20; k < sizeof(bytes[i]); k++)
 			bytes[i][k] = (uint8_t)(i * 31 + k);
-	return rte_eth_dev_configure(port, 1, 1, &conf) ||
-	       rte_eth_rx_queue_setup(port, 0, 64, 0, NULL, pool) ||
-	       rte_eth_tx_queue_setup(port, 0, 64, 0, NULL) || rte_eth_dev_start(port);
+	return start_port(MTU);
 }
 
 static int close_port(void **state)
@@ -390,6 +413,7 @@ int main(void)
 		ON_PORT(test_link_down_frees_and_counts),
 		ON_PORT(test_port_that_never_starts_is_no_reason_to_wait),
 		ON_PORT(test_too_many_producers_are_refused),
+		ON_PORT(test_no_memory_for_the_longest_packets_is_told),
 		ON_PORT(test_errors_are_7001),
 	};
 
