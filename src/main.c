@@ -196,15 +196,9 @@ static void print_mistake(void *arg, const char *mistake)
 static int run(const struct hm_config *config, bool *whole, struct hm_error *err)
 {
 	struct hm_engine *e;
-	sigset_t stops;
 	int ret = hm_search_check(err); // whether Hyperscan runs on this CPU
 
-	// a signal that comes before the control loop waits for it; other threads never see one
-	sigemptyset(&stops);
-	sigaddset(&stops, SIGINT);
-	sigaddset(&stops, SIGTERM);
-	sigaddset(&stops, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &stops, NULL);
+	hm_control_hold_signals();
 	if (ret == 0)
 		ret = hm_eal_start(config, err);
 

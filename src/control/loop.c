@@ -106,10 +106,25 @@ static void on_hangup(uv_signal_t *h, int number)
 	hm_control_reload(&l->control, NULL);
 }
 
+/* Those that the loop handles. */
+static void mask_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(how, &set, NULL);
+}
+
+void hm_control_hold_signals(void)
+{
+	mask_signals(SIG_BLOCK);
+}
+
 static void open_handles(struct loop *l)
 {
-	sigset_t held;
-
 	uv_idle_init(&l->uv, &l->busy);
 	uv_timer_init(&l->uv, &l->idle);
 	uv_signal_init(&l->uv, &l->interrupt);
@@ -121,12 +136,7 @@ static void open_handles(struct loop *l)
 	uv_signal_start(&l->interrupt, on_stop_signal, SIGINT);
 	uv_signal_start(&l->terminate, on_stop_signal, SIGTERM);
 	uv_signal_start(&l->hangup, on_hangup, SIGHUP);
-	// main() has held back what came until now
-	sigemptyset(&held);
-	sigaddset(&held, SIGINT);
-	sigaddset(&held, SIGTERM);
-	sigaddset(&held, SIGHUP);
-	pthread_sigmask(SIG_UNBLOCK, &held, NULL);
+	mask_signals(SIG_UNBLOCK); // what was held back comes now
 }
 
 /* One line a device, and whether everything adds up; the whole of it, for programs, on stdout. */

@@ -5,6 +5,10 @@
 #include "core/config.h"
 #include "core/engine.h"
 
+/* SIGINT, SIGTERM and SIGHUP wait for hm_control_run() from here on, and threads that are made from here on never see
+ * one. Before anybody can know of the daemon. */
+void hm_control_hold_signals(void);
+
 /* Serves the control socket and moves the engine until it has stopped: by SIGINT, SIGTERM or the
  * method shutdown, after which everything received is still counted and exported. SIGHUP reloads
  * the configuration; SIGPIPE is ignored. A third SIGINT or SIGTERM gives up on what is left and

@@ -21,6 +21,7 @@ int main(int argc, char **argv)
 		hm_mistakes_free(&mistakes);
 		return 1;
 	}
+	hm_control_hold_signals();
 	struct hm_engine *e = hm_engine_create(config, &err);
 	int done = hm_control_run(e, config, &err);
 	if (done < 0)
