@@ -2,7 +2,6 @@
 /* homardd: reads the configuration, starts DPDK, the engine and the control loop, and undoes it all. */
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
