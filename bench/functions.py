@@ -55,6 +55,9 @@ EXAMPLES = {
     "TOP as a sketch": ([["TOP", 10, "TOPX_TCP", "TOPX_TCP_SEQ", 0, 0, {"entries": 4096}]], WITHOUT_LIMIT),
     "TO_BUFFER": ([["TO_BUFFER", 0, {"preference": "fast"}]], WITHOUT_LIMIT),
     "TRACK_FTP": ([["TRACK_FTP"]], 20),
+    "TRACK_IPOVERIP": ([["TRACK_IPOVERIP"]], 20),
+    "TRACK_MAPI": ([["TRACK_MAPI"]], 20),
+    "TRACK_WEB": ([["TRACK_WEB"]], 20),
 }
 OUT = {"name": "out", "vdev": "net_null0,no-rx=1", "inject": "administrators"}  # takes all that is sent
 ROWS = {"function_" + name.replace(" ", "_"): name for name in EXAMPLES}
