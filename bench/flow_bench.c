@@ -284,8 +284,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	printf("{\"name\":\"memory\",\"bytes_per_entry\":%.1f,\"entries\":%u,\"mb\":%.0f}\n",
-	       (double)hm_cache_bytes(conf.entries) / conf.entries, conf.entries,
-	       (double)hm_cache_bytes(conf.entries) / 1e6);
+	       (double)hm_cache_memory(cache) / conf.entries, conf.entries,
+	       (double)hm_cache_memory(cache) / 1e6);
 	run_packets(&source, NULL, seconds);
 	warm_up(&source, cache);
 	run_packets(&source, cache, seconds);

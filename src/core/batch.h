@@ -19,7 +19,7 @@
  *	l3 <= l4 <= payload <= end <= caplen	as far as they are there
  *
  * With tunnels wanted (parse.h) everything describes the innermost packet found; only vlan,
- * vlan_tci, mpls and pppoe are of the frame around it.
+ * vlan_tci, mpls, label and pppoe are of the frame around it.
  */
 #pragma once
 
@@ -109,6 +109,9 @@ struct hm_batch {
 	// Without IP: caplen. Is always there: 65,535 is not HM_NONE here.
 	alignas(64) uint16_t end[HM_BATCH_MAX];
 	alignas(64) uint16_t vlan_tci[HM_BATCH_MAX]; // outermost tag, host order; 0 without
+	// Outermost MPLS label stack entry, host order: label, Exp and S are its upper 24 bits (RFC
+	// 3032 section 2.1). Of packets in `mpls` only.
+	alignas(64) uint32_t label[HM_BATCH_MAX];
 	// Length of the IP datagram on the wire, header included, as its header says. That says 0
 	// (IPv6: 0 bytes and something else than "no next header"): by wirelen. 0 without IP.
 	alignas(64) uint32_t ip_len[HM_BATCH_MAX];

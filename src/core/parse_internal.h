@@ -70,6 +70,7 @@ struct parse_cursor {
 
 struct parse_view {
 	uint32_t hash, ip_len;
+	uint32_t label;          // outermost label stack entry, with F_MPLS
 	uint32_t address_key[2]; // of source and destination, see flow_hash()
 	uint16_t ethertype, vlan_tci;
 	uint16_t l3, l4, payload, end;

@@ -141,6 +141,8 @@ static enum hm_parse_outcome skip_label(struct parse_cursor *c, struct parse_vie
 	if (!has(c, 4))
 		return HM_PARSE_L2_SHORT;
 	bottom = c->data[c->at + 2] & 1;
+	if (!(v->flags & F_MPLS))
+		v->label = __builtin_bswap32(load32(c->data + c->at));
 	v->flags |= F_MPLS;
 	c->at += 4;
 	return bottom ? guess_behind_mpls(c, type) : HM_PARSE_OK;

@@ -238,6 +238,8 @@ static void store(struct hm_batch *b, unsigned i, const struct parse_view *v,
 	b->payload[i] = v->payload;
 	b->end[i] = v->end;
 	b->vlan_tci[i] = v->vlan_tci;
+	if (v->flags & F_MPLS)
+		b->label[i] = v->label;
 	b->ip_len[i] = v->ip_len;
 	b->proto[i] = v->proto;
 	b->outcome[i] = (uint8_t)outcome;

@@ -233,6 +233,7 @@ enum hm_parse_outcome hm_parse_tunnels(struct parse_cursor *c, struct parse_view
 		inner.flags =
 			(uint16_t)((inner.flags & ~of_frame) | (v->flags & of_frame) | F_TUNNEL);
 		inner.vlan_tci = v->vlan_tci;
+		inner.label = v->label;
 		*v = inner;
 		*c = inside;
 		outcome = inner_outcome;

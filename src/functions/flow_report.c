@@ -350,7 +350,8 @@ static void conf_fini(void *state)
 /* The cache is made whole at connect: what does not fit must not be tried. */
 static int check_memory(const struct hm_report_options *o, struct hm_error *err)
 {
-	size_t wanted = hm_cache_bytes(o->cache_entries), available = hm_pages_available();
+	size_t wanted = hm_cache_bytes(o->cache_entries, hm_report_wants_frames(o));
+	size_t available = hm_pages_available();
 
 	if (available > 0 && wanted > available / 4 * 3)
 		return hm_error_set(
@@ -477,6 +478,7 @@ static int open_warm_file(void *state, struct hm_error *err)
 				    .lanes = conf->n_workers,
 				    .entries = entries_a_worker(conf),
 				    .key = conf->options.key,
+				    .frames = hm_report_wants_frames(&conf->options),
 				    .exporters = conf->options.n_exporters};
 
 	if (warm.path[0] == '\0')
@@ -498,6 +500,7 @@ static int core_init(void *state, const struct hm_core_ctx *ctx, struct hm_error
 		.active_ns = conf->options.active_ns,
 		.inactive_ns = conf->options.inactive_ns,
 		.key = conf->options.key,
+		.frames = hm_report_wants_frames(&conf->options),
 		.overload = conf->options.overload,
 		.flow_sampling = conf->options.flow_sampling,
 		.socket = ctx->socket,
@@ -507,7 +510,8 @@ static int core_init(void *state, const struct hm_core_ctx *ctx, struct hm_error
 	if (failed < 0)
 		return hm_error_set(err, failed, MAPID_MEM_ALLOCATION_ERROR,
 				    "no memory for a flow cache of %u entries (%zu MiB)",
-				    cache.entries, hm_cache_bytes(cache.entries) >> 20);
+				    cache.entries,
+				    hm_cache_bytes(cache.entries, cache.frames) >> 20);
 	meter->survey = hm_surveyor_lane(r->surveyor, ctx->worker, meter->cache);
 	core->report = r;
 	core->meter = meter;
@@ -540,7 +544,7 @@ static int prepared(void *state, struct hm_error *err)
 			return hm_error_set(err, meter, MAPID_MEM_ALLOCATION_ERROR,
 					    "no memory for a flow cache of %u entries (%zu MiB)",
 					    entries_a_worker(conf),
-					    hm_cache_bytes(entries_a_worker(conf)) >> 20);
+					    hm_cache_memory(r->meter[i].cache) >> 20);
 		done &= meter;
 	}
 	if (!done || !r->warm || r->taken_over)
@@ -598,7 +602,7 @@ static uint64_t memory(const void *c, unsigned n_workers)
 	const struct report_conf *conf = c;
 	uint32_t share = conf->options.cache_entries / n_workers + 1;
 
-	return n_workers * (uint64_t)hm_cache_bytes(share);
+	return n_workers * (uint64_t)hm_cache_bytes(share, hm_report_wants_frames(&conf->options));
 }
 
 static const struct hm_function flow_report = {

@@ -20,6 +20,8 @@ static void prefetch_entry(const struct hm_cache *c, uint32_t index)
 
 	__builtin_prefetch(e);
 	__builtin_prefetch(&e->rest);
+	if (c->frames)
+		__builtin_prefetch(&c->frames[index]);
 }
 
 /* --- finished records --- */
@@ -36,7 +38,7 @@ static void emit(struct hm_cache *c, const struct hm_entry *e, enum hm_end_reaso
 	struct hm_flow_record *out = &c->pending[c->n_pending];
 	unsigned directions;
 
-	hm_entry_record(e, out);
+	hm_entry_record(e, hm_cache_frames(c, e), out);
 	out->end_reason = (uint8_t)reason;
 	directions = hm_flow_directions(out);
 	if (directions == 0) // went on after the active timeout, and then nothing came
@@ -68,9 +70,18 @@ static void clear_counters(struct hm_entry *e)
 	}
 }
 
+/* The frames of an entry for the flow of packet i: those of the other direction as if they were as this one,
+ * so that the key is in both. */
+static void begin_frames(struct hm_entry_frames *f, const struct hm_batch *b, unsigned i,
+			 unsigned sender)
+{
+	f->of[sender] = hm_key_frame(b, i);
+	f->of[sender ^ 1] = hm_key_frame_back(&f->of[sender]);
+}
+
 /* An entry for the flow of packet i; its name is set. */
-static void begin(struct hm_entry *e, const struct hm_batch *b, unsigned i, unsigned sender,
-		  uint64_t ts)
+static void begin(const struct hm_cache *c, struct hm_entry *e, const struct hm_batch *b,
+		  unsigned i, unsigned sender, uint64_t ts)
 {
 	e->name.initiator = sender & 1;
 	e->name.fins = 0;
@@ -78,6 +89,8 @@ static void begin(struct hm_entry *e, const struct hm_batch *b, unsigned i, unsi
 	e->vlan = hm_key_vlan(b, i);
 	clear_counters(e);
 	e->last_ns[0] = e->last_ns[1] = ts;
+	if (c->frames)
+		begin_frames(hm_cache_frames(c, e), b, i, sender);
 }
 
 /* --- stage 3, seldom: new, over, full --- */
@@ -154,7 +167,7 @@ create_entry(struct hm_cache *c, const struct hm_batch *b, unsigned i, uint64_t 
 	e->name = k->name[i];
 	e->rest = b->ipv6 >> i & 1 ? k->rest[i] : (union hm_entry_rest){.word = {0}};
 	e->hash = k->hash[i];
-	begin(e, b, i, k->sender[i], ts);
+	begin(c, e, b, i, k->sender[i], ts);
 	hm_wheel_add(&c->wheel, index, ts + hm_min64(c->inactive_ns, c->active_ns));
 	c->counts.created++;
 	return index;
@@ -167,18 +180,21 @@ renew(struct hm_cache *c, struct hm_entry *e, const struct hm_batch *b, unsigned
 {
 	emit(c, e, timeout_reason(c, e));
 	if (ts >= hm_cache_idle_at(c, e))
-		begin(e, b, i, c->keys.sender[i], ts);
+		begin(c, e, b, i, c->keys.sender[i], ts);
 	else
 		clear_counters(e);
 }
 
 /* A packet that is more than a change of the entry's first line: the first of its direction, one
  * that came out of order, one after 2^32 others. */
-static void __attribute__((noinline)) count_unusual(struct hm_entry *e, const struct hm_batch *b,
-						    unsigned i, unsigned sender, uint64_t ts)
+static void __attribute__((noinline))
+count_unusual(const struct hm_cache *c, struct hm_entry *e, const struct hm_batch *b, unsigned i,
+	      unsigned sender, uint64_t ts)
 {
 	if (hm_entry_packets(e, sender) == 0) {
 		e->tos[sender] = hm_key_tos(b, i);
+		if (c->frames)
+			hm_cache_frames(c, e)->of[sender] = hm_key_frame(b, i);
 		e->start_ns = hm_min64(e->start_ns, ts);
 		e->first_ns[sender] = ts;
 	}
@@ -186,11 +202,11 @@ static void __attribute__((noinline)) count_unusual(struct hm_entry *e, const st
 	e->packets_high[sender] += e->packets[sender] == UINT32_MAX;
 }
 
-static void count_packet(struct hm_entry *e, const struct hm_batch *b, unsigned i, unsigned sender,
-			 uint8_t flags, uint64_t ts)
+static void count_packet(const struct hm_cache *c, struct hm_entry *e, const struct hm_batch *b,
+			 unsigned i, unsigned sender, uint8_t flags, uint64_t ts)
 {
 	if (__builtin_expect(e->packets[sender] + 1 <= 1 || ts < e->last_ns[sender], 0))
-		count_unusual(e, b, i, sender, ts);
+		count_unusual(c, e, b, i, sender, ts);
 	e->last_ns[sender] = hm_max64(e->last_ns[sender], ts);
 	e->packets[sender]++;
 	e->bytes[sender] += b->ip_len[i];
@@ -209,16 +225,25 @@ end_tcp(struct hm_cache *c, uint32_t index, const struct hm_batch *b, unsigned i
 
 	if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN) {
 		emit(c, e, HM_END_DETECTED);
-		begin(e, b, i, sender, ts);
-		count_packet(e, b, i, sender, flags, ts);
+		begin(c, e, b, i, sender, ts);
+		count_packet(c, e, b, i, sender, flags, ts);
 		return;
 	}
-	count_packet(e, b, i, sender, flags, ts);
+	count_packet(c, e, b, i, sender, flags, ts);
 	if ((flags & (TCP_FIN | TCP_RST)) == TCP_FIN) // a FIN again
 		return;
 	emit(c, e, HM_END_DETECTED);
 	hm_wheel_remove(&c->wheel, index);
 	remove_entry(c, index);
+}
+
+static uint64_t differing_frames(const struct hm_cache *c, const struct hm_entry *e, unsigned i)
+{
+	const union hm_flow_frame *had = &hm_cache_frames(c, e)->of[c->keys.sender[i]],
+				  *has = &c->keys.frame[i], *mask = &c->masks.frame;
+
+	return ((had->word[0] ^ has->word[0]) & mask->word[0]) |
+	       ((had->word[1] ^ has->word[1]) & mask->word[1]);
 }
 
 /* What only some packets have in their key. */
@@ -234,6 +259,8 @@ same_rest(const struct hm_cache *c, const struct hm_entry *e, const struct hm_ba
 	if (c->masks.wide)
 		differs |= ((e->first.word ^ k->first[i].word) & c->masks.first.word) |
 			   ((e->vlan ^ k->vlan[i]) & c->masks.vlan);
+	if (c->masks.framed)
+		differs |= differing_frames(c, e, i);
 	return differs == 0;
 }
 
@@ -299,7 +326,7 @@ static bool meter(struct hm_cache *c, const struct hm_batch *b, unsigned i)
 	if (__builtin_expect((k->flags[i] & TCP_RST) != 0 || e->name.fins == BOTH_FINS, 0))
 		end_tcp(c, index, b, i, ts);
 	else
-		count_packet(e, b, i, k->sender[i], k->flags[i], ts);
+		count_packet(c, e, b, i, k->sender[i], k->flags[i], ts);
 	return true;
 }
 
@@ -317,6 +344,9 @@ static void look_up(struct hm_cache *c, const struct hm_batch *b, uint64_t in)
 	}
 	hm_mask_foreach (i, second_lines)
 		__builtin_prefetch(&hm_cache_entry(c, c->candidate[i])->rest);
+	if (c->masks.framed)
+		hm_mask_foreach (i, in)
+			__builtin_prefetch(&c->frames[c->candidate[i]]);
 }
 
 static uint64_t choose(struct hm_cache *c, const struct hm_batch *b, uint64_t ip)
@@ -428,7 +458,7 @@ uint32_t hm_cache_walk(const struct hm_cache *c, uint32_t from, unsigned n,
 	for (; i < end && n > 0; i++, n--) {
 		if (hm_cache_entry(c, i)->name.version == 0)
 			continue;
-		hm_entry_record(hm_cache_entry(c, i), &r);
+		hm_entry_record(hm_cache_entry(c, i), hm_cache_frames(c, hm_cache_entry(c, i)), &r);
 		if (hm_flow_directions(&r) > 0)
 			see(arg, &r);
 	}

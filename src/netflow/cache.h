@@ -39,12 +39,13 @@ struct hm_cache_conf {
 	uint32_t entries;
 	uint64_t active_ns, inactive_ns;
 	uint32_t key; // set of HM_FLOW_KEY_, besides addresses, ports and protocol
+	bool frames;  // records have what is of frames; with such a key they have it anyway
 	enum hm_overload overload;
 	uint32_t flow_sampling; // one of so many flows is metered, chosen by its hash; 0, 1: each
 	int socket;             // NUMA node, < 0: any
 	bool later;             // hm_cache_populate() follows
-	void *entries_at; // hm_cache_entry_bytes() of zeroed memory for the entries alone, which
-			  // outlives the cache; NULL: of its own
+	void *entries_at; // hm_cache_entry_bytes() of zeroed memory for the entries and, behind
+			  // them, their frames alone, which outlives the cache; NULL: of its own
 	uint64_t *made;   // directions handed out so far, counted here, too; NULL: nowhere
 	hm_cache_out out;
 	void *out_arg;
@@ -75,9 +76,11 @@ void hm_cache_destroy(struct hm_cache *c); // records still in it are gone: drai
 /* Makes all memory present. Any thread, before the first packet; as long as a hm_cache_create() that is not
  * told to do it later. 0 or a negative errno: this memory is not there. */
 int hm_cache_populate(struct hm_cache *c);
-/* Takes over an open record of a cache before this one, whatever its size and `key` were. Before the first
- * packet. False: it is none (its fields do not make its hash), or there is no place. */
-bool hm_cache_take(struct hm_cache *c, const struct hm_entry *e, uint32_t key);
+/* Takes over an open record of a cache before this one, whatever its size and `key` were. `frames` NULL: that
+ * cache had none. Before the first packet. False: it is none (its fields do not make its hash), or there is no
+ * place. */
+bool hm_cache_take(struct hm_cache *c, const struct hm_entry *e,
+		   const struct hm_entry_frames *frames, uint32_t key);
 
 /* From now on; what waits for a timer is looked at when it would have been. The worker. */
 void hm_cache_set_timeouts(struct hm_cache *c, uint64_t active_ns, uint64_t inactive_ns);
@@ -97,5 +100,8 @@ uint32_t hm_cache_used(const struct hm_cache *c);
 uint32_t hm_cache_entries(const struct hm_cache *c);
 /* Places that have ever been used, from 1 on: all entries are there. */
 uint32_t hm_cache_places(const struct hm_cache *c);
-size_t hm_cache_bytes(uint32_t entries);       // of all its memory
-size_t hm_cache_entry_bytes(uint32_t entries); // of the entries
+size_t hm_cache_memory(const struct hm_cache *c);           // all of it
+size_t hm_cache_bytes(uint32_t entries, bool frames);       // the same, of one to be made
+size_t hm_cache_entry_bytes(uint32_t entries, bool frames); // of the entries and their frames
+/* Where the frames are behind the entries. */
+struct hm_entry_frames *hm_cache_frames_at(void *entries_at, uint32_t entries);

@@ -19,9 +19,18 @@ static uint32_t wheel_slots(uint32_t entries)
 	return slots;
 }
 
-size_t hm_cache_entry_bytes(uint32_t entries)
+size_t hm_cache_entry_bytes(uint32_t entries, bool frames)
 {
-	return hm_table_record_bytes(entries, sizeof(struct hm_entry));
+	size_t bytes = hm_table_record_bytes(entries, sizeof(struct hm_entry));
+
+	return frames ? bytes + hm_table_record_bytes(entries, sizeof(struct hm_entry_frames))
+		      : bytes;
+}
+
+struct hm_entry_frames *hm_cache_frames_at(void *entries_at, uint32_t entries)
+{
+	return (struct hm_entry_frames *)((uint8_t *)entries_at +
+					  hm_cache_entry_bytes(entries, false));
 }
 
 /* Entries begin at multiples of 128 bytes: a pair of lines. */
@@ -30,19 +39,25 @@ static size_t round_up(size_t bytes)
 	return (bytes + 127) / 128 * 128;
 }
 
-size_t hm_cache_bytes(uint32_t entries)
+size_t hm_cache_bytes(uint32_t entries, bool frames)
 {
-	return hm_cache_entry_bytes(entries) + round_up(hm_table_index_bytes(entries)) +
+	return hm_cache_entry_bytes(entries, frames) + round_up(hm_table_index_bytes(entries)) +
 	       round_up(hm_wheel_bytes(entries, wheel_slots(entries)));
+}
+
+size_t hm_cache_memory(const struct hm_cache *c)
+{
+	return hm_cache_bytes(hm_cache_entries(c), c->frames != NULL);
 }
 
 static int create_tables(struct hm_cache *c, const struct hm_cache_conf *conf)
 {
+	bool frames = conf->frames || c->masks.framed;
 	size_t timers = round_up(hm_table_index_bytes(conf->entries)), entries;
 	int r;
 
 	entries = timers + round_up(hm_wheel_bytes(conf->entries, wheel_slots(conf->entries)));
-	c->entry_bytes = hm_cache_entry_bytes(conf->entries);
+	c->entry_bytes = hm_cache_entry_bytes(conf->entries, frames);
 	c->memory_bytes = entries + (conf->entries_at ? 0 : c->entry_bytes);
 	c->memory = hm_pages_reserve(c->memory_bytes, conf->socket);
 	if (!c->memory)
@@ -52,6 +67,8 @@ static int create_tables(struct hm_cache *c, const struct hm_cache_conf *conf)
 	if (r == 0)
 		r = hm_wheel_init_at(&c->wheel, conf->entries, wheel_slots(conf->entries),
 				     WHEEL_SHIFT, c->memory + timers);
+	if (r == 0 && frames)
+		c->frames = hm_cache_frames_at(c->table.records, conf->entries);
 	return r;
 }
 
@@ -109,7 +126,8 @@ void hm_cache_destroy(struct hm_cache *c)
 	free(c);
 }
 
-bool hm_cache_take(struct hm_cache *c, const struct hm_entry *from, uint32_t key)
+bool hm_cache_take(struct hm_cache *c, const struct hm_entry *from,
+		   const struct hm_entry_frames *frames, uint32_t key)
 {
 	struct hm_key_masks before;
 	struct hm_entry *e;
@@ -117,15 +135,17 @@ bool hm_cache_take(struct hm_cache *c, const struct hm_entry *from, uint32_t key
 
 	hm_key_masks(&before, key);
 	if ((from->name.version != 4 && from->name.version != 6) ||
-	    from->hash != hm_key_hash(from, &before) ||
+	    from->hash != hm_key_hash(from, frames, &before) ||
 	    hm_max64(from->last_ns[0], from->last_ns[1]) >= HM_FLOW_NO_TIME)
 		return false;
-	index = hm_table_insert(&c->table, hm_key_hash(from, &c->masks));
+	index = hm_table_insert(&c->table, hm_key_hash(from, frames, &c->masks));
 	if (index == 0)
 		return false;
 	e = hm_cache_entry(c, index);
 	*e = *from;
-	e->hash = hm_key_hash(from, &c->masks);
+	e->hash = hm_key_hash(from, frames, &c->masks);
+	if (c->frames)
+		c->frames[index] = frames ? *frames : (struct hm_entry_frames){0};
 	hm_wheel_add(&c->wheel, index, hm_cache_deadline(c, e));
 	return true;
 }

@@ -8,6 +8,7 @@
 
 struct hm_cache {
 	struct hm_table table;
+	struct hm_entry_frames *frames; // by the entry's number; NULL: not wanted
 	struct hm_wheel wheel;
 	uint64_t active_ns, inactive_ns;
 	struct hm_key_masks masks;
@@ -40,6 +41,13 @@ static inline uint64_t hm_max64(uint64_t a, uint64_t b)
 static inline struct hm_entry *hm_cache_entry(const struct hm_cache *c, uint32_t index)
 {
 	return (struct hm_entry *)c->table.records + index;
+}
+
+/* What the entry has of frames; NULL: not wanted. */
+static inline struct hm_entry_frames *hm_cache_frames(const struct hm_cache *c,
+						      const struct hm_entry *e)
+{
+	return c->frames ? &c->frames[e - hm_cache_entry(c, 0)] : NULL;
 }
 
 static inline uint64_t hm_cache_idle_at(const struct hm_cache *c, const struct hm_entry *e)

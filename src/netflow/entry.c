@@ -20,8 +20,12 @@ static void copy_addresses(const struct hm_entry *e, struct hm_flow_record *to)
 	to->key.vlan = e->vlan;
 }
 
-void hm_entry_record(const struct hm_entry *e, struct hm_flow_record *to)
+void hm_entry_record(const struct hm_entry *e, const struct hm_entry_frames *frames,
+		     struct hm_flow_record *to)
 {
+	static const struct hm_entry_frames none;
+
+	memcpy(to->frame, frames ? frames : &none, sizeof(to->frame));
 	copy_addresses(e, to);
 	to->first = e->first;
 	to->initiator = e->name.initiator;

@@ -2,7 +2,8 @@
 /* entry: an open flow record as the cache holds it. It has what struct hm_flow_record has, laid out by
  * how often it is touched: the first cache line is all that a packet of IPv4 reads and changes, the
  * second is for what changes once a direction, what only IPv6 compares, and what the key may have
- * besides. hm_entry_record() makes the flow record of it when it ends.
+ * besides. What it may have of frames is in an array beside the entries, of those caches that want it.
+ * hm_entry_record() makes the flow record of both when it ends.
  */
 #pragma once
 
@@ -59,5 +60,11 @@ static inline uint64_t hm_entry_packets(const struct hm_entry *e, unsigned direc
 	return (uint64_t)e->packets_high[direction] << 32 | e->packets[direction];
 }
 
-/* The flow record so far. */
-void hm_entry_record(const struct hm_entry *e, struct hm_flow_record *to);
+/* What an entry has of the frames of each direction. One without packets yet has them the other way round. */
+struct hm_entry_frames {
+	union hm_flow_frame of[2];
+};
+
+/* The flow record so far; NULL: frames are not wanted. */
+void hm_entry_record(const struct hm_entry *e, const struct hm_entry_frames *frames,
+		     struct hm_flow_record *to);

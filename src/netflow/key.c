@@ -4,7 +4,8 @@
 #include <nmmintrin.h>
 #include <string.h>
 
-#define TCP_FLAGS 13 // offset in the TCP header
+#define TCP_FLAGS  13       // offset in the TCP header
+#define MPLS_LABEL 0xfffff0 // of label, Exp and S
 
 static uint16_t load16(const uint8_t *p)
 {
@@ -142,6 +143,45 @@ union hm_flow_first hm_key_first(const struct hm_batch *b, unsigned i)
 		.label = label, .tos = hm_key_tos(b, i), .ifindex = b->ifindex[i]};
 }
 
+union hm_flow_frame hm_key_frame(const struct hm_batch *b, unsigned i)
+{
+	union hm_flow_frame f = {.word = {0}};
+
+	if (b->link == HM_LINK_ETHERNET)
+		memcpy(&f, b->data[i], sizeof(f.destination) + sizeof(f.source));
+	if (b->mpls >> i & 1)
+		f.mpls = HM_FLOW_MPLS | b->label[i] >> 8;
+	return f;
+}
+
+union hm_flow_frame hm_key_frame_back(const union hm_flow_frame *f)
+{
+	union hm_flow_frame back = *f;
+
+	memcpy(back.destination, f->source, sizeof(back.destination));
+	memcpy(back.source, f->destination, sizeof(back.source));
+	return back;
+}
+
+/* Of frames that endpoint 0 sends: so both directions have one hash. */
+static uint32_t add_frame_to_hash(uint32_t hash, const struct hm_key_masks *m,
+				  const union hm_flow_frame *f)
+{
+	return (uint32_t)_mm_crc32_u64(_mm_crc32_u64(hash, f->word[0] & m->frame.word[0]),
+				       f->word[1] & m->frame.word[1]);
+}
+
+static void widen_by_frames(struct hm_keys *k, const struct hm_key_masks *m,
+			    const struct hm_batch *b, uint64_t in)
+{
+	hm_mask_foreach (i, in) {
+		union hm_flow_frame f = k->frame[i] = hm_key_frame(b, i);
+		if (k->sender[i])
+			f = hm_key_frame_back(&f);
+		k->hash[i] = add_frame_to_hash(k->hash[i], m, &f);
+	}
+}
+
 static void widen(struct hm_keys *k, const struct hm_key_masks *m, const struct hm_batch *b,
 		  uint64_t in)
 {
@@ -150,11 +190,13 @@ static void widen(struct hm_keys *k, const struct hm_key_masks *m, const struct 
 		k->first[i] = hm_key_first(b, i);
 		k->hash[i] = add_to_hash(k->hash[i], m, k->vlan[i], k->first[i]);
 	}
+	if (m->framed)
+		widen_by_frames(k, m, b, in);
 }
 
 void hm_key_masks(struct hm_key_masks *m, uint32_t key)
 {
-	*m = (struct hm_key_masks){.wide = key != 0};
+	*m = (struct hm_key_masks){.wide = key != 0, .framed = (key & HM_FLOW_KEY_FRAME) != 0};
 	if (key & HM_FLOW_KEY_VLAN)
 		m->vlan = UINT16_MAX;
 	if (key & HM_FLOW_KEY_LABEL)
@@ -165,13 +207,25 @@ void hm_key_masks(struct hm_key_masks *m, uint32_t key)
 		m->first.tos = 0xff;
 	if (key & HM_FLOW_KEY_INTERFACE)
 		m->first.ifindex = UINT16_MAX;
+	if (key & HM_FLOW_KEY_MAC) {
+		memset(m->frame.destination, 0xff, sizeof(m->frame.destination));
+		memset(m->frame.source, 0xff, sizeof(m->frame.source));
+	}
+	if (key & HM_FLOW_KEY_MPLS)
+		m->frame.mpls = HM_FLOW_MPLS | MPLS_LABEL;
 }
 
-uint32_t hm_key_hash(const struct hm_entry *e, const struct hm_key_masks *m)
+uint32_t hm_key_hash(const struct hm_entry *e, const struct hm_entry_frames *frames,
+		     const struct hm_key_masks *m)
 {
+	static const struct hm_entry_frames none;
 	uint32_t hash = hash_of(&e->name, e->name.word[1] & HM_ENTRY_KEY_MASK, &e->rest);
 
-	return m->wide ? add_to_hash(hash, m, e->vlan, e->first) : hash;
+	if (m->wide)
+		hash = add_to_hash(hash, m, e->vlan, e->first);
+	if (m->framed)
+		hash = add_frame_to_hash(hash, m, &(frames ? frames : &none)->of[0]);
+	return hash;
 }
 
 void hm_keys_make(struct hm_keys *k, const struct hm_key_masks *m, const struct hm_batch *b,

@@ -23,6 +23,8 @@ static const uint16_t basic[] = {1, 2, 8, 27, 12, 28, 7, 11, 4, 6, 5, 136, 10, 5
 /* AS numbers, prefix lengths, next hop. */
 static const uint16_t routes[] = {16, 17, 9, 29, 13, 30, 15, 62};
 
+static const uint16_t macs[] = {56, 80};
+
 /* ICMP's type and code stand in the destination port, too; but collectors of NetFlow 9 look here,
  * and its ICMP_TYPE is of both versions. */
 static const uint16_t icmp[] = {32, 139};
@@ -53,6 +55,10 @@ static unsigned basic_elements(struct hm_want *to, const struct hm_layout_conf *
 		to[n++] = (struct hm_want){routes[i], 0};
 	if (conf->key & HM_FLOW_KEY_LABEL)
 		to[n++] = (struct hm_want){31, 0};
+	for (unsigned i = 0; i < LENGTH(macs) && conf->key & HM_FLOW_KEY_MAC; i++)
+		to[n++] = (struct hm_want){macs[i], 0};
+	if (conf->key & HM_FLOW_KEY_MPLS)
+		to[n++] = (struct hm_want){70, 0};
 	if (conf->biflow)
 		to[n++] = (struct hm_want){239, 0};
 	return n;
@@ -89,7 +95,7 @@ static int check(const struct hm_layout_conf *conf, const struct hm_format *form
 int hm_layout_build(struct hm_layout *l, const struct hm_layout_conf *conf,
 		    const struct hm_format *format, struct hm_error *err)
 {
-	struct hm_want made[LENGTH(basic) + LENGTH(icmp) + LENGTH(routes) + 4];
+	struct hm_want made[LENGTH(basic) + LENGTH(icmp) + LENGTH(routes) + LENGTH(macs) + 5];
 	const struct hm_want *elements = conf->element;
 	unsigned n = conf->n;
 	int r = check(conf, format, err);

@@ -133,6 +133,18 @@ int hm_report_parse(struct hm_report_options *o, const json_t *object, const cha
 	return 0;
 }
 
+bool hm_report_wants_frames(const struct hm_report_options *o)
+{
+	bool wants = (o->key & HM_FLOW_KEY_FRAME) != 0;
+
+	for (unsigned i = 0; i < o->n_exporters; i++) {
+		const struct hm_layout_conf *l = &o->exporter[i].layout;
+		for (unsigned k = 0; k < l->n; k++)
+			wants = wants || hm_template_of_frames(l->element[k].id);
+	}
+	return wants;
+}
+
 static bool same_exporters(const struct hm_report_options *a, const struct hm_report_options *b)
 {
 	bool same = a->n_exporters == b->n_exporters;
@@ -163,6 +175,11 @@ int hm_report_check_change(const struct hm_report_options *old, const struct hm_
 		return stays("routes", "", err);
 	if (strcmp(new->warm_file, old->warm_file) != 0)
 		return stays("warm_file", "", err);
+	if (hm_report_wants_frames(new) != hm_report_wants_frames(old))
+		return stays("exporters",
+			     " in whether a template has MAC addresses or an MPLS label: the flow "
+			     "cache is made for it",
+			     err);
 	if (old->warm_file[0] != '\0' && !same_exporters(old, new))
 		return stays("exporters",
 			     " with a warm_file, which knows their sequence numbers: a restart "

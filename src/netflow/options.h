@@ -33,6 +33,8 @@ void hm_report_defaults(struct hm_report_options *o, const struct hm_flow_report
 /* `path` stands before each JSON path in messages, e.g. "options". */
 int hm_report_parse(struct hm_report_options *o, const json_t *object, const char *path,
 		    struct hm_error *err);
+/* Whether the flow cache has to have what is of frames: the key or a template wants it. */
+bool hm_report_wants_frames(const struct hm_report_options *o);
 /* Refuses what cannot change while it runs: what the caches are made of, and what is known of them
  * elsewhere. */
 int hm_report_check_change(const struct hm_report_options *old, const struct hm_report_options *new,

@@ -7,7 +7,8 @@
  * initiator sent, the endpoint of the first packet.
  *
  * Fields of the first packet that may be wanted in the key (VLAN, interface, ToS, flow label) are
- * where they are in any case; the cache compares those that are wanted, under a mask.
+ * where they are in any case; the cache compares those that are wanted, under a mask. What is of the
+ * frames around the datagrams (MAC addresses, MPLS label) is there if the key or a template wants it.
  */
 #pragma once
 
@@ -35,8 +36,11 @@ enum {
 	HM_FLOW_KEY_DSCP = 1 << 2, // the upper six bits of the ToS
 	HM_FLOW_KEY_INTERFACE = 1 << 3,
 	HM_FLOW_KEY_LABEL = 1 << 4, // IPv6
+	HM_FLOW_KEY_MAC = 1 << 5,   // of both ends of the link
+	HM_FLOW_KEY_MPLS = 1 << 6,  // the outermost label
+	HM_FLOW_KEY_FRAME = HM_FLOW_KEY_MAC | HM_FLOW_KEY_MPLS,
 };
-#define HM_FLOW_KEY_NAMES "vlan|tos|dscp|interface|flow_label"
+#define HM_FLOW_KEY_NAMES "vlan|tos|dscp|interface|flow_label|mac|mpls_label"
 
 union hm_flow_key {
 	struct {
@@ -59,6 +63,17 @@ union hm_flow_first {
 	uint64_t word;
 };
 
+/* Of the frame around a datagram. */
+union hm_flow_frame {
+	struct {
+		uint8_t destination[6], source[6]; // MAC addresses; 0: the link has none
+		uint32_t mpls; // HM_FLOW_MPLS and label, Exp, S of the outermost label; 0: no label
+	};
+	uint64_t word[2];
+};
+
+#define HM_FLOW_MPLS (UINT32_C(1) << 24)
+
 struct hm_flow_record {
 	union hm_flow_key key;
 	union hm_flow_first first;
@@ -71,11 +86,14 @@ struct hm_flow_record {
 	uint64_t first_ns[2], last_ns[2]; // 0 for a direction without packets
 	uint64_t packets[2];
 	uint64_t bytes[2]; // IP datagrams, as long as they were on the wire
+
+	union hm_flow_frame frame[2]; // of the first packet of each direction, or all 0: not wanted
 };
 
 static_assert(sizeof(union hm_flow_key) == 40, "");
 static_assert(sizeof(union hm_flow_first) == 8, "");
-static_assert(sizeof(struct hm_flow_record) == 128, "two cache lines; rings copy it by value");
+static_assert(sizeof(union hm_flow_frame) == 16, "");
+static_assert(sizeof(struct hm_flow_record) == 160, "rings copy it by value");
 
 /* Data records that this biflow becomes where each direction is one of its own. */
 static inline unsigned hm_flow_directions(const struct hm_flow_record *r)

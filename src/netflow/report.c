@@ -38,7 +38,7 @@ static void add_up(const struct hm_report *r, struct totals *t)
 		for (unsigned k = 0; k < HM_END_REASONS; k++)
 			t->counts.ended[k] += load(&c->ended[k]);
 		t->entries += hm_cache_entries(l->cache);
-		t->memory += hm_cache_bytes(hm_cache_entries(l->cache));
+		t->memory += hm_cache_memory(l->cache);
 	}
 }
 

@@ -22,9 +22,11 @@ enum op {
 	OP_COPY1, // bytes as they are
 	OP_COPY2,
 	OP_COPY4,
+	OP_COPY6,
 	OP_COPY16,
 	OP_ICMP,       // type and code, which stand as a port in the key; 0 for other protocols
 	OP_LABEL,      // IPv6 flow label
+	OP_MPLS,       // label, Exp and S in 3 bytes
 	OP_DSCP,       // upper six bits of a byte
 	OP_INITIATOR,  // biflowDirection 1: the first direction is the initiator's
 	OP_U16,        // host order, 2 bytes
@@ -59,6 +61,10 @@ enum op {
 #define RECEIVER(member)                     \
 	{                                    \
 		AT(member[1]), AT(member[0]) \
+	}
+#define FRAME(member)                                    \
+	{                                                \
+		AT(frame[0].member), AT(frame[1].member) \
 	}
 #define KEY(id, length, op, version, ...)                            \
 	{                                                            \
@@ -118,10 +124,13 @@ static const struct hm_template_field sources[] = {
 	ROUTE(30, 1, OP_PREFIX_LENGTH, 6, OF_RECEIVER),
 	PLAIN(31, 4, OP_LABEL, {0, 0}),
 	KEY(32, 2, OP_ICMP, 4, RECEIVER(key.port_be)),
+	DIRECTED(56, 6, OP_COPY6, FRAME(source)),
 	PLAIN(58, 2, OP_U16, SAME(key.vlan)),
 	KEY(60, 1, OP_COPY1, 0, SAME(key.version)),
 	ROUTE(62, 16, OP_NEXT_HOP6, 6, OF_RECEIVER),
 	ROUTE(63, 16, OP_NEXT_HOP6, 6, OF_RECEIVER),
+	DIRECTED(70, 3, OP_MPLS, FRAME(mpls)),
+	DIRECTED(80, 6, OP_COPY6, FRAME(destination)),
 	PLAIN(95, 4, OP_APPLICATION, {0, 0}),
 	PLAIN(136, 1, OP_COPY1, SAME(end_reason)),
 	KEY(139, 2, OP_ICMP, 6, RECEIVER(key.port_be)),
@@ -159,6 +168,8 @@ void hm_template_mark_keys(struct hm_template *t, uint32_t key)
 		{5, HM_FLOW_KEY_TOS},    {195, HM_FLOW_KEY_TOS | HM_FLOW_KEY_DSCP},
 		{58, HM_FLOW_KEY_VLAN},  {243, HM_FLOW_KEY_VLAN},
 		{31, HM_FLOW_KEY_LABEL}, {10, HM_FLOW_KEY_INTERFACE},
+		{56, HM_FLOW_KEY_MAC},   {80, HM_FLOW_KEY_MAC},
+		{70, HM_FLOW_KEY_MPLS},
 	};
 
 	for (unsigned i = 0; i < t->n; i++) {
@@ -181,6 +192,13 @@ bool hm_template_of_routes(uint16_t element)
 	const struct hm_template_field *f = source_of(element, 0);
 
 	return f != NULL && f->op >= OP_ROUTES;
+}
+
+bool hm_template_of_frames(uint16_t element)
+{
+	const struct hm_template_field *f = source_of(element, 0);
+
+	return f != NULL && f->op < OP_ROUTES && f->offset[0] >= AT(frame);
 }
 
 static int add_field(struct hm_template *t, const struct hm_template_field *f, uint16_t length)
@@ -307,6 +325,7 @@ static void encode_field(const struct hm_template_field *f, const struct hm_flow
 {
 	const uint8_t *in = (const uint8_t *)r + f->offset[sender];
 	uint16_t v16;
+	uint32_t v32;
 
 	switch ((enum op)f->op) {
 	case OP_ZERO:
@@ -321,6 +340,9 @@ static void encode_field(const struct hm_template_field *f, const struct hm_flow
 	case OP_COPY4:
 		memcpy(out, in, 4);
 		break;
+	case OP_COPY6:
+		memcpy(out, in, 6);
+		break;
 	case OP_COPY16:
 		memcpy(out, in, 16);
 		break;
@@ -331,6 +353,11 @@ static void encode_field(const struct hm_template_field *f, const struct hm_flow
 		break;
 	case OP_LABEL:
 		store32(out, r->first.label);
+		break;
+	case OP_MPLS:
+		memcpy(&v32, in, 4);
+		store16(out, (uint16_t)(v32 >> 8));
+		out[2] = (uint8_t)v32;
 		break;
 	case OP_DSCP:
 		*out = *in >> 2;

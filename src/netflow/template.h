@@ -58,6 +58,9 @@ bool hm_template_knows(uint16_t element);
 /* Whether only routes have it. */
 bool hm_template_of_routes(uint16_t element);
 
+/* Whether it is of the frames around the packets. */
+bool hm_template_of_frames(uint16_t element);
+
 /* Writes t->bytes bytes: the direction that endpoint `sender` sent first. Uptimes count from
  * boot_ms, milliseconds since 1970. The routes are those to endpoint 0 and 1; NULL: none is known. */
 void hm_template_encode(const struct hm_template *t, const struct hm_flow_record *r,

@@ -20,12 +20,13 @@
 
 HM_LOG_TYPE(netflow)
 
-#define MAGIC       "homardfr"
-#define LAYOUT      1 // of header and entries
-#define HEADER      8192
-#define LANE_UNIT   ((size_t)2 << 20) // lanes begin at multiples: huge pages of tmpfs
-#define NEW_SUFFIX  ".new"
-#define REASON_ROOM 128
+#define MAGIC         "homardfr"
+#define LAYOUT        1 // of header and entries
+#define LAYOUT_FRAMES 2 // the same, and what each lane has of frames behind its entries
+#define HEADER        8192
+#define LANE_UNIT     ((size_t)2 << 20) // lanes begin at multiples: huge pages of tmpfs
+#define NEW_SUFFIX    ".new"
+#define REASON_ROOM   128
 
 #define MFUNCT_INVALID_ARGUMENT 7000
 
@@ -72,32 +73,60 @@ struct hm_warm {
 	char cold[REASON_ROOM];
 };
 
-static size_t lane_bytes(uint32_t entries)
+static size_t lane_bytes(uint32_t layout, uint32_t entries)
 {
-	return (hm_cache_entry_bytes(entries) + LANE_UNIT - 1) / LANE_UNIT * LANE_UNIT;
+	size_t bytes = hm_cache_entry_bytes(entries, layout == LAYOUT_FRAMES);
+
+	return (bytes + LANE_UNIT - 1) / LANE_UNIT * LANE_UNIT;
 }
 
-static size_t file_bytes(unsigned lanes, uint32_t entries)
+static size_t file_bytes(uint32_t layout, unsigned lanes, uint32_t entries)
 {
-	return LANE_UNIT + lanes * lane_bytes(entries); // the header has the first unit
+	return LANE_UNIT + lanes * lane_bytes(layout, entries); // the header has the first unit
 }
 
 static struct hm_entry *entries_of(const struct file *f, unsigned lane)
 {
+	const struct header *h = f->header;
+
 	return (struct hm_entry *)((uint8_t *)f->header + LANE_UNIT +
-				   lane * lane_bytes(f->header->entries));
+				   lane * lane_bytes(h->layout, h->entries));
 }
 
-static uint32_t checksum(const void *data, size_t bytes)
+/* NULL: it has none. */
+static struct hm_entry_frames *frames_of(const struct file *f, unsigned lane)
+{
+	return f->header->layout == LAYOUT_FRAMES
+		       ? hm_cache_frames_at(entries_of(f, lane), f->header->entries)
+		       : NULL;
+}
+
+/* Goes on from the sum so far. */
+static uint32_t checksum_on(uint32_t so_far, const void *data, size_t bytes)
 {
 	const uint8_t *from = data;
-	uint64_t sum = UINT32_MAX, word;
+	uint64_t sum = so_far, word;
 
 	for (size_t i = 0; i < bytes; i += sizeof(word)) {
 		memcpy(&word, from + i, sizeof(word));
 		sum = _mm_crc32_u64(sum, word);
 	}
 	return (uint32_t)sum;
+}
+
+static uint32_t checksum(const void *data, size_t bytes)
+{
+	return checksum_on(UINT32_MAX, data, bytes);
+}
+
+static uint32_t lane_checksum(const struct file *f, unsigned lane, uint32_t places)
+{
+	uint32_t sum = checksum(entries_of(f, lane), places * sizeof(struct hm_entry));
+
+	return f->header->layout == LAYOUT_FRAMES
+		       ? checksum_on(sum, frames_of(f, lane),
+				     places * sizeof(struct hm_entry_frames))
+		       : sum;
 }
 
 static uint32_t header_checksum(const struct header *h)
@@ -151,12 +180,14 @@ static const char *flaw_of(const struct file *f)
 
 	if (memcmp(h->magic, MAGIC, sizeof(h->magic)) != 0)
 		return "it is no file of flow records";
-	if (h->layout != LAYOUT || h->entry_bytes != sizeof(struct hm_entry))
+	if ((h->layout != LAYOUT && h->layout != LAYOUT_FRAMES) ||
+	    h->entry_bytes != sizeof(struct hm_entry))
 		return "it has another version's layout";
 	if (h->checksum != header_checksum(h))
 		return "its header is damaged";
 	if (h->lanes == 0 || h->lanes > HM_WORKERS_MAX || h->entries < HM_CACHE_ENTRIES_MIN ||
-	    h->entries > HM_CACHE_ENTRIES_MAX || f->bytes != file_bytes(h->lanes, h->entries))
+	    h->entries > HM_CACHE_ENTRIES_MAX ||
+	    f->bytes != file_bytes(h->layout, h->lanes, h->entries))
 		return "it is cut, or its header is damaged";
 	return NULL;
 }
@@ -220,12 +251,13 @@ static int fail_new(const struct hm_warm *w, struct hm_error *err)
 static int create_new(struct hm_warm *w, struct hm_error *err)
 {
 	const struct hm_warm_conf *c = &w->conf;
+	const uint32_t layout = c->frames ? LAYOUT_FRAMES : LAYOUT;
 	struct header *h;
 	void *at;
 	int r;
 
 	unlink(w->next); // of one that was killed before it was ready
-	w->now.bytes = file_bytes(c->lanes, c->entries);
+	w->now.bytes = file_bytes(layout, c->lanes, c->entries);
 	w->now.fd = open(w->next, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (w->now.fd < 0)
 		return fail_new(w, err);
@@ -240,7 +272,7 @@ static int create_new(struct hm_warm *w, struct hm_error *err)
 		return fail_new(w, err);
 	w->now.header = h = at;
 	madvise(h, w->now.bytes, MADV_HUGEPAGE);
-	h->layout = LAYOUT;
+	h->layout = layout;
 	h->entry_bytes = sizeof(struct hm_entry);
 	h->lanes = c->lanes;
 	h->entries = c->entries;
@@ -331,11 +363,12 @@ static void restore_lane(struct hm_warm *w, unsigned from, struct hm_cache *cach
 	const struct header *h = w->old.header;
 	const struct lane *l = &h->lane[from];
 	const struct hm_entry *e = entries_of(&w->old, from);
+	const struct hm_entry_frames *frames = frames_of(&w->old, from);
 	uint32_t places = l->sealed ? l->places : h->entries + 1;
 	uint64_t restored = 0, bad = 0;
 
 	if (places > h->entries + 1 ||
-	    (l->sealed && checksum(e, places * sizeof(*e)) != l->checksum)) {
+	    (l->sealed && lane_checksum(&w->old, from, places) != l->checksum)) {
 		HM_LOG(WARNING,
 		       "open flow records of a worker are not taken over: they are damaged "
 		       "file=%s worker=%u",
@@ -346,7 +379,7 @@ static void restore_lane(struct hm_warm *w, unsigned from, struct hm_cache *cach
 	for (uint32_t i = 1; i < places; i++) {
 		if (e[i].name.version == 0)
 			continue;
-		if (hm_cache_take(cache, &e[i], h->key))
+		if (hm_cache_take(cache, &e[i], frames ? &frames[i] : NULL, h->key))
 			restored++;
 		else
 			bad++;
@@ -399,7 +432,7 @@ void hm_warm_seal(struct hm_warm *w, unsigned lane, const struct hm_cache *cache
 	struct lane *l = &w->now.header->lane[lane];
 
 	l->places = hm_cache_places(cache);
-	l->checksum = checksum(entries_of(&w->now, lane), l->places * sizeof(struct hm_entry));
+	l->checksum = lane_checksum(&w->now, lane, l->places);
 	__atomic_store_n(&l->sealed, 1, __ATOMIC_RELEASE);
 }
 

@@ -28,6 +28,7 @@ struct hm_warm_conf {
 	unsigned lanes;   // workers
 	uint32_t entries; // of each one's cache
 	uint32_t key;     // of the caches
+	bool frames;      // they have what is of frames
 	unsigned exporters;
 	uint64_t exporter[HM_WARM_EXPORTERS]; // which they are, by a hash
 };

@@ -131,6 +131,8 @@ class NetflowMany(unittest.TestCase):
             homard.until(lambda: h.call("netflow.stats")[0]["exporters"][0]["records"]["offered"] > made)
             homard.ctl(h, "netflow", "set", "netflow0", json.dumps({"exporters": [stays] + lists[0]}))
             homard.ctl(h, "netflow", "set", "netflow0", '{"cache_entries": 64}', code=1)
+            frames = {**stays, "template": ["octetDeltaCount", "sourceMacAddress"]}
+            homard.ctl(h, "netflow", "set", "netflow0", json.dumps({"exporters": [frames]}), code=1)
             homard.ctl(h, "netflow", "set", "netflow0", "7", code=2)
             h.call("netflow.set", flow="netflow0", exporters=[stays])
             ledger = homard.printed_ledger(h.stop())

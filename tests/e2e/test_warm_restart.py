@@ -40,14 +40,26 @@ class Collector(threading.Thread):
         return self.messages
 
 
+def sizes_in(templates):
+    """Bytes of a data record, by template, of a set of templates whose elements are all IANA's and of fixed length."""
+    at, sizes = 0, {}
+    while at < len(templates):
+        number, fields = struct.unpack_from("!HH", templates, at)
+        sizes[number] = sum(struct.unpack_from("!H", templates, at + 6 + 4 * i)[0] for i in range(fields))
+        at += 4 + 4 * fields
+    return sizes
+
+
 def packets_of(messages):
     """Sum of packetDeltaCount of all flow records, by the basic templates: behind two times and the octets."""
-    total = 0
+    total, sizes = 0, {}
     for message in messages:
         at = 16
         while at < len(message):
             number, length = struct.unpack_from("!HH", message, at)
-            size = {256: RECORD + 2 * 4, 257: RECORD + 2 * 16}.get(number)
+            if number == 2:
+                sizes.update(sizes_in(message[at + 4:at + length]))
+            size = sizes.get(number)
             for record in range(at + 4, at + length - (size or length) + 1, size or length):
                 total += struct.unpack_from("!Q", message, record + 24)[0] if size else 0
             at += length
@@ -150,6 +162,16 @@ class WarmRestart(unittest.TestCase):
         self.assertGreater(last["warm"]["restored"], 100)
         self.assertEqual(last["warm"]["bad"], 0)
         self.run_to_the_end(workers=2)
+        self.assert_totals()
+
+    def test_mac_addresses_and_labels_go_on(self):
+        keys = (["mac"], ["mpls_label", "mac"], ["mpls_label", "mac"], [])
+        for key, workers in zip(keys, (1, 2, 1, 2)):
+            again = self.run_a_while(workers=workers, flow_key=key)
+            self.assertEqual(again["warm"]["bad"], 0)
+            self.assertEqual(again["warm"]["cold"], "")
+        self.assertGreater(again["warm"]["restored"], 100)
+        self.run_to_the_end(flow_key=["mac"])
         self.assert_totals()
 
     def test_killed_daemon_loses_only_what_was_under_way(self):

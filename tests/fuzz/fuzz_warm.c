@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A warm file as accidents leave it. Input: steps of four bytes that change a good file of ten records: where
- * (header, lane's head, entries, length), offset, value.
+/* A warm file, with frames, as accidents leave it. Input: steps of four bytes that change a good file of ten records: where
+ * (header, lane's head, entries and frames, length), offset, value.
  *
  * Whatever it holds, a cache takes no more out of it than it has room for, and hands out what it took. */
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char path[64];
-static uint8_t head[4096], entries[128 * (RECORDS + 1)];
+static uint8_t head[4096], entries[128 * (ENTRIES + 1) + 32 * (RECORDS + 1)];
 static off_t length;
 static unsigned handed_out;
 
@@ -45,7 +45,11 @@ static void take(void *arg, const struct hm_flow_record *r, unsigned n)
 
 static struct hm_warm *open_warm(struct hm_error *err)
 {
-	const struct hm_warm_conf conf = {.path = path, .lanes = 1, .entries = ENTRIES};
+	const struct hm_warm_conf conf = {.path = path,
+					  .lanes = 1,
+					  .entries = ENTRIES,
+					  .key = HM_FLOW_KEY_MAC,
+					  .frames = true};
 
 	return hm_warm_open(&conf, err);
 }
@@ -53,6 +57,7 @@ static struct hm_warm *open_warm(struct hm_error *err)
 static struct hm_cache *open_cache(struct hm_warm *w)
 {
 	const struct hm_cache_conf conf = {.entries = ENTRIES,
+					   .key = HM_FLOW_KEY_MAC,
 					   .active_ns = 1000000000,
 					   .inactive_ns = 1000000000,
 					   .socket = -1,
@@ -69,7 +74,7 @@ static void fill(struct hm_cache *c)
 {
 	struct hm_key_masks masks;
 
-	hm_key_masks(&masks, 0);
+	hm_key_masks(&masks, HM_FLOW_KEY_MAC);
 	for (unsigned i = 0; i < RECORDS; i++) {
 		struct hm_entry e = {.name = {{.addr = {{10, 0, 0, 1}, {10, 0, 0, (uint8_t)i}},
 					       .proto = 17,
@@ -79,8 +84,9 @@ static void fill(struct hm_cache *c)
 				     .packets = {1 + i, i % 3},
 				     .bytes = {100, 200},
 				     .first_ns = {T0, T0}};
-		e.hash = hm_key_hash(&e, &masks);
-		require(hm_cache_take(c, &e, 0), "a good record is taken");
+		const struct hm_entry_frames f = {{{{.source = {2, (uint8_t)i}}}}};
+		e.hash = hm_key_hash(&e, &f, &masks);
+		require(hm_cache_take(c, &e, &f, HM_FLOW_KEY_MAC), "a good record is taken");
 	}
 }
 

@@ -5,8 +5,9 @@ import ipaddress
 import struct
 from collections import namedtuple
 
-Packet = namedtuple("Packet", "ns src dst sport dport proto length flags tos vlan")
-Record = namedtuple("Record", "first_ms last_ms src dst sport dport proto packets octets flags tos")
+Packet = namedtuple("Packet", "ns src dst sport dport proto length flags tos vlan mac mpls_label frame")
+Record = namedtuple("Record", "first_ms last_ms src dst sport dport proto packets octets flags tos frame", defaults=[None])
+Frame = namedtuple("Frame", "source destination mpls")  # MAC addresses, and three bytes of the outermost label
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 
@@ -42,6 +43,15 @@ def vlan_of(frame):
     """The outermost VLAN number, 0 without a tag."""
     kind, tag = struct.unpack_from("!HH", frame, 12)
     return tag & 0xfff if kind in (0x8100, 0x88a8) else 0
+
+
+def frame_of(frame):
+    """What is of the Ethernet frame; the label behind VLAN tags."""
+    kind, at = struct.unpack_from("!H", frame, 12)[0], 14
+    while kind in (0x8100, 0x88a8):
+        kind, at = struct.unpack_from("!H", frame, at + 2)[0], at + 4
+    label = bytes(frame[at:at + 3]) if kind == 0x8847 else None
+    return Frame(bytes(frame[6:12]), bytes(frame[:6]), label)
 
 
 def transport(ip):
@@ -92,7 +102,7 @@ class Fragments:
         return first[1] if first and abs(ns - first[0]) < 30 * 10**9 else own
 
 
-def parse(ns, ip, vlan, fragments):
+def parse(ns, ip, vlan, frame, fragments):
     if ip[0] >> 4 == 4:
         src, dst, length, tos = ip[12:16], ip[16:20], struct.unpack_from("!H", ip, 2)[0], ip[1]
     else:
@@ -108,7 +118,10 @@ def parse(ns, ip, vlan, fragments):
         if proto == 6:
             flags = ip[at + 13]
     sport, dport = fragments.ports(ns, ip, (sport, dport))
-    return Packet(ns, bytes(src), bytes(dst), sport, dport, proto, length, flags, tos, vlan)
+    # as keys of both directions: addresses in the order of the endpoints, and the label's 20 bits
+    mac = frame[:2] if (src, sport) <= (dst, dport) else frame[1::-1]
+    mpls_label = frame.mpls and int.from_bytes(frame.mpls, "big") >> 4
+    return Packet(ns, bytes(src), bytes(dst), sport, dport, proto, length, flags, tos, vlan, mac, mpls_label, frame)
 
 
 class Biflow:
@@ -134,7 +147,7 @@ class Biflow:
                 flags |= p.flags
             yield Record(min(times) // 10**6, max(times) // 10**6, str(ipaddress.ip_address(one.src)),
                          str(ipaddress.ip_address(one.dst)), one.sport, one.dport, one.proto,
-                         len(packets), sum(p.length for p in packets), flags, one.tos)
+                         len(packets), sum(p.length for p in packets), flags, one.tos, one.frame)
         self.directions = {}
         self.start = None
 
@@ -147,7 +160,7 @@ def meter(path, active_s, inactive_s, more_key=()):
         ip = network(frame)
         if ip is None:
             continue
-        p = parse(ns, ip, vlan_of(frame), fragments)
+        p = parse(ns, ip, vlan_of(frame), frame_of(frame), fragments)
         key = (p.proto, *sorted([(p.src, p.sport), (p.dst, p.dport)]), *(getattr(p, name) for name in more_key))
         f = flows.get(key)
         if f and (ns >= f.last + inactive or (f.start is not None and ns >= f.start + active)):

@@ -40,9 +40,25 @@ def foreign_env():
     return {**{k: v for k, v in os.environ.items() if k != "MALLOC_PERTURB_"}, "TZ": "UTC"}
 
 
-def make_trace(path):
+def make_trace(path, *more):
     subprocess.run([TRAFFIC, "--out", path, "--packets", "60000", "--flows", "700", "--rate", "5000",
-                    "--fragments", "3"], check=True, stdout=subprocess.DEVNULL)
+                    "--fragments", "3", *more], check=True, stdout=subprocess.DEVNULL)
+
+
+def vary_frames(path):
+    """Has some packets come from another MAC address or with another label than others of their flow."""
+    data, at, number = bytearray(path.read_bytes()), 24, 0
+    order = "<" if data[0] == 0x4d else ">"
+    while at < len(data):
+        caplen = struct.unpack_from(order + "I", data, at + 8)[0]
+        frame, at, number = at + 16, at + 16 + caplen, number + 1
+        if number % 5 == 0:
+            data[frame + 11] ^= 1
+        if number % 3 == 0 and data[frame + 12:frame + 14] == b"\x88\x47":
+            data[frame + 16] ^= 0x10  # the last bit of the label
+        if number % 4 == 0 and data[frame + 12:frame + 14] == b"\x88\x47":
+            data[frame + 16] ^= 0x02  # Exp, which is not in the key
+    path.write_bytes(data)
 
 
 def feed(trace, batch, flow_key=(), **exporter):
@@ -333,6 +349,21 @@ def through_tshark(trace, folder):
 # --- libfixbuf: IPFIX files and TCP, both directions in one record, more in the key ---
 
 MORE_KEY = ("vlan", "tos")
+FRAME_KEY = ("mac", "mpls_label")
+
+
+def frame_in(fields, reverse):
+    """None without MAC addresses. As keys they stand for both directions."""
+    if "sourceMacAddress" not in fields:
+        return None
+    ends = [bytes.fromhex(fields[f"{end}MacAddress"].replace(":", "")) for end in ("source", "destination")]
+    label = int(fields["mplsTopLabelStackSection"]).to_bytes(3, "little")  # as ipfixDump prints three bytes
+    return without_exp(reference.Frame(ends[reverse], ends[not reverse], label if any(label) else None))
+
+
+def without_exp(frame):
+    """Exp is not in the key, and said of the initiator's first packet only."""
+    return frame._replace(mpls=frame.mpls and frame.mpls[:2] + bytes([frame.mpls[2] & 0xf1]))
 
 
 def fixbuf_records(fields):
@@ -348,7 +379,7 @@ def fixbuf_records(fields):
                                ms(value("flowEndMilliseconds").replace(" ", "T")),
                                ends[reverse][0], ends[not reverse][0], ends[reverse][1], ends[not reverse][1], proto,
                                int(value("packetDeltaCount")), int(value("octetDeltaCount")),
-                               int(value("tcpControlBits")), tos)
+                               int(value("tcpControlBits")), tos, frame_in(fields, reverse))
 
 
 def read_with_fixbuf(path):
@@ -374,7 +405,7 @@ def read_with_fixbuf(path):
 
 def through_file(trace, folder):
     path = folder / "export.ipfix"
-    result = feed(trace, 5, MORE_KEY, transport="file", path=str(path), biflow=True)
+    result = feed(trace, 5, MORE_KEY + FRAME_KEY, transport="file", path=str(path), biflow=True)
     return result, read_with_fixbuf(path)
 
 
@@ -425,9 +456,14 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         trace = folder / "trace.pcap"
-        make_trace(trace)
+        with_frames = through is through_file
+        make_trace(trace, *(("--mpls", "30") if with_frames else ()))
+        if with_frames:
+            vary_frames(trace)
         more_key = MORE_KEY if through in (through_file, through_tcp, through_tls) else ()
-        expected = [r for r in reference.meter(trace, ACTIVE_S, INACTIVE_S, more_key)
+        more_key += FRAME_KEY if with_frames else ()
+        expected = [r._replace(frame=without_exp(r.frame) if with_frames else None)
+                    for r in reference.meter(trace, ACTIVE_S, INACTIVE_S, more_key)
                     if PROTOCOL != "netflow5" or ":" not in r.src]
         records = folder / "records"
         records.mkdir()

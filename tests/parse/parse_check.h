@@ -111,6 +111,7 @@ static inline void parse_check(const struct hm_batch *b, uint32_t tunnels)
 /* The mask bits and fields of packet i in one comparable value. */
 struct parse_fields {
 	uint32_t hash, ip_len, masks;
+	uint32_t label; // with M_MPLS
 	uint16_t ethertype, l3, l4, payload, end, vlan_tci;
 	uint8_t proto, outcome;
 	uint16_t no_padding; // 0: memcmp() compares two of these
@@ -130,6 +131,7 @@ static inline struct parse_fields parse_fields(const struct hm_batch *b, unsigne
 				 .payload = b->payload[i],
 				 .end = b->end[i],
 				 .vlan_tci = b->vlan_tci[i],
+				 .label = b->mpls >> i & 1 ? b->label[i] : 0,
 				 .proto = b->proto[i],
 				 .outcome = b->outcome[i]};
 

@@ -27,6 +27,8 @@ static inline void expect_cuts(const struct packet *p, enum hm_link link, uint32
 			continue; // the view from outside
 		if (f.l3 != NONE)
 			assert_int_equal(f.l3, whole.l3);
+		if (f.masks & M_MPLS)
+			assert_int_equal(f.label, whole.label);
 		if (f.l4 != NONE) {
 			assert_int_equal(f.l4, whole.l4);
 			assert_int_equal(f.hash, whole.hash);
@@ -36,7 +38,7 @@ static inline void expect_cuts(const struct packet *p, enum hm_link link, uint32
 	}
 }
 
-/* `want` leaves hash alone: it has tests of its own. */
+/* `want` leaves hash alone, which has tests of its own, and may leave label alone. */
 static inline void expect_link(const struct packet *p, enum hm_link link, uint32_t tunnels,
 			       struct parse_fields want)
 {
@@ -51,6 +53,8 @@ static inline void expect_link(const struct packet *p, enum hm_link link, uint32
 	assert_int_equal(f.end, want.end);
 	assert_int_equal(f.ip_len, want.ip_len);
 	assert_int_equal(f.vlan_tci, want.vlan_tci);
+	if (want.label != 0)
+		assert_int_equal(f.label, want.label);
 	assert_int_equal(f.proto, want.proto);
 	expect_cuts(p, link, tunnels);
 }

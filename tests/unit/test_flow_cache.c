@@ -637,7 +637,7 @@ static void test_cache_entry_carries_packets_beyond_32_bits(void **state)
 	struct hm_flow_record r;
 
 	(void)state;
-	hm_entry_record(&e, &r);
+	hm_entry_record(&e, NULL, &r);
 	assert_true(r.packets[0] == (UINT64_C(4) << 32) - 1);
 	assert_int_equal(r.packets[1], 5);
 }
@@ -749,7 +749,7 @@ static void test_cache_entries_can_be_taken_over(void **state)
 {
 	static struct spec s[MANY];
 	uint32_t keys[] = {0, HM_FLOW_KEY_TOS | HM_FLOW_KEY_LABEL | HM_FLOW_KEY_VLAN}, taken = 0;
-	struct hm_entry *entries = aligned_alloc(128, hm_cache_entry_bytes(4096));
+	struct hm_entry *entries = aligned_alloc(128, hm_cache_entry_bytes(4096, false));
 	struct hm_cache_conf conf = {.entries = 4096,
 				     .active_ns = 600 * S,
 				     .inactive_ns = 600 * S,
@@ -765,7 +765,7 @@ static void test_cache_entries_can_be_taken_over(void **state)
 	for (unsigned k = 0; k < 2; k++) {
 		struct hm_cache *before;
 		uint64_t packets;
-		memset(entries, 0, hm_cache_entry_bytes(4096));
+		memset(entries, 0, hm_cache_entry_bytes(4096, false));
 		conf.key = keys[k];
 		cache = before = hm_cache_create(&conf);
 		assert_non_null(cache);
@@ -778,9 +778,9 @@ static void test_cache_entries_can_be_taken_over(void **state)
 			struct hm_entry damaged = entries[i];
 			if (entries[i].name.version == 0)
 				continue;
-			assert_true(hm_cache_take(cache, &entries[i], keys[k]));
+			assert_true(hm_cache_take(cache, &entries[i], NULL, keys[k]));
 			damaged.name.port_be[0] ^= 1;
-			assert_false(hm_cache_take(cache, &damaged, keys[k]));
+			assert_false(hm_cache_take(cache, &damaged, NULL, keys[k]));
 			taken++;
 		}
 		assert_int_equal(hm_cache_used(cache), hm_cache_used(before));

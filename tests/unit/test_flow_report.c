@@ -81,7 +81,7 @@ static const struct refused {
 	{"[\"NETFLOW_V5\", \"127.0.0.1:4739\", \"\", \"%BYTES\"]", 7004, "one record format"},
 	{"[\"IPFIX\", \"\", \"\", \"%BYTES\", {}]", 7004, "for the exporter of the transport"},
 	{"[{\"flow_key\": \"vlan\"}]", 7000, "options.flow_key must be an array, not a string"},
-	{"[{\"flow_key\": [\"vlan\", \"mac\"]}]", 7000,
+	{"[{\"flow_key\": [\"vlan\", \"tunnel\"]}]", 7000,
 	 "options.flow_key[1] must be one of vlan|tos"},
 	{"[{\"overload\": \"wait\"}]", 7000, "options.overload must be one of evict|stop|sample"},
 	{"[{\"overload\": 1}]", 7000, "options.overload must be a string, not an integer"},

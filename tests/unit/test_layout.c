@@ -223,6 +223,45 @@ static void test_layout_wider_keys_are_marked(void **state)
 	assert_int_equal(hm_get32(out), 0xfffff);
 }
 
+/* What is of frames: of each direction, or, as a key, of both. */
+static void test_layout_frames(void **state)
+{
+	const uint16_t elements[] = {56, 80, 70};
+	struct hm_layout_conf conf = {.biflow = true, .key = HM_FLOW_KEY_MAC | HM_FLOW_KEY_MPLS};
+	struct hm_flow_record r = record_ipv4();
+	unsigned keys = 0, fields = 0;
+	uint8_t out[32];
+
+	(void)state;
+	r.frame[0] = (union hm_flow_frame){
+		{.destination = {2, 0, 0, 0, 0, 1}, .source = {4, 0, 0, 0, 0, 2}}};
+	r.frame[1] = (union hm_flow_frame){{.destination = {6, 0, 0, 0, 0, 3},
+					    .source = {8, 0, 0, 0, 0, 4},
+					    .mpls = HM_FLOW_MPLS | 0xabcdef}};
+	assert_int_equal(value_of(56, &r, 0), 0x040000000002);
+	assert_int_equal(value_of(80, &r, 0), 0x020000000001);
+	assert_int_equal(value_of(70, &r, 0), 0);
+	assert_int_equal(value_of(56, &r, 1), 0x080000000004);
+	assert_int_equal(value_of(80, &r, 1), 0x060000000003);
+	assert_int_equal(value_of(70, &r, 1), 0xabcdef);
+	build(elements, 3, true);
+	assert_int_equal(layout.template[2].bytes, 2 * (6 + 6 + 3));
+	hm_template_encode(&layout.template[2], &r, NULL, 1, 0, out);
+	assert_memory_equal(out, "\x08\0\0\0\0\x04\x06\0\0\0\0\x03\xab\xcd\xef", 15);
+	assert_memory_equal(out + 15, "\x04\0\0\0\0\x02\x02\0\0\0\0\x01\0\0\0", 15);
+	assert_int_equal(hm_layout_build(&layout, &conf, &hm_ipfix, NULL), 0); // basic, and the key
+	for (unsigned i = 0; i < layout.template[2].n; i++) {
+		const struct hm_template_field *f = &layout.template[2].field[i];
+		bool of_frame = f->id == 56 || f->id == 80 || f->id == 70;
+		keys += f->key && of_frame;
+		fields += of_frame;
+	}
+	assert_int_equal(keys, 3);
+	assert_int_equal(fields, 3); // none reversed
+	for (uint16_t id = 1; id < 500; id++)
+		assert_int_equal(hm_template_of_frames(id), id == 56 || id == 80 || id == 70);
+}
+
 static void test_layout_what_does_not_go_together_is_refused(void **state)
 {
 	const struct {
@@ -288,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_layout_biflow_appends_what_differs),
 		cmocka_unit_test(test_layout_routes),
 		cmocka_unit_test(test_layout_wider_keys_are_marked),
+		cmocka_unit_test(test_layout_frames),
 		cmocka_unit_test(test_layout_what_does_not_go_together_is_refused),
 		cmocka_unit_test(test_template_that_is_too_long_is_refused),
 		cmocka_unit_test(test_layout_time_units_take_their_elements),

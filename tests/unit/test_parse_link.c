@@ -89,11 +89,13 @@ static void test_link_snap_says_ethertype_other_llc_is_unknown(void **state)
 static void test_link_mpls_content_is_guessed_by_nibble(void **state)
 {
 	struct packet ip = {0}, ip6 = {0}, ach = {0};
+	struct parse_fields want = udp4_at(22, M_MPLS);
 	(void)state;
 	put_eth(&ip, 0x8847);
-	put_label(&ip, 16, false), put_label(&ip, 17, true);
+	put_label(&ip, 0xfffff, false), put_label(&ip, 17, true);
 	put_udp4(&ip);
-	expect(&ip, udp4_at(22, M_MPLS));
+	want.label = 0xfffffu << 12 | 64; // the outermost
+	expect(&ip, want);
 	put_eth(&ip6, 0x8848);
 	put_label(&ip6, 2, true);
 	put_ipv6(&ip6, 17, 8);
@@ -181,6 +183,7 @@ static void test_link_vlan_pppoe_and_mpls_stack(void **state)
 	put_label(&p, 20, true);
 	put_udp4(&p);
 	want.vlan_tci = 9;
+	want.label = 20 << 12 | 1 << 8 | 64;
 	expect(&p, want);
 }
 

@@ -273,6 +273,20 @@ static void test_tunnel_frame_keeps_its_own_vlan_tag(void **state)
 	expect_link(&p, HM_LINK_ETHERNET, HM_TUNNEL_GRE, want);
 }
 
+static void test_tunnel_frame_keeps_its_own_label(void **state)
+{
+	struct packet p = {0};
+	struct parse_fields want = udp4_at(46, M_TUNNEL | M_MPLS);
+	(void)state;
+	put_eth(&p, 0x8847), put32(&p, 11 << 12 | 1 << 8);
+	put_ipv4(&p, 47, 0, 0, 8 + UDP4);
+	put16(&p, 0), put16(&p, 0x8847);
+	put32(&p, 16 << 12 | 1 << 8);
+	put_udp4(&p);
+	want.label = 11 << 12 | 1 << 8;
+	expect_link(&p, HM_LINK_ETHERNET, HM_TUNNEL_GRE, want);
+}
+
 static void test_tunnel_inner_datagram_ends_with_outer_one(void **state)
 {
 	struct packet p = {0};
@@ -351,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_tunnel_gtpu_with_optional_fields_and_extensions),
 		cmocka_unit_test(test_tunnel_ip_in_ip),
 		cmocka_unit_test(test_tunnel_frame_keeps_its_own_vlan_tag),
+		cmocka_unit_test(test_tunnel_frame_keeps_its_own_label),
 		cmocka_unit_test(test_tunnel_inner_datagram_ends_with_outer_one),
 		cmocka_unit_test(test_tunnel_inner_transport_trouble_is_the_outcome),
 		cmocka_unit_test(test_tunnel_fragments_only_first_is_looked_into),

@@ -142,7 +142,7 @@ static void test_table_cache_takes_at_most_160_bytes_a_record(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
-		assert_true(hm_cache_bytes(sizes[i]) <= UINT64_C(160) * sizes[i]);
+		assert_true(hm_cache_bytes(sizes[i], false) <= UINT64_C(160) * sizes[i]);
 }
 
 static void test_table_senseless_sizes_are_refused(void **state)
