@@ -26,6 +26,7 @@ EXAMPLES = {
     "BUCKET": ([["PKT_COUNTER"], ["BUCKET", 0, 1, "1s"]], 20),
     "BURST": ([["BURST", 0, 15000, 1500, 96, 1000, 1000, 1000]], 20),
     "BYTE_COUNTER": ([["BYTE_COUNTER"]], 20),
+    "DEFRAG": ([["DEFRAG"]], WITHOUT_LIMIT),  # copies each packet
     "DIST": ([["GAP"], ["DIST", 0, 1, "0", "1ms", "10us"]], 20),
     "EXPIRED_FLOWS": ([["EXPIRED_FLOWS", 50000, 0, 0]], 90),
     "FLOW_REPORT": ([["FLOW_REPORT", "IPFIX", "127.0.0.1:9"]], 90),

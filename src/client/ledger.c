@@ -193,6 +193,17 @@ static void add_inject(struct sum *s, const json_t *i)
 	end(s);
 }
 
+static void add_held(struct sum *s, const json_t *h)
+{
+	char text[LABEL];
+	begin(s, label(text, h, "to be put together"), number(h, "in"));
+	add(s, "passed", number(h, "passed"));
+	add(s, "joined", number(h, "joined"));
+	add(s, "held", number(h, "held"));
+	add_causes(s, "dropped", json_object_get(h, "dropped"));
+	end(s);
+}
+
 static void add_all(struct sum *s, const json_t *list, void (*line)(struct sum *, const json_t *))
 {
 	json_t *e;
@@ -222,6 +233,7 @@ int hm_ctl_ledger(struct hm_ctl *ctl, int argc, char **argv)
 		add_all(&s, json_object_get(ledger, "order"), add_order);
 		add_all(&s, json_object_get(ledger, "files"), add_file);
 		add_all(&s, json_object_get(ledger, "inject"), add_inject);
+		add_all(&s, json_object_get(ledger, "held"), add_held);
 		hm_table_print(&table);
 		printf("\n%s%s\n", balanced ? "balanced" : "NOT BALANCED",
 		       !balanced && !believed ? " (says the daemon)" : "");

@@ -160,7 +160,8 @@ enum hm_function_flags {
 	HM_FN_SHARED_COUNTER =
 		1 << 3, // all results are HM_FIELD_U64 sums: flows may share one node, each less
 			// what it found there. No poll, closing, stats, ready or drain
-	HM_FN_ALL = (1 << 6) - 1, // of the above: others are a mistake
+	HM_FN_HOLDS = 1 << 6, // keeps packets for later: its stats have a line for the ledger, too
+	HM_FN_ALL = (1 << 7) - 1, // of the above: others are a mistake
 };
 
 /* What the worker tells a core state about where it lives. */

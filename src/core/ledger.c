@@ -161,7 +161,7 @@ static json_int_t term(const json_t *line, const char *key)
 	return json_integer_value(json_object_get(line, key));
 }
 
-/* At rest a function that writes files has been offered all that reached it. */
+/* At rest a function that writes files or holds packets has been offered all that reached it. */
 static bool has_all(const struct hm_flow *f, const struct hm_instance *in, const json_t *line)
 {
 	struct hm_counts c;
@@ -169,16 +169,18 @@ static bool has_all(const struct hm_flow *f, const struct hm_instance *in, const
 	if (f->state >= HM_FLOW_CLOSING || f->device->state != HM_DEVICE_FINISHED)
 		return true;
 	hm_instance_counts(in, &c);
+	if (in->fn->flags & HM_FN_HOLDS)
+		return (json_int_t)(c.in - c.skipped) == term(line, "in");
 	return (json_int_t)(c.in - c.skipped) == term(line, "offered") + term(line, "ignored");
 }
 
-/* Functions that make flow records or write files say so themselves, under `key` of their result. */
+/* Functions that make flow records, write files or hold packets say so themselves, under `key` of their result. */
 static void add_own_line(const struct hm_flow *f, const struct hm_instance *in, const char *key,
 			 json_t *lines, bool *all_balanced)
 {
 	json_t *result = hm_instance_result(in), *line = json_object_get(result, key);
 
-	if (line && in->fn->flags & HM_FN_WRITES && !has_all(f, in, line))
+	if (line && in->fn->flags & (HM_FN_WRITES | HM_FN_HOLDS) && !has_all(f, in, line))
 		json_object_set_new(line, "balanced", json_false());
 	if (line) {
 		json_object_set_new(line, "flow", json_integer(f->id));
@@ -195,7 +197,7 @@ json_t *hm_ledger(struct hm_engine *e)
 {
 	json_t *devices = json_array(), *entries = json_array(), *readers = json_array(),
 	       *netflow = json_array(), *order = json_array(), *files = json_array(),
-	       *inject = json_array();
+	       *inject = json_array(), *held = json_array();
 	bool balanced = true;
 	struct hm_device *d;
 	struct hm_flow *f;
@@ -222,11 +224,13 @@ json_t *hm_ledger(struct hm_engine *e)
 				add_own_line(f, in, "ledger", netflow, &balanced);
 			if (in->fn->flags & HM_FN_WRITES)
 				add_own_line(f, in, "file", files, &balanced);
+			if (in->fn->flags & HM_FN_HOLDS)
+				add_own_line(f, in, "ledger", held, &balanced);
 		}
-	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "ts_ns",
+	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "ts_ns",
 			 hm_json_u64(hm_clock_now_ns()), "balanced", balanced, "devices", devices,
 			 "entries", entries, "readers", readers, "netflow", netflow, "order", order,
-			 "files", files, "inject", inject);
+			 "files", files, "inject", inject, "held", held);
 }
 
 json_t *hm_netflow_stats(struct hm_engine *e)

@@ -33,8 +33,9 @@ struct hm_parse_conf {
  * 65,535) and wirelen are set. Keeps nothing: any thread, any batch. */
 void hm_parse(struct hm_batch *b, const struct hm_parse_conf *conf);
 
-/* Offset of the IPv6 fragment header of packet i, which is in the batch's ipv6 and fragment. */
-uint32_t hm_parse_fragment_header(const struct hm_batch *b, unsigned i);
+/* Offset of the IPv6 fragment header of packet i, which is in the batch's ipv6 and fragment; and, unless NULL, that of
+ * the "next header" field before it, which names it. */
+uint32_t hm_parse_fragment_header(const struct hm_batch *b, unsigned i, uint32_t *named_at);
 
 /* The name of an outcome, as the ledger and the documentation have it ("l2_short"). */
 const char *hm_parse_outcome_name(enum hm_parse_outcome outcome);

@@ -103,17 +103,20 @@ static enum hm_parse_outcome skip_extensions(struct parse_cursor *c, struct pars
 }
 
 /* The way of skip_extensions(), which found that header. */
-uint32_t hm_parse_fragment_header(const struct hm_batch *b, unsigned i)
+uint32_t hm_parse_fragment_header(const struct hm_batch *b, unsigned i, uint32_t *named_at)
 {
-	uint32_t at = b->l3[i] + 40u;
-	uint8_t proto = b->data[i][b->l3[i] + 6];
+	uint32_t at = b->l3[i] + 40u, type_at = b->l3[i] + 6u;
+	uint8_t proto = b->data[i][type_at];
 
 	while (proto != EXT_FRAGMENT) {
 		const uint8_t *ext = b->data[i] + at;
 
+		type_at = at;
 		at += extension_length(proto, ext);
 		proto = ext[0];
 	}
+	if (named_at)
+		*named_at = type_at;
 	return at;
 }
 

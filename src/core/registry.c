@@ -305,6 +305,7 @@ static json_t *describe_flags(const struct hm_function *f)
 		{HM_FN_FILTERS, "filters"}, {HM_FN_STATELESS, "stateless"},
 		{HM_FN_ORDERED, "ordered"}, {HM_FN_SHARED_COUNTER, "shared counter"},
 		{HM_FN_EXPORTS, "exports"}, {HM_FN_WRITES, "writes"},
+		{HM_FN_HOLDS, "holds"},
 	};
 	json_t *flags = json_array();
 

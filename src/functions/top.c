@@ -121,7 +121,7 @@ static uint32_t ip6_fragment(const struct hm_batch *b, unsigned i, enum field f)
 
 	if (!(b->fragment >> i & 1))
 		return 0;
-	header = b->data[i] + hm_parse_fragment_header(b, i);
+	header = b->data[i] + hm_parse_fragment_header(b, i, NULL);
 	memcpy(&id, header + 4, sizeof(id));
 	return f == TOPX_IP_ID ? ntohl(id) : be16(header + 2) >> 3;
 }

@@ -26,7 +26,7 @@ static void describe(struct hm_fragment *f, const struct hm_batch *b, unsigned i
 	} else {
 		f->version = 6;
 		memcpy(f->addr, ip + 8, 32);
-		memcpy(&f->id, b->data[i] + hm_parse_fragment_header(b, i) + 4, 4);
+		memcpy(&f->id, b->data[i] + hm_parse_fragment_header(b, i, NULL) + 4, 4);
 	}
 	f->ts_ns = b->ts_ns[i];
 }

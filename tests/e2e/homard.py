@@ -365,6 +365,9 @@ def imbalances(ledger):
     for line in ledger["files"]:
         equal(line, line["offered"], line["written"] + line["queued"] + total(line["dropped"]),
               "offered = written + queued + dropped")
+    for line in ledger["held"]:
+        equal(line, line["in"], line["passed"] + line["joined"] + line["held"] + total(line["dropped"]),
+              "in = passed + joined + held + dropped")
     for line in ledger["order"]:
         equal(line, line["offered"], line["run"] + line["queued"] + total(line["dropped"]),
               "offered = run + queued + dropped")

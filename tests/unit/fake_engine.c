@@ -643,7 +643,8 @@ json_t *hm_ledger(struct hm_engine *e)
 			 "s:[{s:i,s:i,s:i,s:i,s:i,s:i,s:{s:i},s:b}], "
 			 "s:[{s:i,s:i,s:i,s:i,s:i,s:i,s:{s:i},s:i,s:b}], "
 			 "s:[{s:i,s:i,s:i,s:i,s:i,s:{s:i},s:b}], "
-			 "s:[{s:s,s:s,s:i,s:i,s:i,s:{s:i},s:b}]}",
+			 "s:[{s:s,s:s,s:i,s:i,s:i,s:{s:i},s:b}], "
+			 "s:[{s:i,s:i,s:i,s:i,s:i,s:i,s:{s:i},s:b}]}",
 			 "ts_ns", "1700000000000000000", "balanced", lost == 0, "devices", devices,
 			 "entries", entries, "readers", "flow", 1, "function", 2, "offered", 100,
 			 "delivered", 80, "overwritten", 0, "dropped", 15, "queued", 5, "netflow",
@@ -654,7 +655,8 @@ json_t *hm_ledger(struct hm_engine *e)
 			 "function", 4, "offered", 90, "written", 80, "queued", 8, "dropped",
 			 "disk_full", 2, "balanced", 1, "inject", "name", "out", "link", "up",
 			 "offered", 60, "sent", 50, "queued", 9, "dropped", "link_down", 1,
-			 "balanced", 1);
+			 "balanced", 1, "held", "flow", 1, "function", 5, "in", 30, "passed", 20,
+			 "joined", 6, "held", 3, "dropped", "timeout", 1, "balanced", 1);
 }
 
 json_t *hm_search_stats(const struct hm_engine *e)

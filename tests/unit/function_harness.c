@@ -133,7 +133,6 @@ int harness_open_behind(struct harness *h, const char *before, const char *name,
 		json_decref(json);
 		return hm_error_set(err, -ENOENT, 6144, "no function %s", name);
 	}
-	assert_null(h->f->transform);
 	h->conf = new_state(h->f->conf_size);
 	h->core = new_state(h->f->core_size);
 	rc = apply(h, json, err);
@@ -158,6 +157,7 @@ static void fill(struct hm_batch *b, const struct frame *frames, unsigned n)
 /* What the program does with a function (core/program.c), without sharing. */
 static uint64_t run_function(struct harness *h, const struct hm_batch *b, uint64_t in)
 {
+	assert_null(h->f->transform); // which the test calls itself
 	h->in += hm_mask_count(in);
 	if (h->f->process)
 		return h->f->process(h->core, b, in);
