@@ -21,6 +21,13 @@ static uint32_t load32(const uint8_t *p)
 	return v;
 }
 
+static uint64_t load64(const uint8_t *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
 static const uint8_t no_ports[4];
 
 /* The packets of TCP, UDP and SCTP that have ports, and later fragments, whose ports are in k->split. */
@@ -143,24 +150,25 @@ union hm_flow_first hm_key_first(const struct hm_batch *b, unsigned i)
 		.label = label, .tos = hm_key_tos(b, i), .ifindex = b->ifindex[i]};
 }
 
+/* By whole words, which are read again at once: the processor waits for words put together of parts. */
 union hm_flow_frame hm_key_frame(const struct hm_batch *b, unsigned i)
 {
-	union hm_flow_frame f = {.word = {0}};
+	uint64_t mpls = b->mpls >> i & 1 ? HM_FLOW_MPLS | b->label[i] >> 8 : 0;
 
-	if (b->link == HM_LINK_ETHERNET)
-		memcpy(&f, b->data[i], sizeof(f.destination) + sizeof(f.source));
-	if (b->mpls >> i & 1)
-		f.mpls = HM_FLOW_MPLS | b->label[i] >> 8;
-	return f;
+	static_assert(offsetof(union hm_flow_frame, mpls) == 12, "");
+	if (b->link != HM_LINK_ETHERNET)
+		return (union hm_flow_frame){.word = {0, mpls << 32}};
+	return (union hm_flow_frame){
+		.word = {load64(b->data[i]), load32(b->data[i] + 8) | mpls << 32}};
 }
 
 union hm_flow_frame hm_key_frame_back(const union hm_flow_frame *f)
 {
-	union hm_flow_frame back = *f;
+	uint64_t destination = f->word[0] & UINT64_C(0xffffffffffff);
+	uint64_t source = f->word[0] >> 48 | (f->word[1] & UINT32_MAX) << 16;
 
-	memcpy(back.destination, f->source, sizeof(back.destination));
-	memcpy(back.source, f->destination, sizeof(back.source));
-	return back;
+	return (union hm_flow_frame){
+		.word = {source | destination << 48, destination >> 16 | f->word[1] >> 32 << 32}};
 }
 
 /* Of frames that endpoint 0 sends: so both directions have one hash. */
@@ -175,10 +183,9 @@ static void widen_by_frames(struct hm_keys *k, const struct hm_key_masks *m,
 			    const struct hm_batch *b, uint64_t in)
 {
 	hm_mask_foreach (i, in) {
-		union hm_flow_frame f = k->frame[i] = hm_key_frame(b, i);
-		if (k->sender[i])
-			f = hm_key_frame_back(&f);
-		k->hash[i] = add_frame_to_hash(k->hash[i], m, &f);
+		union hm_flow_frame f = hm_key_frame(b, i), back = hm_key_frame_back(&f);
+		k->frame[i] = f;
+		k->hash[i] = add_frame_to_hash(k->hash[i], m, k->sender[i] ? &back : &f);
 	}
 }
 
