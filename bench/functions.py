@@ -55,9 +55,14 @@ EXAMPLES = {
     "TOP": ([["TOP", 10, "TOPX_IP", "TOPX_IP_SRCIP"]], 60),
     "TOP as a sketch": ([["TOP", 10, "TOPX_TCP", "TOPX_TCP_SEQ", 0, 0, {"entries": 4096}]], WITHOUT_LIMIT),
     "TO_BUFFER": ([["TO_BUFFER", 0, {"preference": "fast"}]], WITHOUT_LIMIT),
+    "TRACK_DC": ([["TRACK_DC"]], WITHOUT_LIMIT),  # with the scan for its signatures
+    "TRACK_EDONKEY": ([["TRACK_EDONKEY"]], WITHOUT_LIMIT),  # with the scan for its signatures
     "TRACK_FTP": ([["TRACK_FTP"]], 20),
+    "TRACK_GNUTELLA": ([["TRACK_GNUTELLA"]], WITHOUT_LIMIT),  # with the scan for its signatures
     "TRACK_IPOVERIP": ([["TRACK_IPOVERIP"]], 20),
+    "TRACK_IRC": ([["TRACK_IRC"]], WITHOUT_LIMIT),  # with the scan for its signatures
     "TRACK_MAPI": ([["TRACK_MAPI"]], 20),
+    "TRACK_TORRENT": ([["TRACK_TORRENT"]], WITHOUT_LIMIT),  # with the scan for its signatures
     "TRACK_WEB": ([["TRACK_WEB"]], 20),
 }
 OUT = {"name": "out", "vdev": "net_null0,no-rx=1", "inject": "administrators"}  # takes all that is sent

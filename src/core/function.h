@@ -310,7 +310,8 @@ struct hm_function {
 	int (*ask)(void *conf, const json_t *question, hm_answer_cb answer, void *arg,
 		   struct hm_error *err);
 	/* What it filters, what it searches. With one of these and neither process nor transform the packets that
-	 * match go on, and the program asks for all filters and patterns at once. */
+	 * match go on, and the program asks for all filters and patterns at once. A process with a pattern asks for its
+	 * packets itself, by hm_search_hits(). */
 	struct hm_filter *(*filter)(const void *conf);
 	const struct hm_pattern *(*pattern)(const void *conf);
 	/* How it selects packets: all of *s but the name. NULL: by what the packets are, if it lets only some go

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* edonkey: messages of eDonkey, eMule and Overnet. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Whether the payload is one message: its protocol, its length over TCP and (where there is one) UDP, and its type.
+ * `captured` bytes are there of `sent`. */
+bool hm_edonkey_is_message(const uint8_t *payload, size_t captured, size_t sent, bool udp);
