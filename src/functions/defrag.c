@@ -22,6 +22,7 @@ struct defrag_conf {
 /* What the ledger adds up: written and read as one. */
 struct books {
 	uint64_t in, passed, no_copy; // no_copy: of packets that are no fragments
+	uint64_t shortened;           // datagrams
 	struct hm_datagrams_counts of;
 };
 
@@ -29,8 +30,8 @@ struct books {
 
 struct defrag_core {
 	struct hm_datagrams datagrams;
-	uint64_t in, passed, no_copy; // the worker's own, as the counts in datagrams
-	uint32_t sequence;            // of the books, odd while they are written
+	struct books own;  // the worker's; what is in datagrams is copied there by publish()
+	uint32_t sequence; // of the books, odd while they are written
 	struct books books;
 };
 
@@ -39,12 +40,11 @@ struct defrag_core {
 /* Once a batch. Read by read_books(), and single fields in place. */
 static void publish(struct defrag_core *c)
 {
-	const struct books now = {
-		.in = c->in, .passed = c->passed, .no_copy = c->no_copy, .of = c->datagrams.counts};
-	const uint64_t *from = (const uint64_t *)&now;
+	const uint64_t *from = (const uint64_t *)&c->own;
 	uint64_t *to = (uint64_t *)&c->books;
 	uint32_t sequence = c->sequence;
 
+	c->own.of = c->datagrams.counts;
 	__atomic_store_n(&c->sequence, sequence + 1, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	for (unsigned k = 0; k < BOOKS; k++)
@@ -71,12 +71,12 @@ static bool pass(struct defrag_core *c, const struct hm_batch *b, unsigned i, st
 	uint8_t *copy = n <= hm_copies_room(pool) ? hm_copies_take(pool) : NULL;
 
 	if (!copy) {
-		c->no_copy++;
+		c->own.no_copy++;
 		return false;
 	}
 	memcpy(copy, b->data[i], n);
 	add_packet(out, b, i, copy, n, b->wirelen[i]);
-	c->passed++;
+	c->own.passed++;
 	return true;
 }
 
@@ -89,9 +89,11 @@ static bool hand_on(struct defrag_core *c, uint32_t datagram, const struct hm_ba
 
 	room = room < UINT16_MAX ? room : UINT16_MAX; // as batches have it
 	caplen = hm_datagrams_take(&c->datagrams, datagram, copy, room, &wirelen);
-	if (copy)
-		add_packet(out, b, i, copy, caplen, wirelen);
-	return copy;
+	if (!copy)
+		return false;
+	c->own.shortened += caplen < wirelen;
+	add_packet(out, b, i, copy, caplen, wirelen);
+	return true;
 }
 
 static uint64_t defrag_transform(void *core, const struct hm_batch *b, uint64_t in,
@@ -115,7 +117,7 @@ static uint64_t defrag_transform(void *core, const struct hm_batch *b, uint64_t 
 		if (datagram && !hand_on(c, datagram, b, i, out, pool))
 			dropped |= bit;
 	}
-	c->in += hm_mask_count(in);
+	c->own.in += hm_mask_count(in);
 	publish(c);
 	return dropped;
 }
@@ -243,6 +245,8 @@ static const struct hm_field defrag_results[] = {
 	RESULT("fragments", "packets", of.fragments, "that are"),
 	RESULT("datagrams", "datagrams", of.whole, "put together and handed on"),
 	RESULT("joined", "packets", of.joined, "fragments in these"),
+	RESULT("shortened", "datagrams", shortened,
+	       "that were longer than a copy: the first bytes went on"),
 	RESULT("held", "packets", of.held, "fragments that wait for others now"),
 	RESULT("waiting", "datagrams", of.waiting, "of these fragments"),
 	RESULT("overlaps", "packets", of.overlaps,
@@ -259,7 +263,7 @@ static const struct hm_function defrag = {
 	.results = defrag_results,
 	.conf_size = sizeof(struct defrag_conf),
 	.core_size = sizeof(struct defrag_core),
-	.cost = {.batch = 60, .packet = 350},
+	.cost = {.batch = 60, .packet = 110},
 	.conf_init = defrag_conf_init,
 	.memory = defrag_memory,
 	.core_init = defrag_core_init,

@@ -453,6 +453,7 @@ static void test_defrag_longest_datagram(void **state)
 		run(&t, 64);
 		assert_int_equal(t.n_out, 1);
 		assert_out_is(&t, 0, &whole); // frames have at most 65,535 bytes
+		assert_int_equal(result(&t, "shortened"), ipv6 + 1);
 		forget(&t);
 	}
 	close_all(&t);
@@ -574,6 +575,24 @@ static void test_defrag_full_table_drops_the_oldest(void **state)
 	close_all(&t);
 }
 
+static void test_defrag_one_at_a_time(void **state)
+{
+	(void)state;
+	open_with(&t, "[{\"datagrams\": 1}]");
+	for (uint16_t id = 0; id < 10; id++) {
+		make_udp(&whole, false, 0, id, 100);
+		add_fragment(&t, &whole, 0, 48, true, 1);
+		make_udp(&whole, false, 0, 99, 100);
+		add_fragment(&t, &whole, 48, 60, false, 1);
+		add_fragment(&t, &whole, 0, 48, true, 1);
+	}
+	run(&t, 4);
+	assert_int_equal(t.n_out, 10);
+	assert_out_is(&t, 9, &whole);
+	assert_int_equal(dropped(&t, "evicted"), 10);
+	close_all(&t);
+}
+
 static void test_defrag_full_memory_drops_the_oldest(void **state)
 {
 	(void)state;
@@ -635,6 +654,7 @@ static void test_defrag_short_copies_cut_the_datagram(void **state)
 	assert_int_equal(t.out[0].n, 1536);
 	assert_int_equal(t.out[0].wirelen, whole.end);
 	assert_memory_equal(t.out[0].bytes, whole.bytes, 1536);
+	assert_int_equal(result(&t, "shortened"), 1);
 	hm_copies_destroy(t.pool);
 	t.pool = room;
 	close_all(&t);
@@ -654,6 +674,20 @@ static void test_defrag_drain_drops_what_waits(void **state)
 	assert_int_equal(result(&t, "waiting"), 50);
 	assert_true(t.h.f->drain(t.h.core));
 	assert_int_equal(dropped(&t, "unfinished"), 100);
+	close_all(&t);
+}
+
+static void test_defrag_bits_that_are_not_of_fragments_stay(void **state)
+{
+	(void)state;
+	open_with(&t, "[]");
+	make_udp(&whole, false, 0, 7, 100);
+	add_fragment(&t, &whole, 0, 48, true, 1)->bytes[14 + 6] |= 0xc0;
+	add_fragment(&t, &whole, 48, 60, false, 1);
+	run(&t, 64);
+	whole.bytes[14 + 6] = 0xc0;
+	finish_ipv4(whole.bytes + 14, 20);
+	assert_out_is(&t, 0, &whole);
 	close_all(&t);
 }
 
@@ -824,10 +858,12 @@ int main(void)
 		cmocka_unit_test(test_defrag_cut_capture_at_every_byte),
 		cmocka_unit_test(test_defrag_times_out_in_packet_time),
 		cmocka_unit_test(test_defrag_full_table_drops_the_oldest),
+		cmocka_unit_test(test_defrag_one_at_a_time),
 		cmocka_unit_test(test_defrag_full_memory_drops_the_oldest),
 		cmocka_unit_test(test_defrag_empty_pool_is_a_counted_drop),
 		cmocka_unit_test(test_defrag_short_copies_cut_the_datagram),
 		cmocka_unit_test(test_defrag_drain_drops_what_waits),
+		cmocka_unit_test(test_defrag_bits_that_are_not_of_fragments_stay),
 		cmocka_unit_test(test_defrag_vlans_are_kept_apart),
 		cmocka_unit_test(test_defrag_pppoe_length_is_the_datagrams),
 		cmocka_unit_test(test_defrag_fragments_in_a_tunnel_pass),
