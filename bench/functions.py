@@ -21,6 +21,7 @@ WITHOUT_LIMIT = None
 # cycles a packet that it may cost. The flow's name is
 # "measured"; files lie in a folder of the bench.
 EXAMPLES = {
+    "ANONYMIZEIP": ([["ANONYMIZEIP", "0123456789abcdefghijklmnopqrstuv"]], WITHOUT_LIMIT),
     "BINOP": ([["PKT_COUNTER"], ["BYTE_COUNTER"], ["BINOP", "ADD", 0, 1, 0, 2]], 20),
     "BPF_FILTER": ([["BPF_FILTER", "tcp port 80"]], 20),
     "BUCKET": ([["PKT_COUNTER"], ["BUCKET", 0, 1, "1s"]], 20),

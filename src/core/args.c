@@ -258,6 +258,27 @@ int hm_args_parse(const struct hm_function *f, const json_t *args, union hm_valu
 	return rc;
 }
 
+json_t *hm_args_shown(const struct hm_function *f, const json_t *args)
+{
+	const struct hm_arg *a = f->args;
+	json_t *shown = json_array();
+
+	for (size_t i = 0; i < json_array_size(args); i++) {
+		json_t *v = json_array_get(args, i);
+		bool is_options = json_is_object(v); // may stand anywhere
+
+		while (!is_options && a && a->name && a->type == HM_ARG_OPTIONS)
+			a++;
+		if (is_options || !a || !a->name || !a->secret || json_is_null(v))
+			json_array_append_new(shown, json_deep_copy(v));
+		else
+			json_array_append_new(shown, json_string("***"));
+		if (!is_options && a && a->name)
+			a++;
+	}
+	return shown;
+}
+
 static const struct hm_option *find_option(const struct hm_option *table, const char *name)
 {
 	while (table->name && strcmp(table->name, name) != 0)

@@ -24,6 +24,8 @@ static int change_instance(struct hm_flow *f, struct hm_instance *in, const json
 		return r;
 	json_decref(in->args);
 	in->args = json_deep_copy(args);
+	json_decref(in->shown);
+	in->shown = hm_args_shown(in->fn, args);
 	return 0;
 }
 

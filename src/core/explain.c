@@ -158,7 +158,7 @@ static json_t *entry_json(const struct explain *x, const struct hm_node *n)
 	hm_instance_counts(in, &c); // of the flow that has it longest
 	return json_pack("{s:i, s:i, s:s, s:O, s:s, s:o*, s:o, s:i, s:I, s:I, s:I, s:o, s:o}",
 			 "entry", (int)n->number, "parent", (int)parent_of(f, in, n), "function",
-			 n->fn->name, "args", in->args, "runs", runs(n), "ordered_on_lcore",
+			 n->fn->name, "args", in->shown, "runs", runs(n), "ordered_on_lcore",
 			 lcore_json(x, n), "flows", flows_json(x, n), "n_flows",
 			 (int)(x->first[n->number + 1] - x->first[n->number]), "in",
 			 (json_int_t)c.in, "out", (json_int_t)c.out, "dropped",

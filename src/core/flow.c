@@ -525,9 +525,9 @@ static json_t *function_info(const struct hm_instance *in)
 
 	hm_instance_counts(in, &c);
 	info = json_pack("{s:i, s:s, s:O, s:b, s:I, s:I, s:I}", "number", (int)in->number, "name",
-			 in->fn->name, "args", in->args, "result", in->fn->results || in->fn->stats,
-			 "in", (json_int_t)c.in, "out", (json_int_t)c.out, "dropped",
-			 (json_int_t)c.dropped);
+			 in->fn->name, "args", in->shown, "result",
+			 in->fn->results || in->fn->stats, "in", (json_int_t)c.in, "out",
+			 (json_int_t)c.out, "dropped", (json_int_t)c.dropped);
 	if (in->waits)
 		json_object_set_new(info, "waits", json_true());
 	if (in->fn->values)

@@ -65,6 +65,7 @@ struct hm_arg {
 	const char *name;
 	enum hm_arg_type type;
 	bool optional;    // then missing means: value_default / NULL / 0
+	bool secret;      // shown to nobody, not even to who gave it; a string
 	int64_t min, max; // of HM_ARG_INT; both 0: any int
 	int64_t value_default;
 	const char *help; // one line, with the unit

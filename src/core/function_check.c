@@ -70,6 +70,11 @@ static const char *arg_fault(const struct hm_arg *a, unsigned number, char *text
 			number);
 		return text;
 	}
+	if (a->secret && a->type != HM_ARG_STRING) {
+		snprintf(text, HM_FAULT_MAX, "argument %u (%.40s): only a string can be secret",
+			 number, a->name);
+		return text;
+	}
 	if (a->min > a->max) {
 		snprintf(text, HM_FAULT_MAX, "argument %u (%.40s): min is more than max", number,
 			 a->name);

@@ -144,7 +144,8 @@ struct hm_instance *hm_instance_create(const struct hm_function *fn, uint32_t nu
 	if (fn->values)
 		in->unit = fn->values->unit_of ? fn->values->unit_of(in->conf) : fn->values->unit;
 	in->args = args ? json_deep_copy(args) : json_array();
-	in->selector = hm_selector_of(fn, in->conf, in->args);
+	in->shown = hm_args_shown(fn, in->args);
+	in->selector = hm_selector_of(fn, in->conf, in->shown);
 	in->handed = hm_handed_get(ctx->handed);
 	return in;
 }
@@ -168,7 +169,8 @@ uint64_t hm_instance_bytes(const struct hm_instance *in, unsigned n_workers)
 {
 	const struct hm_function *fn = in->fn;
 	uint64_t bytes = sizeof(*in) + count_fields(fn) * sizeof(in->field_base[0]) +
-			 fn->conf_size + json_bytes(in->args) + sizeof(struct hm_node);
+			 fn->conf_size + json_bytes(in->args) + json_bytes(in->shown) +
+			 sizeof(struct hm_node);
 
 	bytes += (uint64_t)n_workers * (fn->core_size + sizeof(struct hm_sample) + ENTRY_BYTES);
 	if (in->key)
@@ -224,6 +226,7 @@ void hm_instance_destroy(struct hm_instance *in)
 	hm_node_put(in->back);
 	hm_node_put(in->leave);
 	json_decref(in->args);
+	json_decref(in->shown);
 	destroy_conf(in);
 }
 

@@ -35,7 +35,8 @@ struct hm_instance {
 	enum hm_unit unit; // of its values
 	struct hm_selector selector;
 	void *conf;               // from connect on the node's
-	json_t *args;             // as given, for flow.info
+	json_t *args;             // as given
+	json_t *shown;            // the same without what is secret, for flow.info
 	struct hm_handed *handed; // what the client passed for it, or NULL
 	char *key;                // canonical arguments until connect, NULL: not shared, or none
 	struct hm_node *node;     // NULL before connect

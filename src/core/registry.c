@@ -223,6 +223,8 @@ static json_t *describe_arg(const struct hm_arg *a)
 		json_object_set_new(o, "default", json_integer(a->value_default));
 	if (a->names)
 		json_object_set_new(o, "names", describe_names(a->names));
+	if (a->secret)
+		json_object_set_new(o, "secret", json_true());
 	if (a->help)
 		json_object_set_new(o, "help", json_string(a->help));
 	return o;

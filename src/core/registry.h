@@ -35,6 +35,9 @@ static inline bool hm_function_has_output(const struct hm_function *f)
 int hm_args_parse(const struct hm_function *f, const json_t *args, union hm_value *values,
 		  struct hm_error *err);
 
+/* The arguments as they may be shown to anybody: "***" in the place of secret ones. The caller's. */
+json_t *hm_args_shown(const struct hm_function *f, const json_t *args);
+
 /* {"name":..., "aliases":[...], "library":..., "summary":..., "arguments":[...], "result":[...], "flags":[...]} for
  * function.list; aliases only if there are any. */
 json_t *hm_function_describe(const struct hm_function *f);

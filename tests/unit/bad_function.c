@@ -17,6 +17,7 @@
 #define FLAGS      12
 #define RESULT     13
 #define HALF       15
+#define SECRET     16
 
 uint64_t hm_no_such_call(void);
 
@@ -51,6 +52,8 @@ static const struct hm_arg arguments[] = {
 	ARG, ARG, ARG, ARG, ARG, ARG, ARG, ARG, ARG, ARG, ARG,
 #elif CASE == BAD_TYPE
 	{.name = "number", .type = (enum hm_arg_type)'?'},
+#elif CASE == SECRET
+	{.name = "number", .type = HM_ARG_INT, .secret = true},
 #endif
 	{0},
 };

@@ -304,6 +304,34 @@ static void test_args_options_wrong_are_refused_with_name_and_range(void **state
 	}
 }
 
+static void test_args_secret_is_not_shown(void **state)
+{
+	static const struct hm_arg args[] = {
+		{.name = "options", .type = HM_ARG_OPTIONS, .optional = true},
+		{.name = "level", .type = HM_ARG_INT},
+		{.name = "key", .type = HM_ARG_STRING, .secret = true},
+		{.name = "other", .type = HM_ARG_STRING, .optional = true, .secret = true},
+		{0}};
+	static const struct hm_function f = {.name = "F", .args = args};
+	static const char *const texts[][2] = {
+		{"[1,\"lobster\"]", "[1,\"***\"]"},
+		{"[{\"a\":2},1,\"lobster\",\"pot\"]", "[{\"a\":2},1,\"***\",\"***\"]"},
+		{"[1,{\"a\":2},\"lobster\",null]", "[1,{\"a\":2},\"***\",null]"},
+		{"[1,\"lobster\",{\"a\":2}]", "[1,\"***\",{\"a\":2}]"},
+		{"[]", "[]"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		json_t *given = json_loads(texts[i][0], 0, NULL), *shown = hm_args_shown(&f, given);
+		char *text = json_dumps(shown, JSON_COMPACT);
+		assert_string_equal(text, texts[i][1]);
+		free(text);
+		json_decref(shown);
+		json_decref(given);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -319,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_args_names_stand_for_numbers),
 		cmocka_unit_test(test_args_times_are_strings_or_numbers),
 		cmocka_unit_test(test_args_wrong_times_are_refused),
+		cmocka_unit_test(test_args_secret_is_not_shown),
 		cmocka_unit_test(test_args_options_are_given_or_default),
 		cmocka_unit_test(test_args_options_wrong_are_refused_with_name_and_range),
 	};

@@ -85,6 +85,7 @@ static void test_library_that_misbehaves_is_refused_with_a_reason(void **state)
 		{"BOTH", "process and transform are set"},
 		{"NO_END", "more than 10 arguments, or no {0}"},
 		{"BAD_TYPE", "argument 1 has no type that there is"},
+		{"SECRET", "argument 1 (number): only a string can be secret"},
 		{"CORE_SIZE", "64 MiB is the most"},
 		{"FLAGS", "flags has 0x80000000"},
 		{"RESULT", "result 1 does not lie in the core state"},
