@@ -188,6 +188,8 @@ static bool is_data(struct track_ftp_core *c, const struct hm_batch *b, unsigned
 	struct connection *f;
 	unsigned sender;
 
+	if (hm_table_used(&c->track.table) == 0) // nobody speaks FTP: no SYN is expected
+		return false;
 	if (!(flags & SYN) && hm_table_candidate(&c->track.table, hash) == 0)
 		return false;
 	sender = hm_track_key(&key, b, i, DATA);
