@@ -25,6 +25,18 @@ leave_card(struct rte_eth_dev *dev)
 	port->card = NULL;
 }
 
+/* Where every queue's drop counter begins, before the first stream runs: from then on the card drops what is for
+ * the streams that do not run yet. */
+static int
+dag_dev_start(struct rte_eth_dev *dev)
+{
+	uint16_t i;
+
+	for (i = 0; i < dev->data->nb_rx_queues; i++)
+		dag_drops_start(dev->data->rx_queues[i]);
+	return card_start(dev);
+}
+
 static int
 dag_dev_infos_get(struct rte_eth_dev *dev, struct rte_eth_dev_info *info)
 {
@@ -70,7 +82,7 @@ dag_burst_mode_get(struct rte_eth_dev *dev, uint16_t queue_id __rte_unused,
 
 static const struct eth_dev_ops dag_ops = {
 	.dev_configure = card_configure,
-	.dev_start = card_start,
+	.dev_start = dag_dev_start,
 	.dev_stop = card_stop,
 	.dev_close = card_close,
 	.dev_infos_get = dag_dev_infos_get,

@@ -324,7 +324,6 @@ dag_rx_queue_start(struct rte_eth_dev *dev, uint16_t queue_id)
 	q->last_ts = 0;
 	q->copying = !q->zero_copy;
 	q->meta_counter.known = false;
-	dag_drops_start(q);
 
 	pthread_mutex_lock(&q->card->lock);
 	ret = attach_and_start(q);

@@ -40,7 +40,7 @@ class Lives(unittest.TestCase):
                 seen = h.read(reader, 2)
                 homard.until(lambda: h.read(reader, 2) > seen + 10000, what="more packets")
                 self.assertEqual(int(h.read(reader, 1)), kept)
-                self.assertEqual(kept % 2, 0)
+                self.assertGreater(kept, 1000)
                 with self.assertRaises(RpcError) as refused:
                     h.flow("live", ["STATS", read, 1, "0"])
                 self.assertEqual(refused.exception.mapi_errno, 7001)
