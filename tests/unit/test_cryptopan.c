@@ -83,7 +83,7 @@ static void test_common_prefixes_stay_as_long(void **state)
 		for (unsigned i = 0; i < GROUP; i++) {
 			before[2 * i] = (uint32_t)number();
 			before[2 * i + 1] =
-				before[2 * i] ^ htonl((uint32_t)(number() >> (32 + i % 33)));
+				before[2 * i] ^ htonl((uint32_t)(number() >> 32 >> i % 33));
 		}
 		memcpy(after, before, sizeof(after));
 		hm_cryptopan_ipv4(c, after, 2 * GROUP);
