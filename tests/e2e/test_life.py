@@ -5,15 +5,14 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 
 import homard
+from collectors import UdpCollector
 from homard import Homard
 
 COUNTER = [{"name": "all", "device": "trace", "functions": [["PKT_COUNTER"], ["BYTE_COUNTER"]]}]
@@ -25,34 +24,6 @@ def is_running(pid):
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
-
-
-class Sink(threading.Thread):
-    """Receives IPFIX over UDP and counts its data records by the headers' sequence numbers."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 25)
-        self.socket.bind(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.messages = []
-        self.start()
-
-    def run(self):
-        while True:
-            data = self.socket.recv(65536)
-            if not data:
-                return
-            self.messages.append(data)
-
-    def close(self):
-        """Stops listening; all that came. What was sent before this is received."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
-            end.sendto(b"", ("127.0.0.1", self.port))
-        self.join()
-        self.socket.close()
-        return self.messages
 
 
 def netflow(port):
@@ -92,7 +63,7 @@ class Life(unittest.TestCase):
                 self.assertFalse(os.path.exists(h.socket_path), "the socket is left behind")
 
     def test_term_under_load_exports_all_flow_records(self):
-        sink = Sink()
+        sink = UdpCollector()
         with Homard({"devices": self.device(loop=0), "flows": COUNTER,
                      "netflow": netflow(sink.port)}) as h:
             homard.until(lambda: h.read("all", 1) > 200000, what="packets")
@@ -107,7 +78,7 @@ class Life(unittest.TestCase):
     def test_term_while_a_flow_closes_exports_its_records(self):
         trace = self.folder / "many.pcap"
         homard.make_trace(trace, packets=60000, flows=20000, seed=8)
-        sink = Sink()
+        sink = UdpCollector()
         with Homard({"devices": self.device(trace=str(trace), loop=0)}) as h:
             report = h.flow("trace", ["FLOW_REPORT", "IPFIX", "127.0.0.1:%d" % sink.port])
             h.call("device.start", device="trace")
@@ -156,7 +127,7 @@ class Life(unittest.TestCase):
             self.assertEqual(h.read("all", 1), self.truth["packets"])
 
     def test_collector_that_disappears_costs_no_packet(self):
-        sink = Sink()
+        sink = UdpCollector()
         with Homard({"devices": self.device(loop=0), "flows": COUNTER,
                      "netflow": netflow(sink.port)}) as h:
             homard.until(lambda: sink.messages, what="the first flow records")

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 
 import homard
 from homard import Homard
-from test_netflow import UdpCollector, closed_port
+from collectors import UdpCollector, closed_port
 
 # the basic template: start, end, octets, packets, then addresses, ports, protocol
 ADDRESSES = {256: (32, 4), 257: (32, 16)}

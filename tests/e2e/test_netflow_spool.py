@@ -14,7 +14,7 @@ import unittest
 
 import homard
 from homard import Homard
-from test_netflow import TcpCollector, UdpCollector, closed_port
+from collectors import TcpCollector, UdpCollector, closed_port
 
 
 class NetflowSpool(unittest.TestCase):

@@ -6,38 +6,13 @@ import json
 import pathlib
 import shutil
 import signal
-import socket
 import struct
 import tempfile
-import threading
 import unittest
 
 import homard
+from collectors import UdpCollector
 from homard import Homard
-
-
-class Collector(threading.Thread):
-    """IPFIX over UDP on one port, whoever sends."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 25)
-        self.socket.bind(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.messages = []
-        self.start()
-
-    def run(self):
-        while data := self.socket.recv(65536):
-            self.messages.append(data)
-
-    def close(self):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
-            end.sendto(b"", ("127.0.0.1", self.port))
-        self.join()
-        self.socket.close()
-        return self.messages
 
 
 def sizes_in(templates):
@@ -75,7 +50,7 @@ class WarmRestart(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.trace = self.folder / "trace.pcap"
         self.file = self.folder / "flows"
-        self.collector = Collector()
+        self.collector = UdpCollector()
         self.addCleanup(lambda: self.collector.is_alive() and self.collector.close())
         homard.make_trace(self.trace, packets=20000, flows=2000, seed=3, rate=40000)
         self.metered = 0
