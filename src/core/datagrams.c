@@ -5,6 +5,7 @@
 #include <rte_random.h>
 
 #include "core/hash.h"
+#include "core/ip_length.h"
 #include "core/parse.h"
 
 #define UNIT        8u
@@ -343,33 +344,15 @@ uint32_t hm_datagrams_add(struct hm_datagrams *d, const struct hm_batch *b, unsi
 	return index;
 }
 
-static void finish_ipv4(uint8_t *ip, uint32_t header, uint32_t length)
-{
-	uint32_t sum = 0;
-
-	put16(ip + 2, length);
-	put16(ip + 6, be16(ip + 6) & IP_NOT_OF_FRAGMENTS);
-	put16(ip + 10, 0);
-	for (uint32_t k = 0; k < header; k += 2)
-		sum += be16(ip + k);
-	sum = (sum & 0xffff) + (sum >> 16);
-	put16(ip + 10, ~(sum + (sum >> 16)));
-}
-
 /* The lengths in the headers become those of the datagram. */
 static void finish_headers(struct datagram *g)
 {
-	uint32_t header = g->header - g->l3, length = header + g->total;
 	uint8_t *ip = g->first + g->l3;
-	// PPPoE counts the PPP protocol's two bytes, too
-	uint32_t before = g->key.version == 4 ? be16(ip + 2) : be16(ip + 4) + 40;
 
-	if (g->pppoe && g->l3 >= 4 && be16(ip - 4) == before + 2 && length + 2 <= UINT16_MAX)
-		put16(ip - 4, length + 2);
 	if (g->key.version == 4)
-		finish_ipv4(ip, header, length);
-	else
-		put16(ip + 4, length - 40);
+		put16(ip + 6, be16(ip + 6) & IP_NOT_OF_FRAGMENTS);
+	hm_ip_set_length(ip, g->header - g->l3, g->total, g->key.version == 6,
+			 g->pppoe && g->l3 >= 4);
 }
 
 uint32_t hm_datagrams_take(struct hm_datagrams *d, uint32_t index, uint8_t *to, uint32_t room,

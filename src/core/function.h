@@ -12,6 +12,8 @@
  *   run      worker        process() or transform(), once a batch and only if the mask is not empty
  *                          ready()      before each burst of a lossless source
  *                          tick()       about every millisecond, and while idle
+ *                          more()       behind transform(), tick() and drain(): it has packets to
+ *                                       hand on
  *                          drain()      when the device's last packet has been counted, at stop and at
  *                                       close: again and again until it says that nothing is left
  *   run      control core  poll()       about every millisecond: moves what the workers left
@@ -337,6 +339,10 @@ struct hm_function {
 	 * empty. At most one of process and transform is set. */
 	uint64_t (*transform)(void *core, const struct hm_batch *b, uint64_t in,
 			      struct hm_batch *out, struct hm_copies *pool);
+	/* Whether a transform has more to hand on than `out` had room for, or packets that it held and that are due:
+	 * then transform() is called again, with an empty mask: behind a call with packets with the same batch, else
+	 * with an empty one. NULL: never. */
+	bool (*more)(void *core);
 	void (*tick)(void *core,
 		     uint64_t now_ns); // now: newest packet time of the device, or the clock
 	/* A lossless source asks before each burst: whether a whole batch can be taken now. False: it
@@ -366,7 +372,7 @@ json_t *hm_json_u64(uint64_t value);
 
 /* The layout that a function was compiled with: the program refuses one that is not its own. The number grows with
  * every change of what is in here, be it a field or a meaning; sizes tell what was forgotten. */
-#define HM_FUNCTION_ABI_NUMBER 2
+#define HM_FUNCTION_ABI_NUMBER 3
 #define HM_FUNCTION_ABI_STRUCTS                                                                 \
 	{                                                                                       \
 		"hm_function", "hm_arg", "hm_value", "hm_field", "hm_core_ctx", "hm_apply_ctx", \

@@ -118,6 +118,8 @@ static const char *state_fault(const struct hm_function *f, char *text)
 		return "process and transform are set: it takes one";
 	if (f->core_size > 0 && !runs)
 		return "it has a core state and nothing that runs";
+	if (f->more && !f->transform)
+		return "more is for transforms";
 	if ((f->tick || f->ready || f->drain) && !runs)
 		return "it has tick, ready or drain and nothing that runs";
 	if (f->core_size == 0 && (f->core_init || f->core_fini))

@@ -126,6 +126,7 @@ static void place_subtree(struct build *b, struct hm_node *n, uint32_t parent, u
 		l->n_ticks += n->fn->tick != NULL;
 		l->n_drains += n->fn->drain != NULL;
 		l->n_readies += n->fn->ready != NULL;
+		l->n_mores += n->fn->more != NULL;
 	}
 	if (n->kind == HM_NODE_TRANSFORM && ++depth > l->depth)
 		l->depth = depth;

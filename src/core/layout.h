@@ -39,7 +39,7 @@ struct hm_place {
 struct hm_layout {
 	uint32_t n, n_nodes;
 	unsigned depth; // of transforms
-	uint32_t n_ticks, n_drains, n_readies;
+	uint32_t n_ticks, n_drains, n_readies, n_mores;
 	uint64_t n_slots; // of all switches
 	struct hm_place at[];
 };

@@ -185,7 +185,7 @@ unsigned hm_ordered_run(struct hm_ordered *o, struct hm_worker *w, bool wait)
 	return n;
 }
 
-void hm_ordered_tick(struct hm_ordered *o)
+void hm_ordered_tick(struct hm_ordered *o, struct hm_worker *w)
 {
 	struct hm_program *p = atomic_load_explicit(&o->program, memory_order_acquire);
 	uint64_t floor = hm_order_floor(o->order);
@@ -193,12 +193,13 @@ void hm_ordered_tick(struct hm_ordered *o)
 	if (!o->by_number && floor != HM_ORDER_END && floor > o->newest_ns)
 		o->newest_ns = floor; // time goes on without packets
 	if (p && o->newest_ns)
-		hm_program_tick(p, o->newest_ns);
+		hm_program_tick(p, o->newest_ns, &w->workspace, &o->lane->parse, o->lane->lossless);
 }
 
-bool hm_ordered_drain(struct hm_ordered *o)
+bool hm_ordered_drain(struct hm_ordered *o, struct hm_worker *w, bool wait)
 {
 	struct hm_program *p = atomic_load_explicit(&o->program, memory_order_acquire);
 
-	return hm_order_ended(o->order) && (!p || hm_program_drain(p));
+	return hm_order_ended(o->order) &&
+	       (!p || hm_program_drain(p, &w->workspace, &o->lane->parse, wait));
 }

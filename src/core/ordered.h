@@ -60,6 +60,6 @@ void hm_ordered_publish(struct hm_ordered *o, const struct hm_queue *q, unsigned
 void hm_ordered_end(struct hm_ordered *o, const struct hm_lane *l);
 /* On its own worker: runs the next packets. `wait`: not while an output is full. Returns how many. */
 unsigned hm_ordered_run(struct hm_ordered *o, struct hm_worker *w, bool wait);
-void hm_ordered_tick(struct hm_ordered *o);
+void hm_ordered_tick(struct hm_ordered *o, struct hm_worker *w);
 /* On its own worker, when all lanes have ended: true: nothing is left. */
-bool hm_ordered_drain(struct hm_ordered *o);
+bool hm_ordered_drain(struct hm_ordered *o, struct hm_worker *w, bool wait);

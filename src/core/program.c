@@ -41,7 +41,7 @@ void hm_searches_unref(struct hm_searches *s)
 
 /* The parts of a program's one piece of memory. */
 struct parts {
-	size_t entry, mask, sample, tables, calls, marks, end;
+	size_t entry, mask, sample, tables, calls, mores, marks, end;
 };
 
 static struct parts parts_of(const struct hm_layout *l, uint32_t n_marks)
@@ -51,7 +51,8 @@ static struct parts parts_of(const struct hm_layout *l, uint32_t n_marks)
 	p.mask = p.entry + l->n * sizeof(struct hm_entry);
 	p.sample = p.mask + l->n * sizeof(uint64_t);
 	p.calls = p.sample + l->n * sizeof(struct hm_sample *);
-	p.marks = p.calls + (l->n_ticks + l->n_drains + l->n_readies) * sizeof(struct hm_call_of);
+	p.mores = p.calls + (l->n_ticks + l->n_drains + l->n_readies) * sizeof(struct hm_call_of);
+	p.marks = p.mores + l->n_mores * sizeof(struct hm_more_of);
 	p.tables = p.marks + n_marks * sizeof(struct hm_mark);
 	p.end = p.tables + l->n_slots * sizeof(uint32_t);
 	return p;
@@ -82,6 +83,16 @@ static void add_calls(struct hm_program *p, const struct hm_node *n, void *state
 		p->readies[p->n_readies++] = call;
 }
 
+static void add_transform(struct hm_program *p, const struct hm_function *fn, uint32_t i)
+{
+	p->entry[i].transform = fn->transform;
+	p->entry[i].slot = 0;
+	if (!fn->more)
+		return;
+	p->mores[p->n_mores] = (struct hm_more_of){.more = fn->more, .entry = i};
+	p->entry[i].slot = ++p->n_mores;
+}
+
 static void fill_entries(struct hm_program *p, const struct hm_layout *l, unsigned lane,
 			 uint32_t *table)
 {
@@ -107,7 +118,7 @@ static void fill_entries(struct hm_program *p, const struct hm_layout *l, unsign
 		e->slot = at->node->slot;
 		p->sample[i] = hm_node_sample(at->node, lane);
 		if (at->kind == HM_ENTRY_TRANSFORM)
-			e->transform = at->node->fn->transform;
+			add_transform(p, at->node->fn, i);
 		else if (at->kind == HM_ENTRY_PROCESS || at->kind == HM_ENTRY_VISIT)
 			e->process = at->node->fn->process;
 		add_calls(p, at->node, e->state);
@@ -136,6 +147,7 @@ struct hm_program *hm_program_create(const struct hm_layout *l, unsigned lane,
 	p->ticks = (struct hm_call_of *)(memory + parts.calls);
 	p->drains = p->ticks + l->n_ticks;
 	p->readies = p->drains + l->n_drains;
+	p->mores = (struct hm_more_of *)(memory + parts.mores);
 	p->marks = (struct hm_mark *)(memory + parts.marks);
 	fill_entries(p, l, lane, (uint32_t *)(memory + parts.tables));
 	if (create_filters(p, l->depth, index, socket) == 0)
@@ -245,8 +257,7 @@ TWICE void run_patterns(const struct run *r, const struct hm_batch *b, uint64_t 
 }
 
 /* Fills the next child batch, runs the subtree behind entry i over it, gives the copies back. */
-static void __attribute__((noinline))
-run_transform(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_t in)
+static void hand_on(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_t in)
 {
 	const struct run inner = {r->program, r->ws, r->conf, r->depth + 1, r->watch};
 	const struct hm_entry *e = &r->program->entry[i];
@@ -272,6 +283,16 @@ run_transform(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_
 	run_entries(&inner, i + 1, i + e->skip, child, r->watch != NULL);
 	for (uint32_t k = 0; k < child->n; k++)
 		hm_copies_give(r->ws->copies, (uint8_t *)(uintptr_t)child->data[k]);
+}
+
+static void __attribute__((noinline))
+run_transform(const struct run *r, uint32_t i, const struct hm_batch *b, uint64_t in)
+{
+	const struct hm_entry *e = &r->program->entry[i];
+
+	hand_on(r, i, b, in);
+	while (e->slot && r->program->mores[e->slot - 1].more(e->state))
+		hand_on(r, i, b, 0);
 }
 
 /* Of the entries behind a switch runs those whose slot is in a list, with the packets of `in` that the slot has. */
@@ -377,6 +398,8 @@ void hm_program_run(struct hm_program *p, struct hm_batch *b, struct hm_workspac
 	const struct run r = {.program = p, .ws = ws, .conf = conf, .watch = watch};
 
 	b->number = ++ws->batches;
+	p->device = b->device;
+	p->link = b->link;
 	begin_scans(&r, b);
 	count(p->entry[0].out, b->n);
 	p->mask[0] = b->all;
@@ -389,12 +412,6 @@ void hm_program_adopt(struct hm_program *p)
 		p->marks[i].value = *p->marks[i].from;
 }
 
-void hm_program_tick(struct hm_program *p, uint64_t now_ns)
-{
-	for (uint32_t i = 0; i < p->n_ticks; i++)
-		p->ticks[i].fn->tick(p->ticks[i].state, now_ns);
-}
-
 bool hm_program_ready(const struct hm_program *p)
 {
 	for (uint32_t i = 0; i < p->n_readies; i++)
@@ -403,11 +420,56 @@ bool hm_program_ready(const struct hm_program *p)
 	return true;
 }
 
-bool hm_program_drain(struct hm_program *p)
+/* Of the batch that entry i gets. */
+static unsigned depth_of(const struct hm_program *p, uint32_t i)
+{
+	unsigned depth = 0;
+
+	for (i = p->entry[i].parent; i > 0; i = p->entry[i].parent)
+		depth += p->entry[i].kind == HM_ENTRY_TRANSFORM;
+	return depth;
+}
+
+/* Hands on what transforms held and is due. True: nothing is left. */
+static bool flush(struct hm_program *p, struct hm_workspace *ws, const struct hm_parse_conf *conf,
+		  bool wait)
+{
+	struct hm_batch *none = &ws->none;
+
+	for (uint32_t k = 0; k < p->n_mores; k++) {
+		const struct hm_more_of *m = &p->mores[k];
+		const struct run r = {p, ws, conf, depth_of(p, m->entry), NULL};
+
+		while (m->more(p->entry[m->entry].state)) {
+			if (wait && !hm_program_ready(p))
+				return false;
+			none->device = p->device;
+			none->link = p->link;
+			none->number = ++ws->batches;
+			hand_on(&r, m->entry, none, 0);
+		}
+	}
+	return true;
+}
+
+void hm_program_tick(struct hm_program *p, uint64_t now_ns, struct hm_workspace *ws,
+		     const struct hm_parse_conf *conf, bool wait)
+{
+	for (uint32_t i = 0; i < p->n_ticks; i++)
+		p->ticks[i].fn->tick(p->ticks[i].state, now_ns);
+	flush(p, ws, conf, wait);
+}
+
+/* Parents come before children, which so have what those let go before it is their turn. */
+bool hm_program_drain(struct hm_program *p, struct hm_workspace *ws,
+		      const struct hm_parse_conf *conf, bool wait)
 {
 	bool done = true;
 
-	for (uint32_t i = 0; i < p->n_drains; i++)
+	for (uint32_t i = 0; i < p->n_drains; i++) {
 		done &= p->drains[i].fn->drain(p->drains[i].state);
+		if (p->drains[i].fn->more)
+			done &= flush(p, ws, conf, wait);
+	}
 	return done;
 }

@@ -25,14 +25,22 @@ struct hm_entry {
 		out; // counter of packets out, behind it a transform's of those dropped; NULL: all go on
 	uint32_t parent; // index; entry 0 is the root
 	uint32_t skip;   // entries of this subtree, this one included
-	uint32_t slot;   // of its filter or pattern; of a switch: length of entry_of
-	uint32_t kind;   // enum hm_entry_kind
+	uint32_t
+		slot; // of its filter or pattern; of a switch: length of entry_of; of a transform: which of
+		// mores it is, from 1 on
+	uint32_t kind; // enum hm_entry_kind
 };
 
 /* A function with a state, for what is called once in a while. */
 struct hm_call_of {
 	const struct hm_function *fn;
 	void *state;
+};
+
+/* A transform that may have packets of its own to hand on. */
+struct hm_more_of {
+	bool (*more)(void *core);
+	uint32_t entry;
 };
 
 /* A counter that the worker reads before its first batch with the program (instance.h, hm_instance_marks). */
@@ -58,6 +66,7 @@ struct hm_workspace {
 	struct hm_copies *copies;
 	uint64_t batches; // run so far: gates draw by it
 	struct hm_batch child[HM_TRANSFORM_DEPTH];
+	struct hm_batch none; // empty, for transforms that hand on what they held
 };
 
 struct hm_program {
@@ -66,8 +75,11 @@ struct hm_program {
 	struct hm_searches *searches; // NULL without patterns
 	struct hm_filter_scan
 		*filters[1 + HM_TRANSFORM_DEPTH]; // as in searches; NULL without filters
-	uint32_t n_ticks, n_drains, n_readies, n_marks;
+	uint32_t n_ticks, n_drains, n_readies, n_mores, n_marks;
+	uint16_t device; // of the last batch
+	enum hm_link link;
 	struct hm_call_of *ticks, *drains, *readies;
+	struct hm_more_of *mores;
 	struct hm_mark *marks;
 	uint64_t *mask; // scratch: what left each entry
 	struct hm_entry *entry;
@@ -86,7 +98,11 @@ void hm_program_adopt(struct hm_program *p);
 /* Worker: runs the program over a parsed batch. With a stopwatch that runs, each entry is timed; NULL: none. */
 void hm_program_run(struct hm_program *p, struct hm_batch *b, struct hm_workspace *ws,
 		    const struct hm_parse_conf *conf, struct hm_stopwatch *watch);
-void hm_program_tick(struct hm_program *p, uint64_t now_ns);
+/* With `wait` what transforms held is not handed on to functions that cannot take it now (hm_program_ready). */
+void hm_program_tick(struct hm_program *p, uint64_t now_ns, struct hm_workspace *ws,
+		     const struct hm_parse_conf *conf, bool wait);
 /* Whether every function can take a whole batch now; a lossless source waits until it is so. */
 bool hm_program_ready(const struct hm_program *p);
-bool hm_program_drain(struct hm_program *p); // true: nothing is left
+/* As tick. True: nothing is left. */
+bool hm_program_drain(struct hm_program *p, struct hm_workspace *ws,
+		      const struct hm_parse_conf *conf, bool wait);

@@ -244,15 +244,17 @@ static unsigned run_ordered(struct hm_worker *w, const struct hm_lane *l, struct
 	return sum;
 }
 
-static void end_lane(struct hm_lane *l, struct hm_program *p, struct hm_ordered *o)
+static void end_lane(struct hm_worker *w, struct hm_lane *l, struct hm_program *p,
+		     struct hm_ordered *o)
 {
 	if (o) {
 		hm_ordered_end(o, l);
 		if (o->lane == l && !atomic_load_explicit(&o->drained, memory_order_relaxed) &&
-		    hm_ordered_drain(o))
+		    hm_ordered_drain(o, w, l->lossless))
 			atomic_store_explicit(&o->drained, true, memory_order_release);
 	}
-	if (!atomic_load_explicit(&l->drained, memory_order_relaxed) && (!p || hm_program_drain(p)))
+	if (!atomic_load_explicit(&l->drained, memory_order_relaxed) &&
+	    (!p || hm_program_drain(p, &w->workspace, &l->parse, l->lossless)))
 		atomic_store_explicit(&l->drained, true, memory_order_release);
 }
 
@@ -286,7 +288,7 @@ static unsigned poll_lane(struct hm_worker *w, struct hm_lane *l)
 		       : poll_queue(w, l, l->queues[i], p, NULL);
 	}
 	if (unlikely(ending && !n))
-		end_lane(l, p, o);
+		end_lane(w, l, p, o);
 	return n;
 }
 
@@ -318,12 +320,12 @@ static void tick(struct hm_worker *w)
 		uint64_t now;
 
 		if (o && o->lane == l && atomic_load_explicit(&l->running, memory_order_acquire))
-			hm_ordered_tick(o);
+			hm_ordered_tick(o, w);
 		if (!p || !p->n_ticks || !atomic_load_explicit(&l->running, memory_order_acquire))
 			continue;
 		now = device_time(l);
 		if (now)
-			hm_program_tick(p, now);
+			hm_program_tick(p, now, &w->workspace, &l->parse, l->lossless);
 	}
 }
 
@@ -349,7 +351,7 @@ static bool drain_lane(struct hm_worker *w, struct hm_lane *l, bool wait)
 {
 	struct hm_program *p = atomic_load_explicit(&l->program, memory_order_acquire);
 	struct hm_ordered *o = atomic_load_explicit(&l->ordered, memory_order_acquire);
-	bool done = !p || hm_program_drain(p);
+	bool done = !p || hm_program_drain(p, &w->workspace, &l->parse, wait && l->lossless);
 
 	if (!o)
 		return done;
@@ -358,7 +360,7 @@ static bool drain_lane(struct hm_worker *w, struct hm_lane *l, bool wait)
 		return done;
 	while (hm_ordered_run(o, w, wait && l->lossless) > 0)
 		;
-	return hm_ordered_drain(o) && done;
+	return hm_ordered_drain(o, w, wait && l->lossless) && done;
 }
 
 /* Everything that functions hold goes out before the worker ends; the control core takes it away. Packets that
