@@ -434,7 +434,7 @@ bool hm_capture_wants_file(struct hm_capture *c)
 void hm_capture_close(struct hm_capture *c)
 {
 	atomic_store_explicit(&c->moved_ns, hm_capture_now_ns(), memory_order_relaxed);
-	atomic_store_explicit(&c->closing, true, memory_order_relaxed);
+	atomic_store_explicit(&c->closing, true, memory_order_release); // with moved_ns
 }
 
 bool hm_capture_is_closing(const struct hm_capture *c)
@@ -444,11 +444,17 @@ bool hm_capture_is_closing(const struct hm_capture *c)
 
 bool hm_capture_is_done(const struct hm_capture *c)
 {
+	uint64_t moved_ns;
+
 	// acquire: what the thread counted
-	return atomic_load_explicit(&c->done, memory_order_acquire) ||
-	       (atomic_load_explicit(&c->closing, memory_order_relaxed) &&
-		hm_capture_now_ns() - atomic_load_explicit(&c->moved_ns, memory_order_relaxed) >
-			HANGING_NS);
+	if (atomic_load_explicit(&c->done, memory_order_acquire))
+		return true;
+	// acquire: since when it closes
+	if (!atomic_load_explicit(&c->closing, memory_order_acquire))
+		return false;
+	// before the clock: the thread may set it at any time, and then it would be later than the clock
+	moved_ns = atomic_load_explicit(&c->moved_ns, memory_order_acquire);
+	return hm_capture_now_ns() > moved_ns + HANGING_NS;
 }
 
 void hm_capture_counts(const struct hm_capture *c, struct hm_capture_counts *counts)

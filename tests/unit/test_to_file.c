@@ -18,7 +18,7 @@
 #include "core/registry.h"
 #include "trace/trace.h"
 
-#define SOON_S 120 // hundreds of files that are synchronized, on a disk that others use
+#define SOON_S 120 // on a disk that others use
 
 static char folder[64];
 
