@@ -27,6 +27,7 @@ EXAMPLES = {
     "BUCKET": ([["PKT_COUNTER"], ["BUCKET", 0, 1, "1s"]], 20),
     "BURST": ([["BURST", 0, 15000, 1500, 96, 1000, 1000, 1000]], 20),
     "BYTE_COUNTER": ([["BYTE_COUNTER"]], 20),
+    "COOKING": ([["COOKING", -1, -1, 1, 3, {"midstream": 1}]], WITHOUT_LIMIT),  # copies what is said
     "DEFRAG": ([["DEFRAG"]], WITHOUT_LIMIT),  # copies each packet
     "DIST": ([["GAP"], ["DIST", 0, 1, "0", "1ms", "10us"]], 20),
     "EXPIRED_FLOWS": ([["EXPIRED_FLOWS", 50000, 0, 0]], 90),

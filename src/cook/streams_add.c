@@ -9,6 +9,7 @@ struct segment {
 	uint32_t captured, wire; // bytes of data
 	uint32_t seq;            // of the first of them
 	uint32_t headers;        // bytes up to the TCP options
+	uint32_t options;        // bytes of the TCP header with its options, as far as captured
 	bool syn, fin, rst, ack;
 };
 
@@ -43,6 +44,7 @@ static void describe(const struct hm_batch *b, unsigned i, struct segment *g)
 		.captured = end > payload ? end - payload : 0,
 		.seq = be32(tcp + 4),
 		.headers = l4 + 20,
+		.options = least(payload, end) - l4,
 		.fin = tcp[13] & 1,
 		.syn = tcp[13] & 2,
 		.rst = tcp[13] & 4,
@@ -55,7 +57,7 @@ static void describe(const struct hm_batch *b, unsigned i, struct segment *g)
 /* RFC 7323 section 2.2; as far as it is captured. 0: it says nothing. */
 static uint8_t window_shift(const struct segment *g)
 {
-	const uint32_t end = least((g->tcp[12] >> 4) * 4u, (uint32_t)(g->data - g->tcp));
+	const uint32_t end = g->options;
 	const uint8_t *tcp = g->tcp;
 
 	for (uint32_t at = 20; at + 1 < end && tcp[at] != 0;) {
