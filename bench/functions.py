@@ -66,6 +66,7 @@ EXAMPLES = {
     "TRACK_MAPI": ([["TRACK_MAPI"]], 20),
     "TRACK_TORRENT": ([["TRACK_TORRENT"]], WITHOUT_LIMIT),  # with the scan for its signatures
     "TRACK_WEB": ([["TRACK_WEB"]], 20),
+    "UNCOOK": ([["UNCOOK"]], WITHOUT_LIMIT),  # copies each packet
 }
 OUT = {"name": "out", "vdev": "net_null0,no-rx=1", "inject": "administrators"}  # takes all that is sent
 ROWS = {"function_" + name.replace(" ", "_"): name for name in EXAMPLES}

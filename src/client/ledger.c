@@ -132,7 +132,9 @@ static void add_device(struct sum *s, const json_t *d)
 static void add_entry(struct sum *s, const json_t *e)
 {
 	char text[LABEL];
-	begin(s, label(text, e, "in"), number(e, "in"));
+	const json_int_t made = number(e, "made");
+
+	begin(s, label(text, e, made ? "in, and made here" : "in"), number(e, "in") + made);
 	add(s, "out", number(e, "out"));
 	add(s, "filtered", number(e, "filtered"));
 	add_causes(s, "dropped", json_object_get(e, "dropped"));

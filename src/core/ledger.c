@@ -108,20 +108,24 @@ static json_t *injector_line(const struct hm_device *d, bool *all_balanced)
 }
 
 /* in = out + filtered + dropped. What a filter took away is what neither went on nor was dropped or kept out. */
+/* Only a function that may have more to hand on than it got makes packets: as many as are out beyond those in. */
 static json_t *entry_line(const struct hm_flow *f, const struct hm_instance *in, bool *all_balanced)
 {
+	uint64_t left, made;
 	struct hm_counts c;
 	bool balanced;
 
 	hm_instance_counts(in, &c);
-	balanced = c.out + c.dropped + c.skipped <= c.in;
+	left = c.out + c.dropped + c.skipped;
+	made = in->fn->more && left > c.in ? left - c.in : 0;
+	balanced = left <= c.in + made;
 	*all_balanced &= balanced;
-	return json_pack("{s:i, s:s*, s:i, s:s, s:I, s:I, s:I, s:{s:I, s:I}, s:b}", "flow",
+	return json_pack("{s:i, s:s*, s:i, s:s, s:I, s:I, s:I, s:I, s:{s:I, s:I}, s:b}", "flow",
 			 (int)f->id, "name", f->name, "function", (int)in->number, "function_name",
-			 in->fn->name, "in", (json_int_t)c.in, "out", (json_int_t)c.out, "filtered",
-			 (json_int_t)(c.in - c.out - c.dropped - c.skipped), "dropped", "no_copy",
-			 (json_int_t)c.dropped, "budget", (json_int_t)c.skipped, "balanced",
-			 balanced);
+			 in->fn->name, "in", (json_int_t)c.in, "made", (json_int_t)made, "out",
+			 (json_int_t)c.out, "filtered", (json_int_t)(c.in + made - left), "dropped",
+			 "no_copy", (json_int_t)c.dropped, "budget", (json_int_t)c.skipped,
+			 "balanced", balanced);
 }
 
 static bool has_reader(const struct hm_instance *in)

@@ -352,8 +352,8 @@ def imbalances(ledger):
         if line["at_rest"]:
             equal(line, line["wire"]["received"], line["received"], "the driver's count = received")
     for line in ledger["entries"]:
-        equal(line, line["in"], line["out"] + line["filtered"] + total(line["dropped"]),
-              "in = out + filtered + dropped")
+        equal(line, line["in"] + line["made"], line["out"] + line["filtered"] + total(line["dropped"]),
+              "in + made = out + filtered + dropped")
     for line in ledger["readers"]:
         equal(line, line["offered"],
               line["delivered"] + line["overwritten"] + line["dropped"] + line["queued"],

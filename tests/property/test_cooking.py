@@ -207,6 +207,8 @@ class Cooking(unittest.TestCase):
             packets, told = self.cook([-1, -1, 1, collect])
             self.assert_said(packets, self.connections, sides=[end])
             self.assertGreater(told["dropped"]["not_wanted"], 100)
+        packets, told = self.cook([100])  # many more than came in
+        self.assert_said(packets, self.connections)
         packets, told = self.cook([1000, -1, 0])
         for key, chunks in streams_of(packets).items():
             c = next(c for c in self.connections if key in (c.key(0), c.key(1)))
