@@ -52,7 +52,7 @@ static bool open_message(struct hm_exporter *x, uint64_t now_ns)
 	if (full && !x->spooling)
 		return false;
 	hm_message_begin(&x->open, x->conf.format,
-			 x->spooling ? x->spare : hm_message_at(x, x->head), x->room,
+			 x->spooling ? x->spare : hm_message_at(x, x->head), x->fit,
 			 &x->conf.origin);
 	x->open_load = (struct hm_load){.first_ns = UINT64_MAX};
 	x->open_since_ns = now_ns;
@@ -204,7 +204,7 @@ uint32_t hm_exporter_messages(const struct hm_exporter *x, unsigned n)
 	for (unsigned i = 0; i < x->layout.n; i++)
 		if (x->layout.template[i].bytes > bytes)
 			bytes = x->layout.template[i].bytes;
-	a_message = x->room / 2 / bytes; // records; set headers never take the other half
+	a_message = x->fit / 2 / bytes; // records; set headers never take the other half
 	if (a_message > x->conf.format->records_max)
 		a_message = x->conf.format->records_max;
 	if (a_message == 0)

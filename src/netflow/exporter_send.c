@@ -176,7 +176,7 @@ static bool next_note(struct hm_exporter *x)
 {
 	bool ask = x->conf.format->fixed && x->state == HM_EXPORTER_AWAY && x->announcing;
 
-	hm_message_begin(&x->note, x->conf.format, x->note_bytes, x->room, &x->conf.origin);
+	hm_message_begin(&x->note, x->conf.format, x->note_bytes, x->fit, &x->conf.origin);
 	if (!hm_announcement_next(&x->announcement, &x->note) && !ask) {
 		x->note.used = 0;
 		return false;
@@ -431,8 +431,31 @@ static void send_data(struct hm_exporter *x, uint64_t now_ns)
 			break;
 }
 
+/* The largest message that goes whole to the collector, but one that a record of each template, and each template, fits
+ * into. Paths change. */
+static void look_at_path(struct hm_exporter *x, uint64_t now_ns)
+{
+	const struct hm_transport *t = x->conf.transport;
+	uint32_t mtu, fit = x->room;
+
+	if (!t->path_mtu || x->state != HM_EXPORTER_UP ||
+	    (x->connection && now_ns - x->fit_at_ns < HM_NS_A_S) || !connect_now(x, now_ns))
+		return;
+	x->fit_at_ns = now_ns;
+	mtu = t->path_mtu(x->connection);
+	if (mtu > 0 && mtu < x->conf.mtu)
+		fit = (mtu > HM_EXPORTER_MTU_MIN ? mtu : HM_EXPORTER_MTU_MIN) - t->overhead;
+	for (unsigned i = 0; i < x->layout.n; i++) {
+		const uint32_t least = hm_message_least(x->conf.format, &x->layout.template[i]);
+
+		fit = fit > least ? fit : least;
+	}
+	x->fit = fit < x->room ? fit : x->room;
+}
+
 void hm_exporter_send(struct hm_exporter *x, uint64_t now_ns)
 {
+	look_at_path(x, now_ns);
 	hm_exporter_stow(x, now_ns);
 	if (x->state != HM_EXPORTER_UP)
 		look_for_collector(x, now_ns);

@@ -32,6 +32,8 @@ struct hm_exporter {
 	uint8_t *buffer;
 	struct hm_slot *slot;
 	uint32_t mask, room; // slots - 1; bytes a message
+	uint32_t fit;        // of these a new message takes no more, since its path does not
+	uint64_t fit_at_ns;  // when that was looked at
 	uint64_t head, tail;
 	uint8_t *spare; // with a spool: where a message is made that does not go into the ring
 
@@ -87,6 +89,8 @@ static inline struct hm_slot *hm_slot_at(const struct hm_exporter *x, uint64_t i
 {
 	return &x->slot[i & x->mask];
 }
+
+#define HM_EXPORTER_MTU_MIN 512 // whatever the path, RFC 7011 section 10.3.3
 
 /* Messages that n biflows may become. */
 uint32_t hm_exporter_messages(const struct hm_exporter *x, unsigned n);

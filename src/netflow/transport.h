@@ -68,6 +68,9 @@ struct hm_transport {
 	bool (*flush)(struct hm_connection *c);
 	/* It should be opened anew, when all that was taken has arrived. NULL: never. */
 	bool (*stale)(struct hm_connection *c);
+	/* Bytes that an IP packet may have on its way there, as far as the kernel knows; 0: it does not. NULL: of no
+	 * importance. */
+	uint32_t (*path_mtu)(const struct hm_connection *c);
 	/* More about an error than its number; "": nothing. NULL: nothing ever. */
 	const char *(*why)(const struct hm_connection *c);
 	void (*close)(struct hm_connection *c);

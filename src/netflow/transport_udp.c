@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* UDP: a connected, non-blocking socket, so that the kernel tells when the collector's port is
- * closed. Messages above the path's MTU are fragmented rather than refused. A multicast group is a
- * collector like any other; it leaves by the interface of the source address, or of the scope. */
+ * closed. Messages are made for the path's MTU; those that are longer, since it has become smaller, are fragmented rather
+ * than refused. A multicast group is a collector like any other; it leaves by the interface of the source address, or of the scope. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -114,6 +114,20 @@ static bool flush_udp(struct hm_connection *c)
 	return true;
 }
 
+static uint32_t path_mtu_udp(const struct hm_connection *c)
+{
+	int mtu = 0, domain = AF_INET;
+	socklen_t length = sizeof(domain);
+
+	getsockopt(c->fd, SOL_SOCKET, SO_DOMAIN, &domain, &length);
+	length = sizeof(mtu);
+	if (domain == AF_INET6)
+		getsockopt(c->fd, IPPROTO_IPV6, IPV6_MTU, &mtu, &length);
+	else
+		getsockopt(c->fd, IPPROTO_IP, IP_MTU, &mtu, &length);
+	return mtu > 0 ? (uint32_t)mtu : 0;
+}
+
 static void close_udp(struct hm_connection *c)
 {
 	if (!c)
@@ -132,5 +146,6 @@ const struct hm_transport hm_transport_udp = {
 	.error = error_udp,
 	.pending = pending_udp,
 	.flush = flush_udp,
+	.path_mtu = path_mtu_udp,
 	.close = close_udp,
 };
