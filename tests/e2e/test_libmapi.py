@@ -1,8 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """libmapi's calls against a real daemon: flows, functions, results, errors."""
+import contextlib
+import os
 import pathlib
 import re
+import resource
 import shutil
 import socket
 import struct
@@ -21,6 +24,19 @@ def whole(packet):
     """(time, length on the wire, bytes) of a struct mapipkt."""
     p = packet.contents
     return p.ts, p.wlen, libmapi.ctypes.string_at(libmapi.ctypes.addressof(p) + 20, p.caplen)
+
+
+@contextlib.contextmanager
+def no_descriptor_left():
+    """This process may open no file any more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class Reader(threading.Thread):
@@ -278,6 +294,8 @@ class Flows(unittest.TestCase):
         self.refused(6147, m.get_next_pkt, fd, -1)
         self.refused(6145, m.get_next_pkt, fd + 1000, buffer)
         self.refused(6147, m.get_next_pkt, none, 1)
+        with no_descriptor_left():  # the ring comes as one
+            self.refused(6148, m.get_next_pkt, fd, buffer)
         self.refused(7004, m.loop, fd, buffer, 1, None)
         self.refused(6147, m.loop, -1, buffer, 1, None)
         self.assertFalse(m.library.mapi_get_next_pkt(busy, polled))  # nothing yet, and no error
