@@ -61,6 +61,7 @@ EXAMPLES = {
     "TRACK_EDONKEY": ([["TRACK_EDONKEY"]], WITHOUT_LIMIT),  # with the scan for its signatures
     "TRACK_FTP": ([["TRACK_FTP"]], 20),
     "TRACK_GNUTELLA": ([["TRACK_GNUTELLA"]], WITHOUT_LIMIT),  # with the scan for its signatures
+    "TRACK_GRID_FTP": ([["TRACK_GRID_FTP"]], 20),
     "TRACK_IPOVERIP": ([["TRACK_IPOVERIP"]], 20),
     "TRACK_IRC": ([["TRACK_IRC"]], WITHOUT_LIMIT),  # with the scan for its signatures
     "TRACK_MAPI": ([["TRACK_MAPI"]], 20),
