@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cook/streams_state.h"
+#include "core/wire.h"
 
 /* A segment as its headers describe it. */
 struct segment {
@@ -15,16 +16,6 @@ struct segment {
 
 /* What became of it: dropped ones are counted then; TAKE_FIRST: nothing has happened, what is due is in the way. */
 enum verdict { USED, KEPT, DROPPED, TAKE_FIRST };
-
-static uint32_t be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static uint32_t be16(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 8 | p[1];
-}
 
 static uint32_t least(uint32_t a, uint32_t b)
 {
@@ -42,7 +33,7 @@ static void describe(const struct hm_batch *b, unsigned i, struct segment *g)
 		.data = b->data[i] + payload,
 		.wire = end_on_wire > payload ? end_on_wire - payload : 0,
 		.captured = end > payload ? end - payload : 0,
-		.seq = be32(tcp + 4),
+		.seq = hm_be32(tcp + 4),
 		.headers = l4 + 20,
 		.options = least(payload, end) - l4,
 		.fin = tcp[13] & 1,
@@ -96,13 +87,13 @@ static int64_t ahead_by(const struct way *way, uint32_t seq)
  * on their way to us. */
 static void note_window(const struct segment *g, const struct way *own, struct way *peer)
 {
-	const uint64_t window = (uint64_t)be16(g->tcp + 14) << (g->syn ? 0 : own->shift);
+	const uint64_t window = (uint64_t)hm_be16(g->tcp + 14) << (g->syn ? 0 : own->shift);
 	uint64_t right;
 	int64_t by;
 
 	if (!g->ack || peer->state == WAY_UNKNOWN)
 		return;
-	by = ahead_by(peer, be32(g->tcp + 8));
+	by = ahead_by(peer, hm_be32(g->tcp + 8));
 	if (by > FAR || by < -FAR)
 		return;
 	right = peer->bytes.next + (uint64_t)by + 2 * window + UINT16_MAX;
@@ -133,8 +124,8 @@ static bool is_over(const struct hm_streams *s, const struct connection *c, unsi
 /* Which end is the client: who sends the SYN; if nobody was seen to, who has not the lower port. */
 static unsigned client_of(const struct hm_track_key *k, unsigned sender, const struct segment *g)
 {
-	const uint32_t own = be16((const uint8_t *)&k->end[sender].port_be);
-	const uint32_t other = be16((const uint8_t *)&k->end[!sender].port_be);
+	const uint32_t own = hm_be16((const uint8_t *)&k->end[sender].port_be);
+	const uint32_t other = hm_be16((const uint8_t *)&k->end[!sender].port_be);
 
 	if (g->syn)
 		return g->ack ? !sender : sender;

@@ -4,6 +4,7 @@
 
 #include "cook/streams_state.h"
 #include "core/ip_length.h"
+#include "core/wire.h"
 
 #define TCP_HEADER 20u
 enum { TCP_FIN = 1, TCP_PSH = 8, TCP_ACK = 16 };
@@ -77,18 +78,6 @@ void hm_streams_give_up_hole(struct hm_streams *s, struct way *way, uint64_t pla
 
 /* --- cooked packets --- */
 
-static void put16(uint8_t *p, uint32_t n)
-{
-	p[0] = (uint8_t)(n >> 8);
-	p[1] = (uint8_t)n;
-}
-
-static void put32(uint8_t *p, uint32_t n)
-{
-	put16(p, n >> 16);
-	put16(p + 2, n);
-}
-
 /* Header and checksum for n bytes that are behind it already. */
 static void finish_packet(const struct way *way, uint8_t *frame, uint32_t n)
 {
@@ -96,13 +85,13 @@ static void finish_packet(const struct way *way, uint8_t *frame, uint32_t n)
 	const uint32_t header = way->header_n - TCP_HEADER - way->l3;
 	const uint64_t place = way->bytes.base;
 
-	put32(tcp + 4, hm_streams_seq(way, place));
+	hm_put32(tcp + 4, hm_streams_seq(way, place));
 	tcp[12] = TCP_HEADER / 4 << 4;
 	tcp[13] = TCP_ACK | TCP_PSH | (way->fin == place + n ? TCP_FIN : 0);
-	put16(tcp + 16, 0);
-	put16(tcp + 18, 0); // no urgent data
+	hm_put16(tcp + 16, 0);
+	hm_put16(tcp + 18, 0); // no urgent data
 	hm_ip_set_length(ip, header, TCP_HEADER + n, way->v6, way->pppoe);
-	put16(tcp + 16, hm_ip_l4_checksum(ip, way->v6, IPPROTO_TCP, tcp, TCP_HEADER + n));
+	hm_put16(tcp + 16, hm_ip_l4_checksum(ip, way->v6, IPPROTO_TCP, tcp, TCP_HEADER + n));
 }
 
 /* How many bytes of the direction the next packet has, of which there is room for so many. */

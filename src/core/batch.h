@@ -137,3 +137,15 @@ static inline unsigned hm_mask_count(uint64_t mask)
 {
 	return (unsigned)__builtin_popcountll(mask);
 }
+
+/* For transforms: packet i of b goes on in `out`, which has room, as these bytes; the rest is as it was. */
+static inline void hm_batch_add(struct hm_batch *out, const struct hm_batch *b, unsigned i,
+				const uint8_t *data, uint32_t caplen, uint32_t wirelen)
+{
+	out->data[out->n] = data;
+	out->caplen[out->n] = caplen;
+	out->wirelen[out->n] = wirelen;
+	out->ts_ns[out->n] = b->ts_ns[i];
+	out->ifindex[out->n] = b->ifindex[i];
+	out->n++;
+}

@@ -7,6 +7,7 @@
 #include "core/hash.h"
 #include "core/ip_length.h"
 #include "core/parse.h"
+#include "core/wire.h"
 
 #define UNIT        8u
 #define UNITS       (HM_DATAGRAM_BLOCK / UNIT)
@@ -58,17 +59,6 @@ struct fragment {
 	uint8_t proto;      // IPv6: what that header names
 	struct key key;
 };
-
-static uint32_t be16(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 8 | p[1];
-}
-
-static void put16(uint8_t *p, uint32_t n)
-{
-	p[0] = (uint8_t)(n >> 8);
-	p[1] = (uint8_t)n;
-}
 
 const char *hm_datagrams_cause_name(enum hm_datagrams_cause cause)
 {
@@ -166,11 +156,11 @@ static void describe_ipv4(const struct hm_batch *b, unsigned i, struct fragment 
 
 	f->ip_header = (ip[0] & 15u) * 4;
 	f->start = f->header = b->l3[i] + f->ip_header;
-	f->at = (be16(ip + 6) & IP_OFFSET) * UNIT;
-	f->more = be16(ip + 6) & IP_MORE;
+	f->at = (hm_be16(ip + 6) & IP_OFFSET) * UNIT;
+	f->more = hm_be16(ip + 6) & IP_MORE;
 	memcpy(f->key.source, ip + 12, 4);
 	memcpy(f->key.destination, ip + 16, 4);
-	f->key.id = be16(ip + 4);
+	f->key.id = hm_be16(ip + 4);
 	f->key.proto = ip[9];
 	f->key.version = 4;
 }
@@ -183,7 +173,7 @@ static void describe_ipv6(const struct hm_batch *b, unsigned i, struct fragment 
 	ext = b->data[i] + f->header;
 	f->start = f->header + 8;
 	f->ip_header = f->header - (b->l3[i] + 40u);
-	f->at = be16(ext + 2) & 0xfff8;
+	f->at = hm_be16(ext + 2) & 0xfff8;
 	f->more = ext[3] & 1;
 	f->proto = ext[0];
 	memcpy(f->key.source, ip + 8, 16);
@@ -350,7 +340,7 @@ static void finish_headers(struct datagram *g)
 	uint8_t *ip = g->first + g->l3;
 
 	if (g->key.version == 4)
-		put16(ip + 6, be16(ip + 6) & IP_NOT_OF_FRAGMENTS);
+		hm_put16(ip + 6, hm_be16(ip + 6) & IP_NOT_OF_FRAGMENTS);
 	hm_ip_set_length(ip, g->header - g->l3, g->total, g->key.version == 6,
 			 g->pppoe && g->l3 >= 4);
 }

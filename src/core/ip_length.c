@@ -3,18 +3,9 @@
 
 #include <string.h>
 
+#include "core/wire.h"
+
 #define IPV6_HEADER 40u
-
-static uint32_t be16(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 8 | p[1];
-}
-
-static void put16(uint8_t *p, uint32_t n)
-{
-	p[0] = (uint8_t)(n >> 8);
-	p[1] = (uint8_t)n;
-}
 
 /* The sum of 16-bit words in memory order, eight bytes at a time: a carry is worth 1 wherever the words begin. */
 static uint64_t sum_of(const uint8_t *p, uint32_t n, uint64_t sum)
@@ -40,24 +31,24 @@ static uint16_t folded(uint64_t sum)
 		sum = (sum & UINT16_MAX) + (sum >> 16);
 	words = (uint16_t)~sum;
 	memcpy(bytes, &words, sizeof(bytes)); // memory order is the wire's
-	return (uint16_t)be16(bytes);
+	return (uint16_t)hm_be16(bytes);
 }
 
 void hm_ip_set_length(uint8_t *ip, uint32_t header, uint32_t payload, bool v6, bool pppoe)
 {
 	const uint32_t length = header + payload;
-	const uint32_t before = v6 ? be16(ip + 4) + IPV6_HEADER : be16(ip + 2);
+	const uint32_t before = v6 ? hm_be16(ip + 4) + IPV6_HEADER : hm_be16(ip + 2);
 
 	// PPPoE counts the PPP protocol's two bytes, too
-	if (pppoe && be16(ip - 4) == before + 2 && length + 2 <= UINT16_MAX)
-		put16(ip - 4, length + 2);
+	if (pppoe && hm_be16(ip - 4) == before + 2 && length + 2 <= UINT16_MAX)
+		hm_put16(ip - 4, length + 2);
 	if (v6) {
-		put16(ip + 4, length - IPV6_HEADER);
+		hm_put16(ip + 4, length - IPV6_HEADER);
 		return;
 	}
-	put16(ip + 2, length);
-	put16(ip + 10, 0);
-	put16(ip + 10, folded(sum_of(ip, header, 0)));
+	hm_put16(ip + 2, length);
+	hm_put16(ip + 10, 0);
+	hm_put16(ip + 10, folded(sum_of(ip, header, 0)));
 }
 
 uint16_t hm_ip_l4_checksum(const uint8_t *ip, bool v6, uint8_t protocol, const uint8_t *l4,

@@ -151,17 +151,6 @@ static void collect(struct core *c, struct packet *p)
 	}
 }
 
-static void hand_on(struct hm_batch *out, const struct hm_batch *b, unsigned i, uint8_t *copy)
-{
-	memcpy(copy, b->data[i], b->caplen[i]);
-	out->data[out->n] = copy;
-	out->caplen[out->n] = b->caplen[i];
-	out->wirelen[out->n] = b->wirelen[i];
-	out->ts_ns[out->n] = b->ts_ns[i];
-	out->ifindex[out->n] = b->ifindex[i];
-	out->n++;
-}
-
 static uint64_t anonymizeip_transform(void *core, const struct hm_batch *b, uint64_t in,
 				      struct hm_batch *out, struct hm_copies *pool)
 {
@@ -181,7 +170,8 @@ static uint64_t anonymizeip_transform(void *core, const struct hm_batch *b, uint
 			dropped |= UINT64_C(1) << i;
 			continue;
 		}
-		hand_on(out, b, i, p->copy);
+		memcpy(p->copy, b->data[i], b->caplen[i]);
+		hm_batch_add(out, b, i, p->copy, b->caplen[i], b->wirelen[i]);
 		p->n = outer < HM_BATCH_MAX ? hm_layers_find(&c->outside, outer, p->layers) : 0;
 		p->n += hm_layers_find(b, i, &p->layers[p->n]);
 		collect(c, p);

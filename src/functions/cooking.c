@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cook/streams.h"
+#include "core/books.h"
 #include "core/copies.h"
 #include "core/datagrams.h"
 #include "core/function.h"
@@ -60,33 +61,14 @@ struct cooking_core {
 
 /* --- worker --- */
 
-/* Once a batch. Read by read_books(), and single fields in place. */
+/* Once a batch; single fields are read in place, too. */
 static void publish(struct cooking_core *c)
 {
-	const uint64_t *from = (const uint64_t *)&c->own;
-	uint64_t *to = (uint64_t *)&c->books;
-	const uint32_t sequence = c->sequence;
-
 	c->own.fragments = c->datagrams.counts;
 	c->own.streams = c->streams.counts;
 	c->own.memory = (uint64_t)(c->conf->streams.blocks - hm_copies_free(c->streams.blocks)) *
 			sizeof(struct hm_bytes_block);
-	__atomic_store_n(&c->sequence, sequence + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	for (unsigned k = 0; k < BOOKS; k++)
-		__atomic_store_n(&to[k], from[k], __ATOMIC_RELAXED);
-	__atomic_store_n(&c->sequence, sequence + 2, __ATOMIC_RELEASE);
-}
-
-static void add_packet(struct hm_batch *out, const uint8_t *copy, uint32_t caplen, uint32_t wirelen,
-		       uint64_t ts_ns, uint16_t ifindex)
-{
-	out->data[out->n] = copy;
-	out->caplen[out->n] = caplen;
-	out->wirelen[out->n] = wirelen;
-	out->ts_ns[out->n] = ts_ns;
-	out->ifindex[out->n] = ifindex;
-	out->n++;
+	hm_books_write(&c->sequence, (uint64_t *)&c->books, (const uint64_t *)&c->own, BOOKS);
 }
 
 /* Packet i of b goes on as it is; `out` has room. */
@@ -98,7 +80,7 @@ static bool pass(const struct hm_batch *b, unsigned i, struct hm_batch *out, str
 	if (!copy)
 		return false;
 	memcpy(copy, b->data[i], n);
-	add_packet(out, copy, n, b->wirelen[i], b->ts_ns[i], b->ifindex[i]);
+	hm_batch_add(out, b, i, copy, n, b->wirelen[i]);
 	return true;
 }
 
@@ -118,8 +100,11 @@ static bool hand_on_due(struct cooking_core *c, struct hm_batch *out, struct hm_
 			if (copy)
 				hm_copies_give(pool, copy);
 		} else if (copy) {
-			add_packet(out, copy, cooked.caplen, cooked.caplen, cooked.ts_ns,
-				   cooked.ifindex);
+			out->ts_ns[out->n] = cooked.ts_ns;
+			out->ifindex[out->n] = cooked.ifindex;
+			out->data[out->n] = copy;
+			out->caplen[out->n] = out->wirelen[out->n] = cooked.caplen;
+			out->n++;
 		}
 	}
 	return true;
@@ -257,31 +242,17 @@ static bool cooking_drain(void *core)
 
 /* --- control core --- */
 
-static void read_books(const struct cooking_core *c, struct books *books)
-{
-	const uint64_t *from = (const uint64_t *)&c->books;
-	uint64_t *to = (uint64_t *)books;
-	uint32_t before, after;
-
-	do {
-		before = __atomic_load_n(&c->sequence, __ATOMIC_ACQUIRE);
-		for (unsigned k = 0; k < BOOKS; k++)
-			to[k] = __atomic_load_n(&from[k], __ATOMIC_RELAXED);
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		after = __atomic_load_n(&c->sequence, __ATOMIC_RELAXED);
-	} while (before != after || before % 2 != 0);
-}
-
 /* A datagram that was put together is a packet of its own: it takes the place of one of its fragments. */
 static json_t *cooking_stats(const void *conf, void *const *cores, unsigned n)
 {
+	const struct cooking_core *c = cores[0]; // ordered: there is one
 	json_t *dropped = json_object();
 	uint64_t sum = 0, joined, held;
 	struct books k;
 
 	(void)conf;
 	(void)n;
-	read_books(cores[0], &k); // ordered: there is one
+	hm_books_read(&c->sequence, (const uint64_t *)&c->books, (uint64_t *)&k, BOOKS);
 	k.streams.dropped[HM_STREAMS_NO_COPY] += k.no_copy;
 	for (unsigned i = 0; i < HM_STREAMS_CAUSES; i++) {
 		sum += k.streams.dropped[i];

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/books.h"
 #include "core/copies.h"
 #include "core/datagrams.h"
 #include "core/function.h"
@@ -37,31 +38,11 @@ struct defrag_core {
 
 /* --- worker --- */
 
-/* Once a batch. Read by read_books(), and single fields in place. */
+/* Once a batch; single fields are read in place, too. */
 static void publish(struct defrag_core *c)
 {
-	const uint64_t *from = (const uint64_t *)&c->own;
-	uint64_t *to = (uint64_t *)&c->books;
-	uint32_t sequence = c->sequence;
-
 	c->own.of = c->datagrams.counts;
-	__atomic_store_n(&c->sequence, sequence + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	for (unsigned k = 0; k < BOOKS; k++)
-		__atomic_store_n(&to[k], from[k], __ATOMIC_RELAXED);
-	__atomic_store_n(&c->sequence, sequence + 2, __ATOMIC_RELEASE);
-}
-
-/* Packet i of b goes on as `copy`, which the caller fills. */
-static void add_packet(struct hm_batch *out, const struct hm_batch *b, unsigned i,
-		       const uint8_t *copy, uint32_t caplen, uint32_t wirelen)
-{
-	out->data[out->n] = copy;
-	out->caplen[out->n] = caplen;
-	out->wirelen[out->n] = wirelen;
-	out->ts_ns[out->n] = b->ts_ns[i];
-	out->ifindex[out->n] = b->ifindex[i];
-	out->n++;
+	hm_books_write(&c->sequence, (uint64_t *)&c->books, (const uint64_t *)&c->own, BOOKS);
 }
 
 static bool pass(struct defrag_core *c, const struct hm_batch *b, unsigned i, struct hm_batch *out,
@@ -75,7 +56,7 @@ static bool pass(struct defrag_core *c, const struct hm_batch *b, unsigned i, st
 		return false;
 	}
 	memcpy(copy, b->data[i], n);
-	add_packet(out, b, i, copy, n, b->wirelen[i]);
+	hm_batch_add(out, b, i, copy, n, b->wirelen[i]);
 	c->own.passed++;
 	return true;
 }
@@ -92,7 +73,7 @@ static bool hand_on(struct defrag_core *c, uint32_t datagram, const struct hm_ba
 	if (!copy)
 		return false;
 	c->own.shortened += caplen < wirelen;
-	add_packet(out, b, i, copy, caplen, wirelen);
+	hm_batch_add(out, b, i, copy, caplen, wirelen);
 	return true;
 }
 
@@ -133,31 +114,17 @@ static bool defrag_drain(void *core)
 
 /* --- control core --- */
 
-static void read_books(const struct defrag_core *c, struct books *books)
-{
-	const uint64_t *from = (const uint64_t *)&c->books;
-	uint64_t *to = (uint64_t *)books;
-	uint32_t before, after;
-
-	do {
-		before = __atomic_load_n(&c->sequence, __ATOMIC_ACQUIRE);
-		for (unsigned k = 0; k < BOOKS; k++)
-			to[k] = __atomic_load_n(&from[k], __ATOMIC_RELAXED);
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		after = __atomic_load_n(&c->sequence, __ATOMIC_RELAXED);
-	} while (before != after || before % 2 != 0);
-}
-
 /* in = passed + joined + held + dropped (each by cause) */
 static json_t *defrag_stats(const void *conf, void *const *cores, unsigned n)
 {
+	const struct defrag_core *c = cores[0]; // ordered: there is one
 	json_t *dropped = json_object();
 	struct books k;
 	uint64_t sum = 0;
 
 	(void)conf;
 	(void)n;
-	read_books(cores[0], &k); // ordered: there is one
+	hm_books_read(&c->sequence, (const uint64_t *)&c->books, (uint64_t *)&k, BOOKS);
 	k.of.dropped[HM_DATAGRAMS_NO_COPY] += k.no_copy;
 	for (unsigned i = 0; i < HM_DATAGRAMS_CAUSES; i++) {
 		sum += k.of.dropped[i];

@@ -33,12 +33,7 @@ static uint64_t rot13_transform(void *core, const struct hm_batch *b, uint64_t i
 		memcpy(copy, b->data[i], n);
 		if (start != HM_NONE && start < end)
 			rotate(copy + start, b->data[i] + start, end - start);
-		out->data[out->n] = copy;
-		out->caplen[out->n] = n;
-		out->wirelen[out->n] = b->wirelen[i];
-		out->ts_ns[out->n] = b->ts_ns[i];
-		out->ifindex[out->n] = b->ifindex[i];
-		out->n++;
+		hm_batch_add(out, b, i, copy, n, b->wirelen[i]);
 	}
 	return dropped;
 }

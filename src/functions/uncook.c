@@ -8,6 +8,7 @@
 #include "core/copies.h"
 #include "core/function.h"
 #include "core/ip_length.h"
+#include "core/wire.h"
 
 #define DEFAULT_MTU               1500
 #define MTU_MIN                   68 // RFC 791
@@ -27,37 +28,9 @@ struct uncook_core {
 	uint64_t cut, parts; // read in place
 };
 
-static uint32_t be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static void put16(uint8_t *p, uint32_t n)
-{
-	p[0] = (uint8_t)(n >> 8);
-	p[1] = (uint8_t)n;
-}
-
-static void put32(uint8_t *p, uint32_t n)
-{
-	put16(p, n >> 16);
-	put16(p + 2, n);
-}
-
 static void count(uint64_t *counter)
 {
 	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
-}
-
-static void add_packet(struct hm_batch *out, const struct hm_batch *b, unsigned i,
-		       const uint8_t *copy, uint32_t caplen, uint32_t wirelen)
-{
-	out->data[out->n] = copy;
-	out->caplen[out->n] = caplen;
-	out->wirelen[out->n] = wirelen;
-	out->ts_ns[out->n] = b->ts_ns[i];
-	out->ifindex[out->n] = b->ifindex[i];
-	out->n++;
 }
 
 static uint8_t *take(const struct hm_batch *b, unsigned i, struct hm_copies *pool)
@@ -87,13 +60,13 @@ static void add_part(struct uncook_core *c, const struct hm_batch *b, unsigned i
 
 	memcpy(copy, b->data[i], payload);
 	memcpy(copy + payload, b->data[i] + payload + c->at, n);
-	put32(tcp + 4, be32(tcp + 4) + c->at);
+	hm_put32(tcp + 4, hm_be32(tcp + 4) + c->at);
 	if (!last)
 		tcp[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	hm_ip_set_length(copy + l3, l4 - l3, payload - l4 + n, v6, b->pppoe >> i & 1);
-	put16(tcp + 16, 0);
-	put16(tcp + 16, hm_ip_l4_checksum(copy + l3, v6, TCP, tcp, payload - l4 + n));
-	add_packet(out, b, i, copy, payload + n, payload + n);
+	hm_put16(tcp + 16, 0);
+	hm_put16(tcp + 16, hm_ip_l4_checksum(copy + l3, v6, TCP, tcp, payload - l4 + n));
+	hm_batch_add(out, b, i, copy, payload + n, payload + n);
 	count(&c->parts);
 }
 
@@ -110,7 +83,7 @@ static bool hand_on(struct uncook_core *c, const struct hm_batch *b, unsigned i,
 		return false;
 	if (!part) {
 		memcpy(copy, b->data[i], b->caplen[i]);
-		add_packet(out, b, i, copy, b->caplen[i], b->wirelen[i]);
+		hm_batch_add(out, b, i, copy, b->caplen[i], b->wirelen[i]);
 		return true;
 	}
 	left = (uint32_t)(b->end[i] - b->payload[i]) - c->at;
