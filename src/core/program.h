@@ -27,7 +27,7 @@ struct hm_entry {
 	uint32_t skip;   // entries of this subtree, this one included
 	uint32_t
 		slot; // of its filter or pattern; of a switch: length of entry_of; of a transform: which of
-		// mores it is, from 1 on
+		      // mores it is, from 1 on
 	uint32_t kind; // enum hm_entry_kind
 };
 

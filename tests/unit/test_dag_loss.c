@@ -69,7 +69,7 @@ static void test_lagging_reader_knows_every_loss_by_the_cards_counter(void **sta
 	card_add(c);
 	uint16_t port = dag_port_open("net_dag_t", CARD_ATTR, 1, 1024, pool);
 	assert_in_range(port_missed(port), 0, 300000); // not the base
-	read_slowly(&t, port, 5000);            // as fast as records can be made
+	read_slowly(&t, port, 5000);                   // as fast as records can be made
 	struct dag_sim_status status = card_status();
 	assert_true(status.dropped > 65536);
 	assert_int_equal(port_missed(port), status.dropped);
