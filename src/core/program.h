@@ -25,10 +25,9 @@ struct hm_entry {
 		out; // counter of packets out, behind it a transform's of those dropped; NULL: all go on
 	uint32_t parent; // index; entry 0 is the root
 	uint32_t skip;   // entries of this subtree, this one included
-	uint32_t
-		slot; // of its filter or pattern; of a switch: length of entry_of; of a transform: which of
-		      // mores it is, from 1 on
-	uint32_t kind; // enum hm_entry_kind
+	uint32_t slot;   // of its filter or pattern; of a switch: length of entry_of;
+			 // of a transform: which of mores it is, from 1 on
+	uint32_t kind;   // enum hm_entry_kind
 };
 
 /* A function with a state, for what is called once in a while. */
