@@ -56,9 +56,8 @@ static bool take_memory(struct hm_exporter *x)
 {
 	uint32_t least, slots;
 
-	x->fit = HM_EXPORTER_MTU_MIN - x->conf.transport->overhead; // as small as they may become
-	least = hm_exporter_messages(x, HM_EXPORTER_PUT_MAX) + 1;
 	x->fit = x->room;
+	least = hm_exporter_messages(x, HM_EXPORTER_PUT_MAX) + 1;
 	slots = power_of_two(x->conf.queue_messages > least ? x->conf.queue_messages : least);
 	x->mask = slots - 1;
 	x->buffer = malloc((size_t)slots * x->room);

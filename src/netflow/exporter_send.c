@@ -451,6 +451,9 @@ static void look_at_path(struct hm_exporter *x, uint64_t now_ns)
 		fit = fit > least ? fit : least;
 	}
 	x->fit = fit < x->room ? fit : x->room;
+	// a queue of few messages must take all that comes at a time, if it is empty
+	while (x->fit < x->room && hm_exporter_messages(x, HM_EXPORTER_PUT_MAX) > x->mask)
+		x->fit = x->fit + x->fit / 8 < x->room ? x->fit + x->fit / 8 : x->room;
 }
 
 void hm_exporter_send(struct hm_exporter *x, uint64_t now_ns)
