@@ -177,7 +177,8 @@ static uint32_t make(uint8_t *frame, int connection, uint32_t seq, uint8_t flags
 	tcp[12] = 0x50;
 	tcp[13] = flags;
 	put16(tcp + 14, 65535);
-	memcpy(frame + HEADERS, data, n);
+	if (n)
+		memcpy(frame + HEADERS, data, n);
 	return HEADERS + n;
 }
 
