@@ -21,6 +21,8 @@ WITHOUT_LIMIT = None
 # cycles a packet that it may cost. The flow's name is
 # "measured"; files lie in a folder of the bench.
 EXAMPLES = {
+    "ANONYMIZE": ([["ANONYMIZE", "IP,SRC_IP,PREFIX_PRESERVING", "IP,DST_IP,PREFIX_PRESERVING", "TCP,PAYLOAD,STRIP,0",
+                    "UDP,PAYLOAD,STRIP,0", {"keep_lengths": 1}]], WITHOUT_LIMIT),
     "ANONYMIZEIP": ([["ANONYMIZEIP", "0123456789abcdefghijklmnopqrstuv"]], WITHOUT_LIMIT),
     "BINOP": ([["PKT_COUNTER"], ["BYTE_COUNTER"], ["BINOP", "ADD", 0, 1, 0, 2]], 20),
     "BPF_FILTER": ([["BPF_FILTER", "tcp port 80"]], 20),

@@ -4,7 +4,9 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,4 +113,21 @@ int hm_anon_key(uint8_t key[HM_ANON_KEY], const char *text, bool may_read, struc
 			    "the key must be 32 characters, 64 hexadecimal digits or "
 			    "\"file:PATH\"; it has %zu characters",
 			    strlen(text));
+}
+
+static uint8_t run_key[HM_ANON_KEY];
+static bool has_run_key;
+
+static void make_run_key(void)
+{
+	has_run_key = getrandom(run_key, sizeof(run_key), 0) == sizeof(run_key);
+}
+
+bool hm_anon_run_key(uint8_t key[HM_ANON_KEY])
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, make_run_key);
+	memcpy(key, run_key, sizeof(run_key));
+	return has_run_key;
 }

@@ -106,8 +106,8 @@ static unsigned own_addresses(bool v6, uint8_t type, uint32_t *at)
 	return type == 135 || type == 136 || (type >= 130 && type <= 132);
 }
 
-static unsigned find_message(const uint8_t *frame, uint32_t l4, uint32_t end, bool v6,
-			     struct hm_layer *layers)
+unsigned hm_layers_find_message(const uint8_t *frame, uint32_t l4, uint32_t end, bool v6,
+				struct hm_layer *layers)
 {
 	uint8_t type = frame[l4];
 	unsigned found = 0, own;
@@ -139,7 +139,7 @@ unsigned hm_layers_find(const struct hm_batch *b, unsigned i, struct hm_layer *l
 	find_sum(&layers[0], frame, b->proto[i], l4, end);
 	if (!((b->icmp | b->icmp6) & bit))
 		return 1;
-	return 1 + find_message(frame, l4, end, v6, &layers[1]);
+	return 1 + hm_layers_find_message(frame, l4, end, v6, &layers[1]);
 }
 
 /* --- replacing --- */

@@ -30,6 +30,10 @@ struct hm_layer {
  * how many. */
 unsigned hm_layers_find(const struct hm_batch *b, unsigned i, struct hm_layer *layers);
 
+/* Only those within the ICMP or ICMPv6 message from l4 on: at most two, and at least a byte is there. */
+unsigned hm_layers_find_message(const uint8_t *frame, uint32_t l4, uint32_t end, bool v6,
+				struct hm_layer *layers);
+
 /* Replaces the addresses of n layers, from outside to inside, by v4[first ...] or v6[first ...]. */
 void hm_layers_replace(uint8_t *frame, const struct hm_layer *layers, unsigned n,
 		       const uint32_t *v4, const uint8_t (*v6)[16]);

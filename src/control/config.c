@@ -435,19 +435,13 @@ void hm_config_reference(FILE *out)
 		const char *title;
 		const struct hm_key *keys;
 	} tables[] = {
-		{"The file", hm_config_keys},
-		{"`eal`", hm_eal_keys},
-		{"`control`", hm_control_keys},
-		{"`search`", hm_search_keys},
-		{"`capture`", hm_capture_keys},
-		{"`flow_report`", hm_flow_report_keys},
-		{"`explain`", hm_explain_keys},
-		{"`admission`", hm_admission_keys},
-		{"`devices[]`", hm_device_keys},
-		{"`flows[]`", hm_flow_keys},
-		{"`flows[].budget`", hm_budget_keys},
-		{"`netflow[]`", hm_netflow_keys},
-		{"`netflow[].exporters[]`", hm_exporter_keys},
+		{"The file", hm_config_keys},       {"`eal`", hm_eal_keys},
+		{"`control`", hm_control_keys},     {"`search`", hm_search_keys},
+		{"`capture`", hm_capture_keys},     {"`flow_report`", hm_flow_report_keys},
+		{"`anonymize`", hm_anonymize_keys}, {"`explain`", hm_explain_keys},
+		{"`admission`", hm_admission_keys}, {"`devices[]`", hm_device_keys},
+		{"`flows[]`", hm_flow_keys},        {"`flows[].budget`", hm_budget_keys},
+		{"`netflow[]`", hm_netflow_keys},   {"`netflow[].exporters[]`", hm_exporter_keys},
 	};
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		fprintf(out, "### %s\n\n", tables[i].title);

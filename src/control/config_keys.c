@@ -247,6 +247,25 @@ const struct hm_key hm_flow_report_keys[] = {
 	{0},
 };
 
+const struct hm_key hm_anonymize_keys[] = {
+	{.name = "key_file",
+	 .type = HM_KEY_STRING,
+	 .min = 0,
+	 .max = 4000,
+	 .pattern = "^(/.*)?$",
+	 .shape = "an absolute path, or empty",
+	 .fallback = "\"\"",
+	 .help = "file with the key of ANONYMIZE's pseudonyms: 32 bytes or 64 hexadecimal digits, "
+		 "for "
+		 "root's or the daemon's user's eyes only; read whenever the function is applied, "
+		 "so "
+		 "that flows go on with the key that they began with; empty: a key that each run "
+		 "of "
+		 "the daemon makes for itself",
+	 .HM_KEY_AT(struct hm_anonymize_config, key_file)},
+	{0},
+};
+
 const struct hm_key hm_device_keys[] = {
 	{.name = "name",
 	 .type = HM_KEY_STRING,
@@ -531,6 +550,11 @@ const struct hm_key hm_config_keys[] = {
 	 .keys = hm_flow_report_keys,
 	 .help = "what FLOW_REPORT and `netflow` take where they do not say otherwise",
 	 .HM_KEY_AT(struct hm_config, flow_report)},
+	{.name = "anonymize",
+	 .type = HM_KEY_OBJECT,
+	 .keys = hm_anonymize_keys,
+	 .help = "what ANONYMIZE's pseudonyms are made with",
+	 .HM_KEY_AT(struct hm_config, anonymize)},
 	{.name = "explain",
 	 .type = HM_KEY_OBJECT,
 	 .keys = hm_explain_keys,

@@ -169,6 +169,7 @@ static void check_function(struct check *c, const struct hm_flow_config *f, size
 					 .configured = true,
 					 .capture_dir = c->config->capture.dir,
 					 .flow_report = &c->config->flow_report,
+					 .anonymize_key = c->config->anonymize.key_file,
 					 .flow_id = (uint32_t)c->flow + 1,
 					 .before = before,
 					 .n_before = *n_before,

@@ -65,6 +65,10 @@ struct hm_flow_report_config {
 	uint32_t active_timeout_s, inactive_timeout_s, cache_entries, observation_domain;
 };
 
+struct hm_anonymize_config {
+	char *key_file; // of ANONYMIZE's pseudonyms, "": a key of this run
+};
+
 struct hm_explain_config {
 	uint32_t sample_batches; // one batch of so many is timed, 0: none
 };
@@ -130,6 +134,7 @@ struct hm_config {
 	struct hm_search_config search;
 	struct hm_capture_config capture;
 	struct hm_flow_report_config flow_report;
+	struct hm_anonymize_config anonymize;
 	struct hm_explain_config explain;
 	struct hm_admission_config admission;
 	struct hm_device_config *devices;

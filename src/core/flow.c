@@ -127,6 +127,7 @@ struct hm_apply_ctx hm_flow_apply_ctx(const struct hm_flow *f, struct hm_applied
 				     .flow_id = f->id,
 				     .capture_dir = f->engine->config->capture.dir,
 				     .flow_report = &f->engine->config->flow_report,
+				     .anonymize_key = f->engine->config->anonymize.key_file,
 				     .losses = {read_losses, f->device},
 				     .before = before,
 				     .n_before = n,

@@ -231,6 +231,7 @@ struct hm_apply_ctx {
 	const char *capture_dir;
 	const struct hm_flow_report_config
 		*flow_report;            // NULL: as if the configuration said nothing
+	const char *anonymize_key;       // the configuration's key file; NULL or "": none
 	struct hm_losses_of losses;      // of the device
 	const struct hm_applied *before; // the functions applied so far
 	uint32_t n_before;
@@ -372,7 +373,7 @@ json_t *hm_json_u64(uint64_t value);
 
 /* The layout that a function was compiled with: the program refuses one that is not its own. The number grows with
  * every change of what is in here, be it a field or a meaning; sizes tell what was forgotten. */
-#define HM_FUNCTION_ABI_NUMBER 3
+#define HM_FUNCTION_ABI_NUMBER 4
 #define HM_FUNCTION_ABI_STRUCTS                                                                 \
 	{                                                                                       \
 		"hm_function", "hm_arg", "hm_value", "hm_field", "hm_core_ctx", "hm_apply_ctx", \

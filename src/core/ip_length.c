@@ -7,8 +7,8 @@
 
 #define IPV6_HEADER 40u
 
-/* The sum of 16-bit words in memory order, eight bytes at a time: a carry is worth 1 wherever the words begin. */
-static uint64_t sum_of(const uint8_t *p, uint32_t n, uint64_t sum)
+/* Eight bytes at a time: a carry is worth 1 wherever the words begin. */
+uint64_t hm_ip_sum(const uint8_t *p, uint32_t n, uint64_t sum)
 {
 	uint64_t word;
 
@@ -22,14 +22,18 @@ static uint64_t sum_of(const uint8_t *p, uint32_t n, uint64_t sum)
 	return sum + (word & UINT32_MAX) + (word >> 32);
 }
 
-static uint16_t folded(uint64_t sum)
+uint16_t hm_ip_fold(uint64_t sum)
 {
-	uint16_t words;
-	uint8_t bytes[2];
-
 	while (sum >> 16)
 		sum = (sum & UINT16_MAX) + (sum >> 16);
-	words = (uint16_t)~sum;
+	return (uint16_t)sum;
+}
+
+static uint16_t checksum(uint64_t sum)
+{
+	const uint16_t words = (uint16_t)~hm_ip_fold(sum);
+	uint8_t bytes[2];
+
 	memcpy(bytes, &words, sizeof(bytes)); // memory order is the wire's
 	return (uint16_t)hm_be16(bytes);
 }
@@ -48,7 +52,7 @@ void hm_ip_set_length(uint8_t *ip, uint32_t header, uint32_t payload, bool v6, b
 	}
 	hm_put16(ip + 2, length);
 	hm_put16(ip + 10, 0);
-	hm_put16(ip + 10, folded(sum_of(ip, header, 0)));
+	hm_put16(ip + 10, checksum(hm_ip_sum(ip, header, 0)));
 }
 
 uint16_t hm_ip_l4_checksum(const uint8_t *ip, bool v6, uint8_t protocol, const uint8_t *l4,
@@ -62,8 +66,8 @@ uint16_t hm_ip_l4_checksum(const uint8_t *ip, bool v6, uint8_t protocol, const u
 				 0,
 				 0,
 				 protocol};
-	uint64_t sum = sum_of(tail, sizeof(tail), 0);
+	uint64_t sum = hm_ip_sum(tail, sizeof(tail), 0);
 
-	sum = v6 ? sum_of(ip + 8, 32, sum) : sum_of(ip + 12, 8, sum);
-	return folded(sum_of(l4, n, sum));
+	sum = v6 ? hm_ip_sum(ip + 8, 32, sum) : hm_ip_sum(ip + 12, 8, sum);
+	return checksum(hm_ip_sum(l4, n, sum));
 }

@@ -232,6 +232,10 @@ static int same_devices(const struct hm_engine *e, const struct hm_config *confi
 		return hm_error_set(err, -EINVAL, 0,
 				    "capture.dir differs from the running one: restart the daemon "
 				    "for that");
+	if (strcmp(e->config->anonymize.key_file, config->anonymize.key_file) != 0)
+		return hm_error_set(err, -EINVAL, 0,
+				    "anonymize.key_file differs from the running one: restart the "
+				    "daemon for that, or put the new key into the same file");
 	if (!same_strings(&e->config->libraries, &config->libraries))
 		return hm_error_set(err, -EINVAL, 0,
 				    "libraries differ from the loaded ones: restart the daemon for "

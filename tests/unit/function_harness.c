@@ -15,6 +15,7 @@
 
 int (*harness_injector)(const struct hm_apply_ctx *ctx, const char *device,
 			struct hm_injector **found, struct hm_error *err);
+const char *harness_anonymize_key;
 
 static int apply(struct harness *h, const json_t *args, struct hm_error *err)
 {
@@ -30,6 +31,7 @@ static int apply(struct harness *h, const json_t *args, struct hm_error *err)
 					 .before = &before,
 					 .n_before = h->before != NULL,
 					 .injector = harness_injector,
+					 .anonymize_key = harness_anonymize_key,
 					 .reads = &reads};
 	union hm_value values[HM_ARGS_MAX] = {0};
 	int rc = hm_args_parse(h->f, args, values, err);

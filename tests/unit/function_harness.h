@@ -44,6 +44,9 @@ struct harness {
 extern int (*harness_injector)(const struct hm_apply_ctx *ctx, const char *device,
 			       struct hm_injector **found, struct hm_error *err);
 
+/* The configuration's key file for ANONYMIZE; NULL: none. */
+extern const char *harness_anonymize_key;
+
 /* `args` is the JSON array of the arguments. Returns what the function (or hm_args_parse) returned
  * when it refused, with err; -ENOENT for an unknown function. Close it in any case. */
 int harness_open(struct harness *h, const char *name, const char *args, struct hm_error *err);
