@@ -44,6 +44,11 @@ static int devices(struct hm_ctl *ctl, int argc, char **argv)
 	return hm_ctl_call(ctl, "device.list", NULL, NULL);
 }
 
+static int policies(struct hm_ctl *ctl, int argc, char **argv)
+{
+	return hm_ctl_call(ctl, "policy.list", NULL, NULL);
+}
+
 static json_t *device(const char *name)
 {
 	return json_pack("{s:o}", "device", hm_ctl_which(name));
@@ -119,6 +124,8 @@ const struct hm_command hm_commands_daemon[] = {
 	{"device start", "DEVICE", 1, 1, device_start,
 	 "starts a device\nA trace that waits begins; connect its flows first.\n"},
 	{"device stop", "DEVICE", 1, 1, device_stop, "stops a device"},
+	{"policies", "", 0, 0, policies,
+	 "what users may see, and how many connections and flows have each policy"},
 	{"functions", "[FUNCTION]", 0, 1, functions,
 	 "all functions, or arguments and results of one"},
 	{"ledger", "", 0, 0, hm_ctl_ledger,

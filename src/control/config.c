@@ -99,7 +99,8 @@ static void check_admission(const json_t *admission, struct hm_mistakes *m)
 static void check_across(const json_t *top, struct hm_mistakes *m)
 {
 	const json_t *devices = json_object_get(top, "devices");
-	json_t *device_names = json_object(), *flow_names = json_object(), *e;
+	json_t *device_names = json_object(), *flow_names = json_object(),
+	       *policy_names = json_object(), *e;
 	char path[32], made[32];
 	size_t i;
 	json_array_foreach ((json_t *)devices, i, e) {
@@ -123,7 +124,14 @@ static void check_across(const json_t *top, struct hm_mistakes *m)
 		check_reference(devices, e, path, m);
 		check_exporters(e, path, m);
 	}
+	json_array_foreach (json_object_get(top, "policies"), i, e) {
+		const char *name = json_string_value(json_object_get(e, "name"));
+		snprintf(path, sizeof(path), "policies[%zu]", i);
+		if (name)
+			check_name_once(policy_names, name, path, m);
+	}
 	check_admission(json_object_get(top, "admission"), m);
+	json_decref(policy_names);
 	json_decref(device_names);
 	json_decref(flow_names);
 }
@@ -214,6 +222,26 @@ static int fill_flows(struct hm_config *c, const json_t *top)
 	return 0;
 }
 
+static int fill_policies(struct hm_config *c, const json_t *top)
+{
+	const json_t *policies = json_object_get(top, "policies");
+	json_t *e;
+	size_t i;
+	c->policies = calloc(json_array_size(policies) + 1, sizeof(*c->policies));
+	if (!c->policies)
+		return -ENOMEM;
+	json_array_foreach ((json_t *)policies, i, e) {
+		struct hm_policy_config *p = &c->policies[c->n_policies++];
+		json_t *functions = json_object_get(e, "functions");
+		p->functions = functions ? json_incref(functions) : json_array();
+		if (asprintf(&p->path, "policies[%zu]", i) < 0)
+			p->path = NULL;
+		if (!p->functions || !p->path || hm_keys_fill(hm_policy_keys, e, p) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int fill(struct hm_config *c, const json_t *top, const char *file)
 {
 	const json_t *devices = json_object_get(top, "devices");
@@ -229,7 +257,7 @@ static int fill(struct hm_config *c, const json_t *top, const char *file)
 	json_array_foreach ((json_t *)devices, i, e)
 		if (fill_device(&c->devices[c->n_devices++], e, file) < 0)
 			return -ENOMEM;
-	return fill_flows(c, top);
+	return fill_policies(c, top) < 0 ? -ENOMEM : fill_flows(c, top);
 }
 
 static void free_device(struct hm_device_config *d)
@@ -251,7 +279,13 @@ void hm_config_free(struct hm_config *c)
 		free(c->flows[i].path);
 		json_decref(c->flows[i].functions);
 	}
+	for (size_t i = 0; i < c->n_policies; i++) {
+		hm_keys_free(hm_policy_keys, &c->policies[i]);
+		free(c->policies[i].path);
+		json_decref(c->policies[i].functions);
+	}
 	free(c->devices);
+	free(c->policies);
 	free(c->flows);
 	free(c->file);
 	free(c);
@@ -435,13 +469,21 @@ void hm_config_reference(FILE *out)
 		const char *title;
 		const struct hm_key *keys;
 	} tables[] = {
-		{"The file", hm_config_keys},       {"`eal`", hm_eal_keys},
-		{"`control`", hm_control_keys},     {"`search`", hm_search_keys},
-		{"`capture`", hm_capture_keys},     {"`flow_report`", hm_flow_report_keys},
-		{"`anonymize`", hm_anonymize_keys}, {"`explain`", hm_explain_keys},
-		{"`admission`", hm_admission_keys}, {"`devices[]`", hm_device_keys},
-		{"`flows[]`", hm_flow_keys},        {"`flows[].budget`", hm_budget_keys},
-		{"`netflow[]`", hm_netflow_keys},   {"`netflow[].exporters[]`", hm_exporter_keys},
+		{"The file", hm_config_keys},
+		{"`eal`", hm_eal_keys},
+		{"`control`", hm_control_keys},
+		{"`search`", hm_search_keys},
+		{"`capture`", hm_capture_keys},
+		{"`flow_report`", hm_flow_report_keys},
+		{"`anonymize`", hm_anonymize_keys},
+		{"`explain`", hm_explain_keys},
+		{"`admission`", hm_admission_keys},
+		{"`devices[]`", hm_device_keys},
+		{"`policies[]`", hm_policy_keys},
+		{"`flows[]`", hm_flow_keys},
+		{"`flows[].budget`", hm_budget_keys},
+		{"`netflow[]`", hm_netflow_keys},
+		{"`netflow[].exporters[]`", hm_exporter_keys},
 	};
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		fprintf(out, "### %s\n\n", tables[i].title);

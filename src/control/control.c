@@ -7,7 +7,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#include "control/rpc.h"
+#include "control/restrict.h"
 #include "core/log.h"
 
 HM_LOG_TYPE(control);
@@ -17,7 +17,7 @@ int hm_control_init(struct hm_control *c, uv_loop_t *loop, struct hm_engine *eng
 {
 	*c = (struct hm_control){.engine = engine, .loop = loop, .config = config};
 	c->started_ns = uv_hrtime();
-	return hm_roles_resolve(&c->roles, &config->control, err);
+	return hm_roles_resolve(&c->roles, config, err);
 }
 
 void hm_control_fini(struct hm_control *c)
@@ -102,6 +102,8 @@ static void engine_reloaded(void *arg, const struct hm_error *err)
 		c->config = c->reloaded = r->config;
 		r->roles = roles;
 		r->config = old; // freed with r
+		if (!hm_roles_same_policies(&roles, &c->roles))
+			hm_control_policies_changed(c);
 	}
 	answer_reload(r, err);
 }
@@ -117,7 +119,7 @@ static void load(uv_work_t *work)
 	struct reload *r = work->data;
 	struct hm_error err = {0};
 	r->config = hm_config_load(r->path, &r->mistakes);
-	if (r->config && hm_roles_resolve(&r->roles, &r->config->control, &err) < 0)
+	if (r->config && hm_roles_resolve(&r->roles, r->config, &err) < 0)
 		hm_mistake(&r->mistakes, "", "%s: %s", r->path, err.text);
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "control/rpc.h"
+#include "control/restrict.h"
 #include "core/version.h"
 
 #include <rte_lcore.h>
@@ -57,9 +57,7 @@ static void hello(struct hm_call *c, const json_t *params)
 	const struct hm_control_config *limits = &p->control->config->control;
 	json_t *v = versions();
 	json_object_set_new(v, "uid", json_integer(p->owner.uid));
-	json_object_set_new(v, "role",
-			    json_string(hm_role_name(p->owner.administrator ? HM_ROLE_ADMINISTRATOR
-									    : HM_ROLE_READER)));
+	json_object_set_new(v, "role", json_string(hm_role_name(hm_peer_role(p))));
 	json_object_set_new(
 		v, "limits",
 		json_pack("{s:I, s:I, s:I, s:i}", "line_bytes", (json_int_t)limits->max_line_bytes,
@@ -81,7 +79,7 @@ static void method_list(struct hm_call *c, const json_t *params)
 
 static void ledger(struct hm_call *c, const json_t *params)
 {
-	hm_call_result(c, hm_ledger(c->peer->control->engine));
+	hm_call_result(c, hm_restrict_ledger(c->peer, hm_ledger(c->peer->control->engine)));
 }
 
 static void netflow_stats(struct hm_call *c, const json_t *params)
@@ -196,12 +194,14 @@ static const struct hm_key no_params[] = {
 };
 
 const struct hm_method hm_methods_daemon[] = {
-	{"hello", HM_ROLE_READER, hello_params, hello,
+	{"hello", HM_ROLE_RESTRICTED, hello_params, hello,
 	 "says which protocol the client speaks; answers with versions, role and limits"},
-	{"version", HM_ROLE_READER, no_params, version, "versions of daemon, protocol and DPDK"},
-	{"method.list", HM_ROLE_READER, no_params, method_list,
+	{"version", HM_ROLE_RESTRICTED, no_params, version,
+	 "versions of daemon, protocol and DPDK"},
+	{"method.list", HM_ROLE_RESTRICTED, no_params, method_list,
 	 "all methods with their parameters as JSON schema"},
-	{"ledger", HM_ROLE_READER, no_params, ledger, "where every packet and flow record went"},
+	{"ledger", HM_ROLE_RESTRICTED, no_params, ledger,
+	 "where every packet and flow record went"},
 	{"netflow.stats", HM_ROLE_READER, no_params, netflow_stats,
 	 "every FLOW_REPORT with its cache and exporters"},
 	{"memory", HM_ROLE_READER, no_params, memory, "what the daemon has allocated"},

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "control/config.h"
-#include "control/rpc.h"
+#include "control/restrict.h"
 #include "core/handed.h"
 #include "core/registry.h"
 
@@ -41,7 +41,8 @@ static const struct hm_key no_params[] = {
 
 static void device_list(struct hm_call *c, const json_t *params)
 {
-	hm_call_result(c, hm_device_list(c->peer->control->engine, &c->peer->owner));
+	hm_call_result(c, hm_restrict_devices(c->peer, hm_device_list(c->peer->control->engine,
+								      &c->peer->owner)));
 }
 
 /* The device, if the caller may change it; else the call is answered. */
@@ -189,18 +190,18 @@ static void library_list(struct hm_call *c, const json_t *params)
 }
 
 const struct hm_method hm_methods_device[] = {
-	{"device.list", HM_ROLE_READER, no_params, device_list, "all devices and their state"},
-	{"device.create", HM_ROLE_READER, create_params, device_create,
+	{"device.list", HM_ROLE_RESTRICTED, no_params, device_list, "all devices and their state"},
+	{"device.create", HM_ROLE_RESTRICTED, create_params, device_create,
 	 "makes a device of a trace that the client has opened", true},
-	{"device.start", HM_ROLE_READER, device_params, device_start,
+	{"device.start", HM_ROLE_RESTRICTED, device_params, device_start,
 	 "starts a device: a trace that waits begins"},
-	{"device.stop", HM_ROLE_READER, device_params, device_stop, "stops a device"},
-	{"device.delete", HM_ROLE_READER, device_params, device_delete,
+	{"device.stop", HM_ROLE_RESTRICTED, device_params, device_stop, "stops a device"},
+	{"device.delete", HM_ROLE_RESTRICTED, device_params, device_delete,
 	 "removes a device that a client has made, and closes its flows"},
-	{"function.list", HM_ROLE_READER, no_params, function_list,
+	{"function.list", HM_ROLE_RESTRICTED, no_params, function_list,
 	 "all functions with arguments and results"},
-	{"library.list", HM_ROLE_READER, no_params, library_list,
+	{"library.list", HM_ROLE_RESTRICTED, no_params, library_list,
 	 "MAPI's function libraries and what they have"},
-	{"function.info", HM_ROLE_READER, function_params, function_info, "one function"},
+	{"function.info", HM_ROLE_RESTRICTED, function_params, function_info, "one function"},
 	{0},
 };

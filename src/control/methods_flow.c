@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "control/methods_flow.h"
+#include "control/restrict.h"
 #include "control/terms_keys.h"
+#include "core/policy.h"
 #include "core/registry.h"
 
 static const struct hm_key create_params[] = {
@@ -78,25 +80,36 @@ static const struct hm_key no_params[] = {
 
 /* --- finding a flow --- */
 
+static struct hm_flow *refuse_other(struct hm_call *c, const struct hm_flow *f)
+{
+	hm_call_refuse(
+		c, HM_RPC_RIGHTS, json_pack("{s:i}", "mapi_errno", 3139),
+		"flow %u belongs to user %u%s; only that user and administrators may do this",
+		hm_flow_id(f), hm_flow_owner(f)->uid,
+		hm_flow_owner(f)->uid == c->peer->owner.uid ? " with another policy" : "");
+	return NULL;
+}
+
 struct hm_flow *hm_call_flow(struct hm_call *c, const json_t *params)
 {
 	struct hm_error err = {0};
 	struct hm_flow *f =
 		hm_flow_find(c->peer->control->engine, json_object_get(params, "flow"), &err);
-	if (!f)
+	if (!f && c->peer->policy_changed)
+		hm_call_refuse(
+			c, HM_RPC_FAILED, json_pack("{s:i}", "mapi_errno", err.mapi_errno),
+			"%s; the flows of this connection were closed when the configuration "
+			"was loaded again, since its policy has changed",
+			err.text);
+	else if (!f)
 		hm_call_fail(c, &err);
-	return f;
+	return f && c->peer->owner.policy && !hm_peer_owns(c->peer, f) ? refuse_other(c, f) : f;
 }
 
 struct hm_flow *hm_call_own_flow(struct hm_call *c, const json_t *params)
 {
 	struct hm_flow *f = hm_call_flow(c, params);
-	if (!f || c->peer->owner.administrator || hm_flow_owner(f)->uid == c->peer->owner.uid)
-		return f;
-	hm_call_refuse(c, HM_RPC_RIGHTS, json_pack("{s:i}", "mapi_errno", 3139),
-		       "flow %u belongs to user %u; only that user and administrators may do this",
-		       hm_flow_id(f), hm_flow_owner(f)->uid);
-	return NULL;
+	return !f || hm_peer_owns(c->peer, f) ? f : refuse_other(c, f);
 }
 
 bool hm_call_refuse_stopping(struct hm_call *c)
@@ -237,6 +250,12 @@ static void flow_create(struct hm_call *c, const json_t *params)
 		return;
 	}
 	struct hm_device *d = find_device(c, json_object_get(params, "device"), &err);
+	if (d && !hm_peer_has_device(c->peer, d)) {
+		hm_call_refuse(c, HM_RPC_RIGHTS, json_pack("{s:i}", "mapi_errno", 3139),
+			       "policy \"%s\" does not have device %s",
+			       hm_policy_name(owner.policy), hm_device_name(d));
+		return;
+	}
 	struct hm_flow *f =
 		d ? hm_flow_create(control->engine, d,
 				   json_string_value(json_object_get(params, "name")), &owner, &err)
@@ -317,7 +336,7 @@ static void flow_info(struct hm_call *c, const json_t *params)
 {
 	struct hm_flow *f = hm_call_flow(c, params);
 	if (f)
-		hm_call_result(c, hm_flow_info(f));
+		hm_call_result(c, hm_restrict_flows(c->peer, hm_flow_info(f)));
 }
 
 static void closed(void *arg, const struct hm_error *err)
@@ -338,20 +357,21 @@ static void flow_close(struct hm_call *c, const json_t *params)
 
 static void flow_list(struct hm_call *c, const json_t *params)
 {
-	hm_call_result(c, hm_flow_list(c->peer->control->engine));
+	hm_call_result(c, hm_restrict_flows(c->peer, hm_flow_list(c->peer->control->engine)));
 }
 
 const struct hm_method hm_methods_flow[] = {
-	{"flow.create", HM_ROLE_READER, create_params, flow_create,
+	{"flow.create", HM_ROLE_RESTRICTED, create_params, flow_create,
 	 "opens a flow on a device; with functions, and connected, if asked", true},
-	{"flow.apply", HM_ROLE_READER, apply_params, flow_apply,
+	{"flow.apply", HM_ROLE_RESTRICTED, apply_params, flow_apply,
 	 "adds a function to a flow that is not connected yet", true},
-	{"flow.connect", HM_ROLE_READER, flow_params, flow_connect,
+	{"flow.connect", HM_ROLE_RESTRICTED, flow_params, flow_connect,
 	 "starts a flow; answers when it really sees packets"},
-	{"flow.info", HM_ROLE_READER, flow_params, flow_info, "a flow, its state and functions"},
+	{"flow.info", HM_ROLE_RESTRICTED, flow_params, flow_info,
+	 "a flow, its state and functions"},
 	{"flow.budget", HM_ROLE_ADMINISTRATOR, budget_params, flow_budget,
 	 "changes what a flow may cost, and its priority"},
-	{"flow.close", HM_ROLE_READER, close_params, flow_close, "ends a flow"},
-	{"flow.list", HM_ROLE_READER, no_params, flow_list, "all flows"},
+	{"flow.close", HM_ROLE_RESTRICTED, close_params, flow_close, "ends a flow"},
+	{"flow.list", HM_ROLE_RESTRICTED, no_params, flow_list, "all flows"},
 	{0},
 };

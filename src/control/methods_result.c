@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/methods_flow.h"
+#include "control/restrict.h"
 
 struct reading {
 	uint32_t records; // taken out at most
@@ -215,8 +216,12 @@ static void explain(struct hm_call *c, const json_t *params)
 {
 	const json_t *which = json_object_get(params, "flow");
 	struct hm_flow *f = which ? hm_call_flow(c, params) : NULL;
-	if (f || !which)
-		hm_call_result(c, hm_explain(c->peer->control->engine, f));
+	if (!which && c->peer->owner.policy)
+		hm_call_refuse(c, HM_RPC_RIGHTS, json_pack("{s:i}", "mapi_errno", 3139),
+			       "users with a policy see what their own flows cost: name one");
+	else if (f || !which)
+		hm_call_result(
+			c, hm_restrict_explain(c->peer, hm_explain(c->peer->control->engine, f)));
 }
 
 static void explain_sample(struct hm_call *c, const json_t *params)
@@ -249,19 +254,19 @@ static void flow_buffer(struct hm_call *c, const json_t *params)
 }
 
 const struct hm_method hm_methods_result[] = {
-	{"flow.read", HM_ROLE_READER, read_params, flow_read, "what functions have counted"},
-	{"flow.wait", HM_ROLE_READER, wait_params, flow_wait,
+	{"flow.read", HM_ROLE_RESTRICTED, read_params, flow_read, "what functions have counted"},
+	{"flow.wait", HM_ROLE_RESTRICTED, wait_params, flow_wait,
 	 "answers when a function has packets or records that nobody has taken"},
-	{"flow.reset", HM_ROLE_READER, function_params, flow_reset, "sets a result back to 0"},
-	{"netflow.cache", HM_ROLE_READER, cache_params, netflow_cache,
+	{"flow.reset", HM_ROLE_RESTRICTED, function_params, flow_reset, "sets a result back to 0"},
+	{"netflow.cache", HM_ROLE_RESTRICTED, cache_params, netflow_cache,
 	 "the open records of a flow cache: how old they are, and the largest"},
-	{"netflow.set", HM_ROLE_READER, set_params, netflow_set,
+	{"netflow.set", HM_ROLE_RESTRICTED, set_params, netflow_set,
 	 "changes timeouts and exporters of a FLOW_REPORT while it runs"},
-	{"explain", HM_ROLE_READER, explain_params, explain,
+	{"explain", HM_ROLE_RESTRICTED, explain_params, explain,
 	 "where each function runs, which flows share it, and what it costs"},
 	{"explain.sample", HM_ROLE_ADMINISTRATOR, sample_params, explain_sample,
 	 "how often a batch is timed"},
-	{"flow.buffer", HM_ROLE_READER, function_params, flow_buffer,
+	{"flow.buffer", HM_ROLE_RESTRICTED, function_params, flow_buffer,
 	 "the packet ring of TO_BUFFER: its memory's descriptor comes with the answer"},
 	{0},
 };

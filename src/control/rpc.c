@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "control/restrict.h"
+#include "core/policy.h"
+
 /* Answers of a batch array, sent together when the last is there. */
 struct hm_batch_answer {
 	struct hm_peer *peer; // NULL when it has gone
@@ -46,6 +49,7 @@ void hm_peer_gone(struct hm_peer *p)
 	hm_flow_close_client(e, p->owner.client);
 	while ((d = hm_device_of_client(e, p->owner.client)))
 		hm_control_delete_device(p->control, d, NULL, NULL);
+	hm_peer_forget_groups(p);
 }
 
 static void send_json(struct hm_peer *p, json_t *message, int fd)
@@ -177,7 +181,8 @@ void hm_peer_breach(struct hm_peer *p, int code, const char *format, ...)
 /* --- methods --- */
 
 static const struct hm_method *const tables[] = {hm_methods_daemon, hm_methods_device,
-						 hm_methods_flow, hm_methods_result};
+						 hm_methods_flow, hm_methods_result,
+						 hm_methods_policy};
 #define N_TABLES (sizeof(tables) / sizeof(tables[0]))
 
 const struct hm_method *hm_method_next(const struct hm_method *m)
@@ -308,7 +313,11 @@ static void serve(struct hm_peer *p, const json_t *request, struct hm_batch_answ
 		hm_call_refuse(c, HM_RPC_METHOD, NULL,
 			       "there is no method \"%.64s\"; method.list tells which there are",
 			       name);
-	else if (m->role == HM_ROLE_ADMINISTRATOR && !p->owner.administrator)
+	else if (m->role > hm_peer_role(p) && p->owner.policy)
+		hm_call_refuse(c, HM_RPC_RIGHTS, json_pack("{s:i}", "mapi_errno", 3139),
+			       "policy \"%s\" does not allow %s", hm_policy_name(p->owner.policy),
+			       m->name);
+	else if (m->role > hm_peer_role(p))
 		hm_call_refuse(c, HM_RPC_RIGHTS, NULL,
 			       "%s is for administrators; user %u is not one (control."
 			       "administrators in the configuration)",

@@ -40,6 +40,9 @@ struct hm_peer {
 	struct hm_peer *next, *prev; // in control->peers
 	struct hm_call *calls;       // not answered yet
 	unsigned n_calls, n_flows;   // n_flows: open ones that close with this connection
+	gid_t *groups;               // that its user is in, restrict.h
+	size_t n_groups;
+	bool policy_changed; // and its flows were closed
 	struct hm_handed_list
 		handed; // came with the line that is being served; the carrier fills it
 	/* Takes over `line` (from malloc, with its newline) and fd (-1: none). */
@@ -68,7 +71,7 @@ struct hm_method {
 
 /* Ends with a row without name. */
 extern const struct hm_method hm_methods_daemon[], hm_methods_device[], hm_methods_flow[],
-	hm_methods_result[];
+	hm_methods_result[], hm_methods_policy[];
 const struct hm_method *hm_method_find(const char *name);
 /* All methods in the order of their tables; next(NULL) is the first, NULL ends. */
 const struct hm_method *hm_method_next(const struct hm_method *m);

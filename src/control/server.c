@@ -18,13 +18,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "control/restrict.h"
 #include "control/rpc.h"
 #include "control/socket.h"
 #include "core/log.h"
 
 #define READ_BYTES    65536 // of one client before others get their turn
 #define LINES_AT_ONCE 64    // that one system call sends
-#define GROUPS_MAX    1024
 
 HM_LOG_TYPE(server);
 
@@ -397,18 +397,20 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 static enum hm_role identify(struct client *c)
 {
 	struct ucred who;
-	gid_t groups[GROUPS_MAX + 1];
-	socklen_t n = sizeof(who), n_groups = GROUPS_MAX * sizeof(gid_t);
+	static gid_t groups[NGROUPS_MAX + 1]; // one thread serves all
+	socklen_t n = sizeof(who), n_groups = NGROUPS_MAX * sizeof(gid_t);
 	if (getsockopt(c->sock, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
 		return HM_ROLE_NONE;
 	if (getsockopt(c->sock, SOL_SOCKET, SO_PEERGROUPS, groups, &n_groups) < 0)
-		n_groups = 0;
+		return HM_ROLE_NONE; // a group may mean that it has a policy
 	groups[n_groups / sizeof(gid_t)] = who.gid;
 	enum hm_role role =
 		hm_roles_of(&c->peer.control->roles, who.uid, groups, n_groups / sizeof(gid_t) + 1);
 	c->peer.owner = (struct hm_owner){.uid = who.uid,
 					  .administrator = role == HM_ROLE_ADMINISTRATOR,
 					  .client = ++c->server->last_client};
+	if (!hm_peer_set_groups(&c->peer, groups, n_groups / sizeof(gid_t) + 1))
+		return HM_ROLE_NONE;
 	return role;
 }
 

@@ -217,13 +217,15 @@ static double look_at_flow(const struct look *l, const struct hm_flow *f, double
 {
 	const struct hm_instance *gate = gate_place(f);
 	double behind = 0, before = 0;
+	bool behind_gate = false;
 
 	for (uint32_t i = 0; i < f->n; i++) {
 		const struct hm_node *n = f->instances[i]->node;
 
 		if (n->n_instances > 1)
 			continue;
-		if (gate && i + 1 >= gate->number)
+		behind_gate |= f->instances[i] == gate;
+		if (behind_gate)
 			behind += (double)n->recent;
 		else
 			before += (double)n->recent;
@@ -470,7 +472,8 @@ json_t *hm_admission_json(const struct hm_flow *f)
 		json_object_set_new(info, "because",
 				    json_string(g->own >= g->total ? "budget" : "admission"));
 	if (gate)
-		json_object_set_new(info, "from_function", json_integer(gate->number));
+		json_object_set_new(info, "from_function",
+				    json_integer(gate->number ? gate->number : 1));
 	return info;
 }
 

@@ -14,7 +14,7 @@ static int change_instance(struct hm_flow *f, struct hm_instance *in, const json
 {
 	union hm_value values[HM_ARGS_MAX] = {0};
 	struct hm_applied before[HM_FLOW_FUNCTIONS_MAX];
-	struct hm_apply_ctx ctx = hm_flow_apply_ctx(f, before, in->number - 1);
+	struct hm_apply_ctx ctx = hm_flow_apply_ctx(f, before, f->head + in->number - 1);
 	int r = hm_args_parse(in->fn, args, values, err);
 
 	ctx.n_workers = hm_flow_workers(f, in->fn);

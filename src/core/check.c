@@ -198,6 +198,42 @@ static void check_function(struct check *c, const struct hm_flow_config *f, size
 		before[(*n_before)++] = applied;
 }
 
+static void check_names(struct check *c, const struct hm_policy_config *p, const char *key,
+			const struct hm_strings *functions)
+{
+	for (size_t i = 0; i < functions->n; i++)
+		if (!hm_function_find(functions->at[i]))
+			tell(c, "%s.%s[%zu]: there is no function \"%s\"", p->path, key, i,
+			     functions->at[i]);
+}
+
+/* Its functions as on the first device. */
+static void check_policy(struct check *c, const struct hm_policy_config *p)
+{
+	const struct hm_flow_config flow = {.name = p->name,
+					    .device = c->config->devices[0].name,
+					    .functions = p->functions,
+					    .path = p->path};
+	struct hm_applied before[HM_FLOW_FUNCTIONS_MAX];
+	uint32_t n_before = 0;
+
+	c->flow = 0;
+	for (size_t i = 0; i < json_array_size(p->functions); i++)
+		check_function(c, &flow, i, before, &n_before);
+	check_names(c, p, "allow", &p->allow);
+	check_names(c, p, "refuse", &p->refuse);
+	for (size_t i = 0; i < p->devices.n; i++) {
+		size_t k = 0;
+
+		while (k < c->config->n_devices &&
+		       strcmp(c->config->devices[k].name, p->devices.at[i]) != 0)
+			k++;
+		if (k == c->config->n_devices)
+			tell(c, "%s.devices[%zu]: there is no device \"%s\"", p->path, i,
+			     p->devices.at[i]);
+	}
+}
+
 unsigned hm_engine_check(const struct hm_config *config, hm_mistake_cb mistake, void *arg)
 {
 	struct check c = {.config = config, .tell = mistake, .arg = arg};
@@ -212,5 +248,7 @@ unsigned hm_engine_check(const struct hm_config *config, hm_mistake_cb mistake, 
 		for (size_t k = 0; k < json_array_size(config->flows[i].functions); k++)
 			check_function(&c, &config->flows[i], k, before, &n_before);
 	}
+	for (size_t i = 0; i < config->n_policies; i++)
+		check_policy(&c, &config->policies[i]);
 	return c.mistakes;
 }

@@ -126,6 +126,17 @@ struct hm_flow_config {
 	struct hm_terms terms;
 };
 
+/* What users may see (policy.h). */
+struct hm_policy_config {
+	char *name;
+	struct hm_strings users;                  // names, "@group", numbers, "*": everybody
+	json_t *functions;                        // array of ["NAME", argument ...]
+	struct hm_strings devices, allow, refuse; // empty: all, all, none
+	bool payload;
+	uint32_t max_keep_s; // of files with packets, 0: no limit
+	char *path;          // JSON path, for errors ("policies[2]")
+};
+
 struct hm_config {
 	char *file;
 	struct hm_strings libraries; // absolute paths
@@ -139,6 +150,8 @@ struct hm_config {
 	struct hm_admission_config admission;
 	struct hm_device_config *devices;
 	size_t n_devices;
+	struct hm_policy_config *policies;
+	size_t n_policies;
 	struct hm_flow_config
 		*flows; // "netflow" entries are in here, too, as flows ending in FLOW_REPORT
 	size_t n_flows;

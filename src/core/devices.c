@@ -147,6 +147,7 @@ struct hm_device *hm_device_create(struct hm_engine *e, const struct hm_new_devi
 	d->own = new->config;
 	d->release = new->release;
 	d->owner = new->owner;
+	d->owner.policy = NULL; // of flows
 	d->fd = fcntl(new->fd, F_DUPFD_CLOEXEC, 3);
 	if (give_name(d, err) < 0 || set_up(d, err) < 0) {
 		hm_publish_fini(d);

@@ -18,6 +18,7 @@ struct hm_flow;
 struct hm_device;
 struct hm_handed;
 struct hm_handed_list;
+struct hm_policy;
 
 /* Who asks: a client of the control socket, or the daemon itself (configuration). */
 struct hm_owner {
@@ -25,6 +26,7 @@ struct hm_owner {
 	bool administrator;
 	bool configured; // the configuration's own
 	uint64_t client; // number of the connection, 0: none (configuration, persistent flows)
+	struct hm_policy *policy; // NULL: none; whoever has the owner holds a reference
 };
 
 /* Called once on the control core; err is NULL when all went well. */
@@ -94,6 +96,8 @@ json_t *hm_device_list(struct hm_engine *e, const struct hm_owner *who);
 /* --- flows --- */
 
 /* By number or name; NULL with err 6145. */
+/* One after the other, without those that are being closed; next(NULL) is the first, NULL ends. */
+struct hm_flow *hm_flow_next(struct hm_engine *e, struct hm_flow *f);
 struct hm_flow *hm_flow_find(struct hm_engine *e, const json_t *which, struct hm_error *err);
 struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const char *name,
 			       const struct hm_owner *owner, struct hm_error *err);

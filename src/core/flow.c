@@ -10,9 +10,15 @@
 #include "core/clock.h"
 #include "core/engine_internal.h"
 #include "core/handed.h"
+#include "core/log.h"
 #include "core/pktring.h"
+#include "core/policy.h"
 #include "core/registry.h"
 #include "filter/filter.h"
+
+HM_LOG_TYPE(flow);
+
+static int apply_policy(struct hm_flow *f, struct hm_error *err);
 
 struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const char *name,
 			       const struct hm_owner *owner, struct hm_error *err)
@@ -32,6 +38,7 @@ struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const c
 	f->device = d;
 	f->split = HM_FLOW_NO_SPLIT;
 	f->owner = *owner;
+	hm_policy_get(f->owner.policy);
 	if (!owner->configured && !(f->account = hm_account_get(&e->accounts, owner)))
 		goto no_memory;
 	f->terms.priority = HM_PRIORITY_DEFAULT;
@@ -40,10 +47,15 @@ struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const c
 		goto no_memory;
 	f->id = ++e->last_flow_id;
 	hm_flow_index_add(f);
-	return f;
+	if (apply_policy(f, err) == 0)
+		return f;
+	hm_flow_free(f);
+	return NULL;
 no_memory:
-	if (f)
+	if (f) {
 		hm_account_put(&e->accounts, f->account);
+		hm_policy_put(f->owner.policy);
+	}
 	free(f);
 	hm_error_set(err, -ENOMEM, 3084, "out of memory");
 	return NULL;
@@ -92,11 +104,28 @@ struct hm_flow *hm_flow_find(struct hm_engine *e, const json_t *which, struct hm
 	return NULL;
 }
 
+struct hm_flow *hm_flow_next(struct hm_engine *e, struct hm_flow *f)
+{
+	f = f ? TAILQ_NEXT(f, next) : TAILQ_FIRST(&e->flows);
+	while (f && f->state >= HM_FLOW_CLOSING)
+		f = TAILQ_NEXT(f, next);
+	return f;
+}
+
 static unsigned count_transforms(const struct hm_flow *f)
 {
 	unsigned n = 0;
 
 	for (uint32_t i = 0; i < f->n; i++)
+		n += f->instances[i]->fn->transform != NULL;
+	return n;
+}
+
+static unsigned count_head_transforms(const struct hm_flow *f)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < f->head && i < f->n; i++)
 		n += f->instances[i]->fn->transform != NULL;
 	return n;
 }
@@ -112,43 +141,42 @@ static void read_losses(const void *device, struct hm_losses *losses)
 struct hm_apply_ctx hm_flow_apply_ctx(const struct hm_flow *f, struct hm_applied *before,
 				      uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++)
-		before[i] = (struct hm_applied){.fn = f->instances[i]->fn,
-						.unit = f->instances[i]->unit,
-						.selector = f->instances[i]->selector,
-						.workers = 1};
+	const bool by_policy = n < f->head;
+	uint32_t n_before = 0;
+
+	for (uint32_t i = f->head; i < n; i++)
+		before[n_before++] = (struct hm_applied){.fn = f->instances[i]->fn,
+							 .unit = f->instances[i]->unit,
+							 .selector = f->instances[i]->selector,
+							 .workers = 1};
 	return (struct hm_apply_ctx){.link = f->device->link,
 				     .snaplen = f->device->config->snaplen,
 				     .lossless = f->device->lossless,
 				     .device = f->device->config->name,
 				     .owner_uid = f->owner.uid,
-				     .administrator = f->owner.administrator,
-				     .configured = f->owner.configured,
+				     .administrator = by_policy || f->owner.administrator,
+				     .configured = by_policy || f->owner.configured,
 				     .flow_id = f->id,
 				     .capture_dir = f->engine->config->capture.dir,
 				     .flow_report = &f->engine->config->flow_report,
 				     .anonymize_key = f->engine->config->anonymize.key_file,
 				     .losses = {read_losses, f->device},
 				     .before = before,
-				     .n_before = n,
+				     .n_before = n_before,
 				     .other = hm_flow_other,
 				     .injector = hm_flow_injector,
 				     .place = f};
 }
 
+/* --- apply --- */
+
 static const char unusable[] = "unusable since its connect failed: close it";
 
-int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
-		  struct hm_handed *handed, struct hm_error *err)
+static int check_apply(const struct hm_flow *f, const char *function, const json_t *args,
+		       bool by_policy, struct hm_error *err)
 {
 	const struct hm_function *fn = hm_function_find(function);
-	struct hm_applied before[HM_FLOW_FUNCTIONS_MAX];
-	struct hm_apply_ctx ctx = hm_flow_apply_ctx(f, before, f->n);
-	struct hm_instance **instances;
-	uint64_t bytes;
 
-	ctx.handed = handed;
-	ctx.n_workers = fn ? hm_flow_workers(f, fn) : 0;
 	if (f->state != HM_FLOW_INIT)
 		return hm_error_set(err, -EBUSY, 7006, "flow %u is %s", f->id,
 				    f->state == HM_FLOW_FAILED
@@ -160,16 +188,33 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
 				    function);
 	if (f->n == HM_FLOW_FUNCTIONS_MAX)
 		return hm_error_set(err, -E2BIG, 7006, "a flow has at most %u functions",
-				    HM_FLOW_FUNCTIONS_MAX);
+				    HM_FLOW_FUNCTIONS_MAX - f->head);
 	if (fn->transform && count_transforms(f) == HM_TRANSFORM_DEPTH)
 		return hm_error_set(err, -E2BIG, 7006,
 				    "a flow has at most %u functions that change packets",
-				    HM_TRANSFORM_DEPTH);
+				    HM_TRANSFORM_DEPTH - count_head_transforms(f));
+	if (by_policy || !f->owner.policy)
+		return 0;
+	return hm_policy_check(f->owner.policy, fn, args, err);
+}
+
+/* The function behind all others; `number` is what users know it by, 0: not at all. */
+static int apply(struct hm_flow *f, const char *function, const json_t *args,
+		 struct hm_handed *handed, uint32_t number, struct hm_error *err)
+{
+	const struct hm_function *fn = hm_function_find(function);
+	struct hm_applied before[HM_FLOW_FUNCTIONS_MAX];
+	struct hm_apply_ctx ctx = hm_flow_apply_ctx(f, before, f->n);
+	struct hm_instance **instances;
+	uint64_t bytes;
+
+	ctx.handed = handed;
+	ctx.n_workers = hm_flow_workers(f, fn);
 	instances = realloc(f->instances, (f->n + 1) * sizeof(struct hm_instance *));
 	if (!instances)
 		return hm_error_set(err, -ENOMEM, 3084, "out of memory");
 	f->instances = instances;
-	f->instances[f->n] = hm_instance_create(fn, f->n + 1, args, &ctx, err);
+	f->instances[f->n] = hm_instance_create(fn, number, args, &ctx, err);
 	if (!f->instances[f->n])
 		return errno ? -errno : -EINVAL;
 	bytes = hm_instance_bytes(f->instances[f->n], ctx.n_workers);
@@ -181,13 +226,59 @@ int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
 	f->searches |= fn->pattern != NULL;
 	f->n++;
 	if (hm_flow_split(f, err) == 0)
-		return (int)f->n;
+		return 0;
 	f->n--; // what was refused is not in the flow
 	f->bytes -= bytes;
 	hm_account_release(&f->engine->accounts, f->account, bytes);
 refused:
 	hm_instance_destroy(f->instances[f->n]);
 	return -EINVAL;
+}
+
+int hm_flow_apply(struct hm_flow *f, const char *function, const json_t *args,
+		  struct hm_handed *handed, struct hm_error *err)
+{
+	const uint32_t number = f->n - f->head + 1;
+	int ret = check_apply(f, function, args, false, err);
+
+	if (ret == 0)
+		ret = apply(f, function, args, handed, number, err);
+	return ret < 0 ? ret : (int)number;
+}
+
+/* The functions of the owner's policy, at the head of the flow. What is wrong with them is told to the log only: it may
+ * say where keys are. */
+static int apply_policy(struct hm_flow *f, struct hm_error *err)
+{
+	const struct hm_policy *p = f->owner.policy;
+	struct hm_error cause;
+	json_t *function;
+	size_t i;
+	int ret = 0;
+
+	if (!p)
+		return 0;
+	f->head = UINT32_MAX; // all are its, so far
+	json_array_foreach ((json_t *)(uintptr_t)hm_policy_functions(p), i, function) {
+		const char *name = json_string_value(json_array_get(function, 0));
+		json_t *args = json_copy(function);
+
+		json_array_remove(args, 0);
+		ret = check_apply(f, name, args, true, &cause);
+		if (ret == 0)
+			ret = apply(f, name, args, NULL, 0, &cause);
+		json_decref(args);
+		if (ret < 0)
+			break;
+	}
+	f->head = f->n;
+	if (ret == 0)
+		return 0;
+	HM_LOG(ERR, "policy %s cannot be applied: %s", hm_policy_name(p), cause.text);
+	return hm_error_set(err, -EACCES, 3139,
+			    "policy \"%s\" cannot be applied: an administrator finds the reason in "
+			    "the daemon's log",
+			    hm_policy_name(p));
 }
 
 /* What was passed for it: the first that nobody has taken, if it writes at all. */
@@ -412,6 +503,7 @@ void hm_flow_free(struct hm_flow *f)
 		LIST_REMOVE(f, next_polled);
 	destroy_instances(f);
 	hm_account_put(&f->engine->accounts, f->account);
+	hm_policy_put(f->owner.policy);
 	if (f->state >= HM_FLOW_CLOSING)
 		hm_flow_answer(f, NULL);
 	free(f->instances);
@@ -429,9 +521,9 @@ static struct hm_instance *find_instance(struct hm_flow *f, const json_t *which,
 	json_int_t number = as_number(which);
 	struct hm_instance *found = NULL;
 
-	if (number >= 1 && number <= f->n)
-		return f->instances[number - 1];
-	for (uint32_t i = 0; i < f->n && name; i++)
+	if (number >= 1 && number <= f->n - f->head)
+		return hm_flow_function(f, (uint32_t)number);
+	for (uint32_t i = f->head; i < f->n && name; i++)
 		if (!strcasecmp(f->instances[i]->fn->name, name)) {
 			if (found) {
 				hm_error_set(err, -EINVAL, 6147,
@@ -445,7 +537,7 @@ static struct hm_instance *find_instance(struct hm_flow *f, const json_t *which,
 		hm_error_set(err, -ENOENT, 6147, "flow %u has no function %s", f->id, name);
 	else if (!found)
 		hm_error_set(err, -ENOENT, 6147, "flow %u has no function %lld (1 to %u)", f->id,
-			     (long long)number, f->n);
+			     (long long)number, f->n - f->head);
 	return found;
 }
 
@@ -548,6 +640,8 @@ static json_t *flow_summary(const struct hm_flow *f)
 				 f->name, "device", f->device->config->name, "status", status_of(f),
 				 "owner", (int)f->owner.uid, "persistent", f->owner.client == 0);
 
+	if (f->owner.policy)
+		json_object_set_new(info, "policy", json_string(hm_policy_name(f->owner.policy)));
 	if (f->connected_ns)
 		json_object_set_new(info, "connected_ns", hm_json_u64(f->connected_ns));
 	return info;
@@ -557,7 +651,7 @@ json_t *hm_flow_info(struct hm_flow *f)
 {
 	json_t *info = flow_summary(f), *functions = json_array();
 
-	for (uint32_t i = 0; i < f->n; i++)
+	for (uint32_t i = f->head; i < f->n; i++)
 		json_array_append_new(functions, function_info(f->instances[i]));
 	json_object_set_new(info, "functions", functions);
 	json_object_set_new(info, "memory_bytes", json_integer((json_int_t)f->bytes));
@@ -575,7 +669,7 @@ json_t *hm_flow_list(struct hm_engine *e)
 		if (f->state < HM_FLOW_CLOSING) {
 			json_t *info = flow_summary(f), *names = json_array();
 
-			for (uint32_t i = 0; i < f->n; i++)
+			for (uint32_t i = f->head; i < f->n; i++)
 				json_array_append_new(names,
 						      json_string(f->instances[i]->fn->name));
 			json_object_set_new(info, "functions", names);

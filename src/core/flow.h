@@ -41,7 +41,8 @@ struct hm_flow {
 	enum hm_flow_state state;
 	uint64_t connected_ns;
 	uint64_t generation; // the last one whose programs have it, 0: none
-	uint32_t n;
+	uint32_t n,
+		head; // functions in all; the first `head` are its policy's, which users do not see
 	struct hm_instance **instances;
 	// flow_order.c: with an ordered part, which begins with instances[split]; else split is n or more
 	uint32_t split;
@@ -79,7 +80,14 @@ void hm_flow_hurry(struct hm_flow *f); // the daemon stops
 /* Looks whether the functions of a connecting flow are prepared by now; refuses it if one failed. */
 void hm_flow_prepare(struct hm_flow *f);
 
-/* What a function of the flow is applied with behind the first n ones, of which `before` gets what they are. */
+/* A function as users number them, from 1 on. */
+static inline struct hm_instance *hm_flow_function(const struct hm_flow *f, uint32_t number)
+{
+	return f->instances[f->head + number - 1];
+}
+
+/* What a function of the flow is applied with behind the first n ones, of which `before` gets what they are, without
+ * the policy's. */
 struct hm_apply_ctx hm_flow_apply_ctx(const struct hm_flow *f, struct hm_applied *before,
 				      uint32_t n);
 

@@ -15,6 +15,7 @@
 #include "core/engine_internal.h"
 #include "core/handover.h"
 #include "core/ordered.h"
+#include "core/policy.h"
 #include "core/tap.h"
 
 /* --- at apply --- */
@@ -38,6 +39,10 @@ int hm_flow_other(const struct hm_apply_ctx *ctx, const struct hm_flow_name *whi
 						  (long long)which->number);
 	if (f->owner.uid != reader->owner.uid && !reader->owner.administrator)
 		return hm_error_set(err, -EACCES, 0, "flow %u is of another user", f->id);
+	if (reader->owner.policy && !hm_policy_equal(f->owner.policy, reader->owner.policy))
+		return hm_error_set(err, -EACCES, 0,
+				    "flow %u does not have the policy of this one, \"%s\"", f->id,
+				    hm_policy_name(reader->owner.policy));
 	if (f->device != reader->device)
 		return hm_error_set(
 			err, -EINVAL, 0,
@@ -45,9 +50,9 @@ int hm_flow_other(const struct hm_apply_ctx *ctx, const struct hm_flow_name *whi
 			"order in common",
 			f->id, f->device->config->name, reader->device->config->name);
 	found->flow = f->id;
-	found->n = f->n;
-	for (uint32_t i = 0; i < f->n; i++)
-		found->functions[i] =
+	found->n = 0;
+	for (uint32_t i = f->head; i < f->n; i++)
+		found->functions[found->n++] =
 			(struct hm_applied){.fn = f->instances[i]->fn,
 					    .unit = f->instances[i]->unit,
 					    .workers = i < f->split ? f->device->n_lanes : 1};
@@ -77,7 +82,7 @@ static struct hm_node *bring(struct hm_wire *w, struct hm_device *d, struct hm_n
 static int make_tap(struct hm_wire *w, struct hm_flow *of, struct hm_error *err)
 {
 	struct hm_core_ctx ctx = {.n_workers = of->device->n_lanes};
-	struct hm_node *node = of->instances[w->read.function - 1]->node, *parent = node;
+	struct hm_node *node = hm_flow_function(of, w->read.function)->node, *parent = node;
 
 	if (node->nodes != w->reader->node->nodes)
 		parent = bring(w, of->device, node, &ctx, err);

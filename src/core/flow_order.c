@@ -42,7 +42,7 @@ static struct hm_instance *make_again(const struct hm_flow *f, uint32_t i, struc
 
 	ctx.handed = old->handed;
 	ctx.n_workers = 1;
-	return hm_instance_create(old->fn, i + 1, old->args, &ctx, err);
+	return hm_instance_create(old->fn, old->number, old->args, &ctx, err);
 }
 
 int hm_flow_split(struct hm_flow *f, struct hm_error *err)
@@ -122,12 +122,13 @@ json_t *hm_flow_order_json(const struct hm_flow *f)
 		return NULL;
 	hm_order_flow_counts(o->order, f->order_ref, &c);
 	hm_order_counts(o->order, &all);
-	return json_pack(
-		"{s:i, s:i, s:I, s:I, s:I, s:I, s:{s:I}, s:I}", "function", (int)f->split + 1,
-		"lcore", (int)f->device->workers[o->lane->number]->lcore, "offered",
-		(json_int_t)(c.handed_over + c.dropped), "handed_over", (json_int_t)c.handed_over,
-		"run", (json_int_t)c.run, "queued", (json_int_t)(c.handed_over - c.run), "dropped",
-		"no_room", (json_int_t)c.dropped, "late", (json_int_t)all.late);
+	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:{s:I}, s:I}", "function",
+			 f->split < f->head ? 1 : (int)(f->split - f->head) + 1, "lcore",
+			 (int)f->device->workers[o->lane->number]->lcore, "offered",
+			 (json_int_t)(c.handed_over + c.dropped), "handed_over",
+			 (json_int_t)c.handed_over, "run", (json_int_t)c.run, "queued",
+			 (json_int_t)(c.handed_over - c.run), "dropped", "no_room",
+			 (json_int_t)c.dropped, "late", (json_int_t)all.late);
 }
 
 void hm_flow_order_line(const struct hm_flow *f, json_t *lines, bool *all_balanced)

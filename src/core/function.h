@@ -164,7 +164,9 @@ enum hm_function_flags {
 		1 << 3, // all results are HM_FIELD_U64 sums: flows may share one node, each less
 			// what it found there. No poll, closing, stats, ready or drain
 	HM_FN_HOLDS = 1 << 6, // keeps packets for later: its stats have a line for the ledger, too
-	HM_FN_ALL = (1 << 7) - 1, // of the above: others are a mistake
+	HM_FN_PAYLOAD = 1 << 7,   // is of use only where packets have their payload
+	HM_FN_SENDS = 1 << 8,     // sends packets to a network
+	HM_FN_ALL = (1 << 9) - 1, // of the above: others are a mistake
 };
 
 /* What the worker tells a core state about where it lives. */

@@ -34,7 +34,7 @@ static bool look(struct hm_engine *e, struct hm_wait *w)
 		return true;
 	}
 	// it has as many functions as when the wait began, since it is connected
-	news = hm_instance_news(f->instances[w->function - 1], w->after,
+	news = hm_instance_news(hm_flow_function(f, w->function), w->after,
 				f->device->state == HM_DEVICE_FINISHED);
 	if (news == HM_NEWS_LATER)
 		return false;

@@ -163,6 +163,7 @@ static const struct hm_arg arguments[] = {
 static const struct hm_function inject = {
 	.name = "INJECT",
 	.summary = "sends packets out of another device",
+	.flags = HM_FN_SENDS,
 	.args = arguments,
 	.results = results,
 	.conf_size = sizeof(struct inject_conf),

@@ -46,10 +46,11 @@ void hm_tracker_core_fini(void *core);
 uint64_t hm_tracker_process(void *core, const struct hm_batch *b, uint64_t in);
 
 /* All of a struct hm_function but name, summary and conf_init, which is hm_tracker_conf_init() with its protocol. */
-#define HM_TRACKER                                                                                \
-	.flags = HM_FN_FILTERS, .args = hm_tracker_args, .results = hm_tracker_results,           \
-	.conf_size = sizeof(struct hm_tracker_conf), .core_size = sizeof(struct hm_tracker_core), \
-	.cost = {.batch = 200, .packet = 60}, .connect = hm_tracker_connect,                      \
-	.conf_fini = hm_tracker_conf_fini, .pattern = hm_tracker_pattern,                         \
-	.memory = hm_tracker_memory, .core_init = hm_tracker_core_init,                           \
-	.core_fini = hm_tracker_core_fini, .process = hm_tracker_process
+#define HM_TRACKER                                                                         \
+	.flags = HM_FN_FILTERS | HM_FN_PAYLOAD, .args = hm_tracker_args,                   \
+	.results = hm_tracker_results, .conf_size = sizeof(struct hm_tracker_conf),        \
+	.core_size = sizeof(struct hm_tracker_core), .cost = {.batch = 200, .packet = 60}, \
+	.connect = hm_tracker_connect, .conf_fini = hm_tracker_conf_fini,                  \
+	.pattern = hm_tracker_pattern, .memory = hm_tracker_memory,                        \
+	.core_init = hm_tracker_core_init, .core_fini = hm_tracker_core_fini,              \
+	.process = hm_tracker_process

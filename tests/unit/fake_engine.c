@@ -89,6 +89,12 @@ const struct hm_function *hm_function_next(const struct hm_function *f)
 	return f + 1 < functions + N_FUNCTIONS ? f + 1 : NULL;
 }
 
+json_t *hm_args_shown(const struct hm_function *f, const json_t *args)
+{
+	(void)f;
+	return json_deep_copy(args);
+}
+
 int hm_args_parse(const struct hm_function *f, const json_t *args, union hm_value *values,
 		  struct hm_error *err)
 {
@@ -362,6 +368,11 @@ struct hm_flow *hm_flow_find(struct hm_engine *e, const json_t *which, struct hm
 			return f;
 	hm_error_set(err, -ENOENT, 6145, "there is no such flow");
 	return NULL;
+}
+
+struct hm_flow *hm_flow_next(struct hm_engine *e, struct hm_flow *f)
+{
+	return f ? f->next : e->flows;
 }
 
 struct hm_flow *hm_flow_create(struct hm_engine *e, struct hm_device *d, const char *name,
