@@ -29,8 +29,11 @@ from hugepages import Hugepages
 
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
 
+# A policy of headers only: pseudonyms, no payload, lengths and checksums that fit.
+HEADERS_ONLY = ["ANONYMIZE", "IP,SRC_IP,PREFIX_PRESERVING", "IP,DST_IP,PREFIX_PRESERVING", "TCP,PAYLOAD,STRIP,0",
+                "UDP,PAYLOAD,STRIP,0", "ICMP,PAYLOAD,STRIP,0", "IP,CHECKSUM,CHECKSUM_ADJUST"]
 FIELDS = ["mpps", "mpps_cpu", "cycles_per_packet", "records_per_s", "memory_mb", "mb_per_s", "connect_ms",
-          "connect_ms_max", "connect_s", "sent", "unaccounted", "violations", "failed"]
+          "connect_ms_max", "connect_s", "maddr_per_s", "sent", "unaccounted", "violations", "failed"]
 ONCE = {"dag_faults", "flows_10m"}  # take minutes
 ON_REQUEST = ONCE | {"dd", "to_file_dd"}  # only if --rows says so; the last two write 8 GB each time
 CURVE = [1, 10, 100, 1000, 10000]  # flows
@@ -59,6 +62,12 @@ def rows_of(bench):
         "softflowd": lambda: peers.softflowd(bench),
         "nfpcapd": lambda: peers.nfpcapd(bench),
     }
+    for name in ("cryptopan_ipv4", "cryptopan_ipv6", "cryptopan_ipv4_cached", "cryptopan_ipv6_cached"):
+        rows[name] = lambda name=name: peers.pseudonyms(bench, name)
+    rows["anonymize_headers"] = lambda: bench.appliance([[HEADERS_ONLY, counted]])
+    rows["traceanon"] = lambda: peers.traceanon(bench)
+    rows["cooking"] = lambda: bench.appliance([[["COOKING"], counted]])
+    rows["cooking_midstream"] = lambda: bench.appliance([[["COOKING", -1, -1, 1, 3, {"midstream": 1}], counted]])
     rows["to_file_null"] = lambda: disk.to_null(bench)
     rows["dd"] = lambda: disk.dd(bench)
     rows["to_file_dd"] = lambda: disk.to_disk(bench)
@@ -201,6 +210,8 @@ def print_table(result):
     for row in result["rows"]:
         if row["name"] in functions.ROWS:
             print("%-27s %40.3g cycles a packet" % (row["name"], row["cycles_per_packet"]))
+        if "maddr_per_s" in row:
+            print("%-27s %.4g million addresses a second" % (row["name"], row["maddr_per_s"]))
         if "mb_per_s" in row:
             print("%-27s %.4g MB a second" % (row["name"], row["mb_per_s"]))
         if "connect_ms" in row:

@@ -17,6 +17,11 @@ AT_LEAST = [
     ("filters_1000", "mpps", 80, "naive_filters_1000"),
     ("strings_1000", "mpps", 0.8, "bare_hs_1000"),
     ("strings_hit_1000", "mpps", 0.8, "bare_hs_hit_1000"),
+    ("cryptopan_ipv4", "maddr_per_s", 5, None),
+    ("cryptopan_ipv6", "maddr_per_s", 1, None),
+    ("anonymize_headers", "mpps", 3, None),
+    ("anonymize_headers", "mpps_cpu", 10, "traceanon"),
+    ("cooking", "mpps", 3, None),
     ("to_buffer_64", "mpps", 5, None),
     ("to_file_dd", "mb_per_s", 0.8, "dd"),
 ]

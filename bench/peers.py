@@ -164,6 +164,18 @@ def softflowd(bench):
     return point
 
 
+def pseudonyms(bench, row):
+    """Crypto-PAn alone, of addresses that do not repeat or, "_cached", of the trace's."""
+    return json_line([bench.build / "bench/pseudonyms_bench", row, bench.trace.path, str(bench.seconds)], row)
+
+
+def traceanon(bench):
+    """libtrace's: both addresses by Crypto-PAn, checksums zeroed or adjusted as it likes, all written to /dev/null."""
+    return read_trace(bench, lambda: [
+        program("traceanon"), "-s", "-d", "--cryptopan=lobster-thermidor-with-a-32-byte",
+        "pcapfile:%s" % bench.trace.path, "pcapfile:/dev/null"])[0]
+
+
 def nfpcapd(bench):
     """Writes nfdump files into the build folder, which is what it does by default."""
     def arguments():

@@ -6,7 +6,7 @@ set -euo pipefail
 
 build_packages=(build-essential meson ninja-build pkg-config dpkg-dev dpdk dpdk-dev libdpdk-dev
 	libpcap-dev libhyperscan-dev libjansson-dev libnuma-dev libuv1-dev libssl-dev libpcre2-dev
-	liburing-dev libsystemd-dev zlib1g-dev libzstd-dev libcmocka-dev python3)
+	liburing-dev libsystemd-dev zlib1g-dev libzstd-dev libndpi-dev libcmocka-dev python3)
 test_packages=(clang libclang-rt-14-dev llvm clang-format clang-tidy tshark nfdump pmacct
 	libfixbuf-dev libfixbuf-tools openssl tcpdump libtrace-tools zstd python3-scapy python3-jsonschema iproute2 procps)
 bench_packages=(softflowd nfdump python3)
