@@ -9,6 +9,55 @@
 static_assert(HM_ANON_KEY == HM_CRYPTOPAN_KEY, "one key");
 static_assert(HM_PSEUDONYMS_MAX >= HM_BATCH_MAX * HM_ANON_VIEWS, "a batch's addresses at once");
 
+static bool is_embedded(const struct hm_anon_rule *r)
+{
+	return r->field == HM_ANON_EMBEDDED_IP || r->field == HM_ANON_CLIENT_MAC;
+}
+
+/* --- what need not be copied --- */
+
+static void strip(uint32_t *left, const struct hm_anon_rule *r)
+{
+	if (r->a < *left)
+		*left = (uint32_t)r->a;
+}
+
+static void find_stripped(struct hm_anonymizer *a)
+{
+	a->stripped = (struct hm_anon_stripped){UINT32_MAX, UINT32_MAX, UINT32_MAX};
+	for (unsigned i = 0; i < a->conf.n_rules; i++) {
+		const struct hm_anon_rule *r = &a->conf.rules[i];
+		const bool strips = r->field == HM_ANON_PAYLOAD && r->function == HM_ANON_STRIP;
+
+		if (strips && r->protocol == HM_ANON_TCP)
+			strip(&a->stripped.tcp, r);
+		else if (strips && r->protocol == HM_ANON_UDP)
+			strip(&a->stripped.udp, r);
+		else if (strips && r->protocol == HM_ANON_ICMP)
+			strip(&a->stripped.icmp, r);
+		else if (is_embedded(r) || hm_anon_shape(r->field) == HM_ANON_VARYING)
+			break; // it looks at payloads
+	}
+}
+
+uint32_t hm_anonymizer_needs(const struct hm_anonymizer *a, const struct hm_batch *b, unsigned i)
+{
+	const uint64_t bit = UINT64_C(1) << i;
+	uint32_t left = UINT32_MAX;
+
+	if (!(b->l4_ok & ~b->tunnel & bit))
+		return b->caplen[i];
+	if (b->tcp & bit)
+		left = a->stripped.tcp;
+	else if (b->udp & bit)
+		left = a->stripped.udp;
+	else if ((b->icmp | b->icmp6) & bit)
+		left = a->stripped.icmp;
+	return left < b->caplen[i] - b->payload[i] ? b->payload[i] + left : b->caplen[i];
+}
+
+/* --- life --- */
+
 struct hm_anonymizer *hm_anonymizer_create(const struct hm_anonymizer_conf *conf)
 {
 	struct hm_anonymizer *a = calloc(1, sizeof(*a));
@@ -16,6 +65,7 @@ struct hm_anonymizer *hm_anonymizer_create(const struct hm_anonymizer_conf *conf
 	if (!a)
 		return NULL;
 	a->conf = *conf;
+	find_stripped(a);
 	a->random = hm_anon_random_create();
 	a->digest = hm_anon_digest_create(conf->key);
 	a->draw = hm_anon_draw_create(conf->key);
@@ -135,7 +185,7 @@ static void apply(struct hm_anonymizer *a, const struct hm_anon_rule *r,
 		  struct hm_anon_packet *packets, unsigned n)
 {
 	const enum hm_anon_shape shape = hm_anon_shape(r->field);
-	const bool embedded = r->field == HM_ANON_EMBEDDED_IP || r->field == HM_ANON_CLIENT_MAC;
+	const bool embedded = is_embedded(r);
 
 	if (shape == HM_ANON_TIME) {
 		coarsen_times(r, packets, n);

@@ -28,6 +28,8 @@ struct hm_anonymizer *
 hm_anonymizer_create(const struct hm_anonymizer_conf *conf); // NULL: no memory
 void hm_anonymizer_destroy(struct hm_anonymizer *a);         // NULL is allowed
 
+/* How many bytes of packet i its copy must have: the rest is taken out before any rule looks at it. */
+uint32_t hm_anonymizer_needs(const struct hm_anonymizer *a, const struct hm_batch *b, unsigned i);
 /* The n packets, which have begun; they are finished then. */
 void hm_anonymizer_run(struct hm_anonymizer *a, struct hm_anon_packet *packets, unsigned n);
 const struct hm_anonymizer_counts *hm_anonymizer_counts(const struct hm_anonymizer *a);

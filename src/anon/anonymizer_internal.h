@@ -17,8 +17,14 @@ struct hm_anon_address {
 	uint32_t at;
 };
 
+/* What a STRIP leaves of payloads that no rule before it looks at; UINT32_MAX: there is no such rule. */
+struct hm_anon_stripped {
+	uint32_t tcp, udp, icmp;
+};
+
 struct hm_anonymizer {
 	struct hm_anonymizer_conf conf;
+	struct hm_anon_stripped stripped;
 	struct hm_anonymizer_counts counts;
 	struct hm_anon_random *random;
 	struct hm_anon_digest *digest;

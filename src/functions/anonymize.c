@@ -83,7 +83,7 @@ static uint64_t anonymize_transform(void *core, const struct hm_batch *b, uint64
 			dropped |= UINT64_C(1) << i;
 			continue;
 		}
-		memcpy(copy, b->data[i], b->caplen[i]);
+		memcpy(copy, b->data[i], hm_anonymizer_needs(c->anonymizer, b, i));
 		hm_batch_add(out, b, i, copy, b->caplen[i], b->wirelen[i]);
 		hm_anon_packet_begin(&c->packets[n++], b, i, copy, room,
 				     c->conf->options.keep_lengths,

@@ -70,6 +70,8 @@ uint64_t hm_tracker_process(void *core, const struct hm_batch *b, uint64_t in)
 	if (!all)
 		return 0;
 	hits = data ? hm_search_hits(b->search, b, data, c->slot) : 0;
+	if (!hits && !p->is_message && hm_table_used(&c->track.table) == 0)
+		return 0;
 	hm_mask_foreach (i, all) {
 		bool told = (data >> i & 1) && (p->is_message || (hits >> i & 1)) &&
 			    !has_other_port(p, b, i) && tells(p, b, i, hits >> i & 1);
