@@ -35,14 +35,14 @@ class Connection:
         self.sent = []
         self.ident = number << 8
 
-    def frame(self, end, at, data=b"", flags=ACK, window=65535):
-        """Of this end, from byte `at` of what it says on."""
+    def frame(self, end, at, data=b"", flags=ACK, window=65535, acked=0):
+        """Of this end, from byte `at` of what it says on; it has `acked` bytes of the other one."""
         self.ident += 1
         ports, hosts = (self.ports, (self.host, 0xffff)) if end == 0 else (self.ports[::-1], (0xffff, self.host))
         width = 4 if self.version == 4 else 16
         source, destination = (b"\x0a".ljust(width - 2, b"\0") + struct.pack("!H", h) for h in hosts)
         sequence = (self.first[end] + 1 + at - bool(flags & SYN)) % 2**32
-        other = (self.first[1 - end] + 1) % 2**32
+        other = (self.first[1 - end] + 1 + acked) % 2**32
         options = b"\1\3\3\5" if flags & SYN else b""  # windows are 32 times as large
         header = struct.pack("!HHIIBBHHH", *ports, sequence, other, 0x50 + len(options) * 4, flags, window, 0, 0) + options
         return fragments.Datagram(self.version, 6, source, destination, self.ident, header + data).whole()
@@ -123,18 +123,13 @@ def streams_of(packets):
     return found
 
 
-class Cooking(unittest.TestCase):
-    maxDiff = 2000
-    written = 0  # files
+class Cook:
+    """A folder for traces, and COOKING over them."""
 
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="homard-"))
-        chance = random.Random(SEED)
-        cls.connections = make(chance)
-        cls.others = [(k * 977, fragments.udp(4, k, b"x" * (k % 900)).whole()) for k in range(300)]
-        cls.trace = trace_of(cls.connections, cls.others)
-        write_pcap(cls.folder / "in.pcap", cls.trace)
+        cls.written = 0  # files
 
     @classmethod
     def tearDownClass(cls):
@@ -145,7 +140,7 @@ class Cooking(unittest.TestCase):
         device = {"name": "trace", "trace": str(self.folder / trace), "pace": "max", "queues": queues, "burst": burst,
                   "snaplen": 65535}
         config = {"devices": [device], "capture": {"dir": str(self.folder)}}
-        Cooking.written += 1
+        type(self).written += 1
         self.out = self.folder / f"out{self.written}.pcap"
         with Homard(config, workers=workers) as h:
             flow = h.flow("trace", ["COOKING", *args], ["TO_FILE", "PCAP_NS", self.out.name, 0])
@@ -157,6 +152,19 @@ class Cooking(unittest.TestCase):
             h.call("flow.close", flow=flow)
             homard.until(lambda: not h.ledger()["files"], what="the file to be closed")
         return read_pcap(self.out), told
+
+
+class Cooking(Cook, unittest.TestCase):
+    maxDiff = 2000
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        chance = random.Random(SEED)
+        cls.connections = make(chance)
+        cls.others = [(k * 977, fragments.udp(4, k, b"x" * (k % 900)).whole()) for k in range(300)]
+        cls.trace = trace_of(cls.connections, cls.others)
+        write_pcap(cls.folder / "in.pcap", cls.trace)
 
     def assert_said(self, packets, connections, sides=(0, 1)):
         found = streams_of(packets)
@@ -272,6 +280,32 @@ class Cooking(unittest.TestCase):
             h.wait_finished(regexp)
             self.assertEqual((h.read(behind, 3), h.read(regexp, 3)), (planted, planted))
             h.assert_balanced()
+
+    def test_searches_find_what_is_split_at_any_point(self):
+        """A connection for each point and family; and one where each byte is a segment. No packet has it whole."""
+        connections = []
+        for version in (4, 6):
+            for point in (*range(1, len(PLANT)), None):
+                c = Connection(random.Random(point), len(connections), [0, 0])
+                c.version, c.said[0] = version, b"GET /" + PLANT + b" HTTP/1.1"
+                c.begin(len(connections) * 100)
+                cuts = [0, 5 + point, len(c.said[0])] if point else range(len(c.said[0]) + 1)
+                for at, end in zip(cuts, cuts[1:]):
+                    c.sent.append((c.sent[-1][0] + 1, c.frame(0, at, c.said[0][at:end])))
+                c.finish(c.sent[-1][0] + 1)
+                connections.append(c)
+        write_pcap(self.folder / "split.pcap", trace_of(connections))
+        searches = (["STR_SEARCH", PLANT.decode(), 0, 0], ["REGEXP", "lobster-[a-z]+midor"])
+        device = {"name": "trace", "trace": str(self.folder / "split.pcap"), "pace": "max"}
+        for family in ("ip", "ip6"):
+            with Homard({"devices": [device]}) as h:
+                behind = [h.flow("trace", ["BPF_FILTER", family], ["COOKING"], search, ["PKT_COUNTER"]) for search in searches]
+                without = [h.flow("trace", ["BPF_FILTER", family], search, ["PKT_COUNTER"]) for search in searches]
+                h.call("device.start", device="trace")
+                for flow in behind + without:
+                    h.wait_finished(flow)
+                self.assertEqual([h.read(flow, 4) for flow in behind], [len(PLANT)] * 2)
+                self.assertEqual([h.read(flow, 3) for flow in without], [0] * 2)
 
     def test_fragmented_segments_are_put_together(self):
         chance = random.Random(3)
