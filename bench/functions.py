@@ -69,6 +69,8 @@ EXAMPLES = {
     "TRACK_IPOVERIP": ([["TRACK_IPOVERIP"]], 20),
     "TRACK_IRC": ([["TRACK_IRC"]], 20),
     "TRACK_MAPI": ([["TRACK_MAPI"]], 20),
+    "TRACK_RTSP": ([["TRACK_RTSP"]], 20),
+    "TRACK_SIP": ([["TRACK_SIP"]], 20),
     "TRACK_TORRENT": ([["TRACK_TORRENT"]], 20),
     "TRACK_WEB": ([["TRACK_WEB"]], 20),
     "UNCOOK": ([["UNCOOK"]], WITHOUT_LIMIT),  # copies each packet
