@@ -21,6 +21,7 @@ FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 TRACKERS = {"TRACK_FTP": "ftp || ftp-data", "TRACK_IPOVERIP": "ip.proto == 4 || ip.proto == 41 || ipv6.nxt == 4 || ipv6.nxt == 41",
             "TRACK_MAPI": "tcp.port == 2233 && tcp.len > 0",
             "TRACK_WEB": "(tcp.port == 80 || tcp.port == 443) && tcp.len > 0",
+            "TRACK_SIP": 'sip || rtp.setup-method == "SDP"', "TRACK_RTSP": 'tcp.port == 554 || rtp.setup-method == "RTSP"',
             "TRACK_DC": None, "TRACK_EDONKEY": None, "TRACK_GNUTELLA": None, "TRACK_IRC": None, "TRACK_TORRENT": None}
 # what each side says first; tshark knows these protocols by their ports, and dialects that trackers do not know
 FIRST_WORDS = {
@@ -142,6 +143,47 @@ def words_session(number, packets):
     connection.close()
 
 
+def udp(source, dest, data):
+    return datagram(source[0], dest[0], 17, struct.pack(">HHHH", source[1], dest[1], 8 + len(data), 0) + data)
+
+
+def media(ends, label, packets, directions=2):
+    """RTP from the first end, or both."""
+    for turn in range(random.randrange(2, 8)):
+        data = struct.pack(">BBHII", 0x80, 0, turn, turn * 160, 7) + random.randbytes(160)
+        side = turn % directions
+        packets.append((udp(ends[side], ends[1 - side], data), label))
+
+
+def sip_session(number, packets):
+    """A call, whose two sides announce where they listen, and RTP that nobody has announced."""
+    version, net = (6, "2001:db8:5:%x::" % number) if number % 2 else (4, "10.5.%d." % number)
+    ends = [(net + "1", 16384 + 4 * number), (net + "2", 20000 + 4 * number)]
+    for side, first in enumerate(("INVITE sip:b@example.net SIP/2.0", "SIP/2.0 200 OK")):
+        address, port = ends[side]
+        sdp = ("v=0\r\no=- 1 1 IN IP%d %s\r\ns=-\r\nc=IN IP%d %s\r\nt=0 0\r\nm=audio %d RTP/AVP 0\r\n" %
+               (version, address, version, address, port))
+        text = ("%s\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK%d\r\nFrom: <sip:a@example.net>;tag=1\r\nTo: <sip:b@example.net>\r\n"
+                "Call-ID: %d\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s" %
+                (first, number, number, len(sdp), sdp))
+        packets.append((udp((address, 5060), (ends[1 - side][0], 5060), text.encode()), "TRACK_SIP"))
+    media(ends, "TRACK_SIP", packets)
+    media([(net + "1", 30000), (net + "2", 30002)], None, packets)
+
+
+def rtsp_session(number, packets):
+    """A film, whose ports the header Transport names."""
+    net = "2001:db8:6:%x::" % number if number % 2 else "10.6.%d." % number
+    ports = 16384 + 4 * number, 20000 + 4 * number
+    control = Tcp((net + "1", 40000 + number), (net + "2", 554), "TRACK_RTSP", packets)
+    control.send(0, ("SETUP rtsp://example.net/film RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP;unicast;client_port=%d-%d\r\n\r\n" %
+                     (ports[0], ports[0] + 1)).encode())
+    control.send(1, ("RTSP/1.0 200 OK\r\nCSeq: 1\r\nSession: 1\r\nTransport: RTP/AVP;unicast;client_port=%d-%d;server_port=%d-%d\r\n"
+                     "\r\n" % (ports[0], ports[0] + 1, ports[1], ports[1] + 1)).encode())
+    media([(net + "2", ports[1]), (net + "1", ports[0])], "TRACK_RTSP", packets, directions=1)
+    control.close()
+
+
 def tunnel_session(number, packets):
     """UDP in IP in IP, of both versions, and UDP alone."""
     for _ in range(5):
@@ -184,7 +226,7 @@ class Trackers(unittest.TestCase):
         cls.trace = cls.folder / "sessions.pcap"
         sessions = []
         for number in range(SESSIONS):
-            for make in (ftp_session, data_session, words_session, tunnel_session):
+            for make in (ftp_session, data_session, words_session, sip_session, rtsp_session, tunnel_session):
                 sessions.append([])
                 make(number, sessions[-1])
         cls.packets = mixed(sessions)
