@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "anon/packet.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "core/parse.h"
@@ -29,11 +30,11 @@ static void view_of(struct hm_anon_view *v, const struct hm_batch *b, unsigned i
 	v->l4 = b->l4_ok & bit ? b->l4[i] : 0;
 	v->payload = b->payload[i] == HM_NONE ? v->end : b->payload[i];
 	if (v->v6 && b->fragment & bit)
-		v->fragment = hm_parse_fragment_header(b, i, NULL);
+		v->fragment = (uint16_t)hm_parse_fragment_header(b, i, NULL);
 	if (v->v4)
-		v->body = v->l3 + (b->data[i][v->l3] & 15u) * 4;
+		v->body = (uint16_t)(v->l3 + (b->data[i][v->l3] & 15u) * 4);
 	else
-		v->body = v->l4 ? v->l4 : v->later ? v->payload : v->l3 + IPV6_HEADER;
+		v->body = v->l4 ? v->l4 : v->later ? v->payload : (uint16_t)(v->l3 + IPV6_HEADER);
 }
 
 void hm_anon_packet_begin(struct hm_anon_packet *p, const struct hm_batch *b, unsigned i,
@@ -42,26 +43,28 @@ void hm_anon_packet_begin(struct hm_anon_packet *p, const struct hm_batch *b, un
 {
 	const uint64_t bit = UINT64_C(1) << i;
 
-	*p = (struct hm_anon_packet){.before = b->data[i],
-				     .bytes = bytes,
-				     .caplen = b->caplen[i],
-				     .wirelen = b->wirelen[i],
-				     .room = room,
-				     .ts_ns = b->ts_ns[i],
-				     .ethernet = b->link == HM_LINK_ETHERNET,
-				     .arp = b->arp & bit,
-				     .arp_at = b->l3[i],
-				     .pppoe = b->pppoe & bit,
-				     .fragment = b->fragment & bit,
-				     .snapped = b->snapped & bit,
-				     .n_views = 1};
+	// the views are filled as far as there are some
+	memset(p, 0, offsetof(struct hm_anon_packet, view));
+	p->before = b->data[i];
+	p->bytes = bytes;
+	p->caplen = b->caplen[i];
+	p->wirelen = b->wirelen[i];
+	p->room = room;
+	p->ts_ns = b->ts_ns[i];
+	p->ethernet = b->link == HM_LINK_ETHERNET;
+	p->arp = b->arp & bit;
+	p->arp_at = b->l3[i];
+	p->pppoe = b->pppoe & bit;
+	p->fragment = b->fragment & bit;
+	p->snapped = b->snapped & bit;
+	p->n_views = 1;
 	p->stiff = keep_lengths || outside || p->fragment;
 	view_of(&p->view[HM_ANON_INNER], b, i);
 	if (outside) {
 		view_of(&p->view[HM_ANON_OUTER], outside, o);
 		p->n_views = HM_ANON_VIEWS;
 	}
-	memcpy(p->view_before, p->view, sizeof(p->view));
+	memcpy(p->view_before, p->view, p->n_views * sizeof(p->view[0]));
 }
 
 /* --- fields of fixed size --- */
@@ -287,10 +290,10 @@ uint32_t hm_anon_packet_room(const struct hm_anon_packet *p, uint32_t n)
 }
 
 /* The place at `at`, if it is behind what has moved. */
-static void move(uint32_t *at, uint32_t from, int32_t by)
+static void move(uint16_t *at, uint32_t from, int32_t by)
 {
 	if (*at >= from)
-		*at = (uint32_t)((int32_t)*at + by);
+		*at = (uint16_t)(*at + by);
 }
 
 static void move_view(struct hm_anon_view *v, uint32_t from, int32_t by)
@@ -356,7 +359,7 @@ void hm_anon_packet_cut(struct hm_anon_packet *p, uint32_t at, uint32_t keep)
 	p->caplen = end;
 	for (unsigned i = 0; i < p->n_views; i++) {
 		v = &p->view[i];
-		v->end = v->end < end ? v->end : end;
-		v->payload = v->payload < end ? v->payload : end;
+		v->end = v->end < end ? v->end : (uint16_t)end;
+		v->payload = v->payload < end ? v->payload : (uint16_t)end;
 	}
 }

@@ -17,11 +17,11 @@ struct hm_anon_view {
 	bool v4, v6, tcp, udp, icmp; // icmp: for v6 ICMPv6
 	bool later;                  // fragment: has no transport header
 	uint8_t proto;
-	uint32_t l3, body; // IP header, and what is behind it and its options or extension headers
-	uint32_t fragment; // IPv6 fragment header
-	uint32_t l4;       // transport header
-	uint32_t payload;  // behind it
-	uint32_t end;      // of the IP datagram, as far as it is there
+	uint16_t l3, body; // IP header, and what is behind it and its options or extension headers
+	uint16_t fragment; // IPv6 fragment header
+	uint16_t l4;       // transport header
+	uint16_t payload;  // behind it
+	uint16_t end;      // of the IP datagram, as far as it is there
 };
 
 enum { HM_ANON_INNER, HM_ANON_OUTER, HM_ANON_VIEWS };
@@ -38,11 +38,11 @@ struct hm_anon_packet {
 	bool changed, payload_changed;
 	uint32_t arp_at;
 	unsigned n_views;
-	struct hm_anon_view view[HM_ANON_VIEWS], view_before[HM_ANON_VIEWS];
 	int32_t grown_ip,
 		grown_l4; // bytes: all of the datagram, and of what is behind the IP header
 	uint8_t by_rule;  // checksums that a rule has given a value
 	uint8_t anew;     // checksums that are to be summed up anew
+	struct hm_anon_view view[HM_ANON_VIEWS], view_before[HM_ANON_VIEWS]; // last: see begin
 };
 
 /* Of packet i of b, which `bytes` is a copy of with room for `room`; `outside` is the same packet without looking into

@@ -62,10 +62,11 @@ static void adjust_header(struct hm_anon_packet *p, const struct hm_anon_view *w
 			  const struct hm_anon_view *is)
 {
 	uint8_t *own = p->bytes + is->l3 + 10;
-	const uint64_t new = sum_but(p->bytes, is->l3, is->body, is->l3 + 10);
+	uint64_t new;
 
 	if (!is->v4 || p->by_rule & HM_ANON_SUM_IP)
 		return;
+	new = sum_but(p->bytes, is->l3, is->body, is->l3 + 10);
 	if (p->anew & HM_ANON_SUM_IP) {
 		const uint16_t sum = (uint16_t)~hm_ip_fold(new);
 
@@ -111,6 +112,24 @@ static bool is_whole(const struct hm_anon_packet *p, const struct hm_anon_view *
 	return !p->fragment && v->l3 + length == v->end;
 }
 
+/* The checksum at `at` anew; `pseudo_protocol` 0: it does not cover addresses. */
+static void sum_up(const struct hm_anon_packet *p, const struct hm_anon_view *v, uint8_t *at,
+		   uint8_t pseudo_protocol)
+{
+	const uint8_t *l4 = p->bytes + v->l4;
+	const uint32_t n = v->end - v->l4;
+	uint16_t sum;
+
+	hm_put16(at, 0);
+	if (pseudo_protocol) {
+		sum = hm_ip_l4_checksum(p->bytes + v->l3, v->v6, pseudo_protocol, l4, n);
+		hm_put16(at, v->udp && sum == 0 ? UINT16_MAX : sum);
+	} else {
+		sum = (uint16_t)~hm_ip_fold(hm_ip_sum(l4, n, 0));
+		memcpy(at, &sum, sizeof(sum));
+	}
+}
+
 static void adjust_l4(struct hm_anon_packet *p, const struct hm_anon_view *was,
 		      const struct hm_anon_view *is)
 {
@@ -123,19 +142,7 @@ static void adjust_l4(struct hm_anon_packet *p, const struct hm_anon_view *was,
 	    was->l4 + own + 2 > to_was || (was->udp && hm_be16(at) == 0))
 		return;
 	if (p->anew & HM_ANON_SUM_L4 && is_whole(p, is)) {
-		hm_put16(at, 0);
-		const uint32_t sum =
-			was->icmp && was->v4
-				? 0
-				: hm_ip_l4_checksum(p->bytes + is->l3, is->v6, was->proto,
-						    p->bytes + is->l4, is->end - is->l4);
-		const uint16_t plain =
-			(uint16_t)~hm_ip_fold(hm_ip_sum(p->bytes + is->l4, is->end - is->l4, 0));
-
-		if (was->icmp && was->v4)
-			memcpy(at, &plain, sizeof(plain));
-		else
-			hm_put16(at, was->udp && sum == 0 ? UINT16_MAX : sum);
+		sum_up(p, is, at, was->icmp && was->v4 ? 0 : was->proto);
 		return;
 	}
 	if (p->stiff) // what was cut off is still there, beyond the capture

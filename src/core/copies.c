@@ -12,13 +12,16 @@ struct hm_copies {
 struct hm_copies *hm_copies_create(uint32_t n, uint32_t room, int socket)
 {
 	struct hm_copies *pool;
+	size_t step;
 
 	room = RTE_ALIGN_CEIL(room, RTE_CACHE_LINE_SIZE);
+	// an odd number of cache lines apart, so that a batch's headers do not all want the same places of the cache
+	step = (room / RTE_CACHE_LINE_SIZE | 1) * (size_t)RTE_CACHE_LINE_SIZE;
 	pool = rte_zmalloc_socket("copies", sizeof(*pool) + n * sizeof(pool->free[0]),
 				  RTE_CACHE_LINE_SIZE, socket);
 	if (!pool)
 		return NULL;
-	pool->memory = rte_malloc_socket("copies", (size_t)n * room, RTE_CACHE_LINE_SIZE, socket);
+	pool->memory = rte_malloc_socket("copies", n * step, RTE_CACHE_LINE_SIZE, socket);
 	if (!pool->memory) {
 		rte_free(pool);
 		return NULL;
@@ -26,7 +29,7 @@ struct hm_copies *hm_copies_create(uint32_t n, uint32_t room, int socket)
 	pool->n = pool->n_free = n;
 	pool->room = room;
 	for (uint32_t i = 0; i < n; i++)
-		pool->free[i] = pool->memory + (size_t)i * room;
+		pool->free[i] = pool->memory + i * step;
 	return pool;
 }
 
