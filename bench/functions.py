@@ -71,6 +71,7 @@ EXAMPLES = {
     "TRACK_MAPI": ([["TRACK_MAPI"]], 20),
     "TRACK_RTSP": ([["TRACK_RTSP"]], 20),
     "TRACK_SIP": ([["TRACK_SIP"]], 20),
+    "TRACK_SKYPE": ([["TRACK_SKYPE"]], WITHOUT_LIMIT),  # nDPI looks at the begin of each connection
     "TRACK_TORRENT": ([["TRACK_TORRENT"]], 20),
     "TRACK_WEB": ([["TRACK_WEB"]], 20),
     "UNCOOK": ([["UNCOOK"]], WITHOUT_LIMIT),  # copies each packet

@@ -111,7 +111,7 @@ int main(int argc, char **argv)
 	uint8_t(*from)[16] = calloc(room, 16);
 	struct hm_cryptopan *plain = hm_cryptopan_create(key);
 	struct hm_pseudonyms *p = cached ? hm_pseudonyms_create(key) : NULL;
-	struct memory_trace t;
+	struct memory_trace t = {0};
 	double elapsed = 0;
 	size_t n = room;
 	uint64_t done;

@@ -205,14 +205,18 @@ void hm_dissector_end(struct hm_dissector *d, struct hm_dissection *of)
 	d->free = (uint32_t)(s - d->slots);
 }
 
-static bool names_it(const ndpi_protocol *found, unsigned protocol)
+static bool names_one(const ndpi_protocol *found, const struct hm_protocols *protocols)
 {
-	return found->app_protocol == protocol || found->master_protocol == protocol;
+	for (unsigned i = 0; i < protocols->n; i++)
+		if (found->app_protocol == protocols->at[i] ||
+		    found->master_protocol == protocols->at[i])
+			return true;
+	return false;
 }
 
 enum hm_verdict hm_dissector_packet(struct hm_dissector *d, const struct hm_dissection *of,
-				    unsigned protocol, const uint8_t *ip, uint32_t n,
-				    uint64_t ts_ns, bool last)
+				    const struct hm_protocols *protocols, const uint8_t *ip,
+				    uint32_t n, uint64_t ts_ns, bool last)
 {
 	struct slot *s = find(d, of);
 	ndpi_protocol found;
@@ -229,7 +233,7 @@ enum hm_verdict hm_dissector_packet(struct hm_dissector *d, const struct hm_diss
 	more = found.app_protocol == NDPI_PROTOCOL_UNKNOWN ||
 	       ndpi_extra_dissection_possible(d->module, &s->flow);
 	current = NULL;
-	if (names_it(&found, protocol))
+	if (names_one(&found, protocols))
 		return HM_VERDICT_IS;
 	return more && !last ? HM_VERDICT_OPEN : HM_VERDICT_IS_NOT;
 }

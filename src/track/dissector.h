@@ -30,8 +30,16 @@ void hm_dissector_end(struct hm_dissector *d, struct hm_dissection *of);
 
 enum hm_verdict { HM_VERDICT_OPEN, HM_VERDICT_IS, HM_VERDICT_IS_NOT, HM_VERDICT_LOST };
 
+#define HM_PROTOCOLS_MAX 4
+
+/* Protocols that count as the one that is looked for, by number. */
+struct hm_protocols {
+	unsigned n;
+	unsigned at[HM_PROTOCOLS_MAX];
+};
+
 /* The next packet of the connection, from its IP header on. OPEN: it takes more. `last`: it will get no more. LOST: the
  * ticket is no longer valid, or memory is short. */
 enum hm_verdict hm_dissector_packet(struct hm_dissector *d, const struct hm_dissection *of,
-				    unsigned protocol, const uint8_t *ip, uint32_t n,
-				    uint64_t ts_ns, bool last);
+				    const struct hm_protocols *protocols, const uint8_t *ip,
+				    uint32_t n, uint64_t ts_ns, bool last);

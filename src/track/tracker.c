@@ -74,7 +74,7 @@ uint64_t hm_tracker_process(void *core, const struct hm_batch *b, uint64_t in)
 		return 0;
 	hm_mask_foreach (i, all) {
 		bool told = (data >> i & 1) && (p->is_message || (hits >> i & 1)) &&
-			    !has_other_port(p, b, i) && tells(p, b, i, hits >> i & 1);
+			    tells(p, b, i, hits >> i & 1) && !has_other_port(p, b, i);
 
 		passed |= (uint64_t)follow(c, b, i, told) << i;
 	}

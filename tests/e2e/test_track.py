@@ -27,7 +27,7 @@ TCP = {
                    b"\x13BitTorrent protocol" + bytes(8) + b"h" * 20 + b"-TR2940-mnopqrstuvwx"),
     None: (b"\x01\x02nothing that anybody knows", b"\x03\x04and neither is this"),
 }
-UDP = {"SIP": (SIP, b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.1:5060\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"),
+UDP = {"SkypeCall": (b"\x71\x35\x02" + bytes(range(0x30, 0x60)), b"\x82\x46\x02" + bytes(range(0x40, 0x70))), "SIP": (SIP, b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.1:5060\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"),
        "SSDP": (b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: ssdp:all\r\n\r\n",
                 b"NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nNT: x\r\nNTS: ssdp:alive\r\n\r\n")}
 PROTOCOLS = [name for name in (*TCP, *UDP) if name]
@@ -77,10 +77,13 @@ class Track(unittest.TestCase):
         device = {"name": "trace", "trace": str(self.trace), "pace": "max", "burst": burst, "queues": workers}
         flows = [{"name": "of" + name, "device": "trace", "functions": [
             ["TRACK", name.lower(), options], ["TO_FILE", "PCAP_NS", name + ".pcap", 0]]} for name in PROTOCOLS]
+        flows.append({"name": "skype", "device": "trace", "functions": [["TRACK_SKYPE", options]]})
         with Homard({"devices": [device], "flows": flows, "capture": {"dir": str(folder)}}, workers=workers) as h:
             for name in PROTOCOLS:
                 h.wait_finished("of" + name)
             results = {name: h.read("of" + name, 1) for name in PROTOCOLS}
+            h.wait_finished("skype")
+            self.assertEqual(h.read("skype", 1), results["SkypeCall"])
             h.assert_balanced()
             h.stop()
         return {name: read_pcap(folder / (name + ".pcap")) for name in PROTOCOLS}, results

@@ -101,6 +101,9 @@ class AnonymizeIp(unittest.TestCase):
         cls.truth = homard.make_trace(cls.folder / "mixed.pcap", **MADE)
         homard.make_trace(cls.folder / "ipv4.pcap", **IPV4)
         with_icmp(cls.folder / "icmp.pcap")
+        cls.key_file = cls.folder / "anonymize.key"
+        cls.key_file.write_text(KEY)
+        cls.key_file.chmod(0o600)
 
     @classmethod
     def tearDownClass(cls):
@@ -115,12 +118,12 @@ class AnonymizeIp(unittest.TestCase):
             h.call("device.start", device="trace")
         h.wait_finished(flow)
 
-    def anonymized(self, trace, name, key=KEY, workers=1, **more):
-        """The trace with pseudonyms, as TO_FILE writes it."""
-        with homard.Homard(self.config(trace, **more), workers=workers) as h:
-            flow = h.flow("trace", ["ANONYMIZEIP", key], ["TO_FILE", "PCAP", name])
+    def anonymized(self, trace, name, key=KEY, workers=1, functions=None, **more):
+        """The trace with pseudonyms, or behind other functions, as TO_FILE writes it."""
+        with homard.Homard({**self.config(trace, **more), "anonymize": {"key_file": str(self.key_file)}}, workers=workers) as h:
+            flow = h.flow("trace", *(functions or [["ANONYMIZEIP", key]]), ["TO_FILE", "PCAP", name])
             self.play(h, flow)
-            homard.until(lambda: h.read(flow, 2)["queued"] == 0, what="all to be written")
+            homard.until(lambda: h.read(flow, "TO_FILE")["queued"] == 0, what="all to be written")
             h.assert_balanced()
             h.call("flow.close", flow=flow)
             homard.until(lambda: not h.ledger()["files"], what="the file to be closed")
@@ -188,6 +191,22 @@ class AnonymizeIp(unittest.TestCase):
                                          burst=burst).read_bytes())
         self.assertGreater(len(files[0]), 100 * PACKETS)
         self.assertTrue(all(file == files[0] for file in files))
+
+    def test_rules_of_anonymize_on_any_number_of_workers(self):
+        """MAP counts in the order of time, and the same key gives the same pseudonyms as ANONYMIZEIP's."""
+        rules = ["IP,SRC_IP,PREFIX_PRESERVING", "IP,DST_IP,PREFIX_PRESERVING", "TCP,SRC_PORT,MAP", "IP,ID,MAP_DISTRIBUTION,UNIFORM,1,9",
+                 "UDP,PAYLOAD,HASHED,HMAC,STRIP_REST"]
+        files = []
+        for workers, queues, burst in [(1, 1, 64), (1, 4, 7), (2, 4, 64), (4, 4, 1)]:
+            name = "rules-%d-%d.pcap" % (workers, queues)
+            files.append(self.anonymized("mixed.pcap", name, workers=workers, queues=queues, burst=burst, functions=[
+                ["ANONYMIZE", *rules], ["ANONYMIZE", "TCP,DST_PORT,MAP", "IP,TTL,MAP"]]).read_bytes())
+        self.assertGreater(len(files[0]), 50 * PACKETS)
+        self.assertTrue(all(file == files[0] for file in files))
+        plain = self.anonymized("icmp.pcap", "rules-plain.pcap", functions=[
+            ["BPF_FILTER", "ip or ip6"],
+            ["ANONYMIZE", *rules[:2], "IP,EMBEDDED_IP,PREFIX_PRESERVING"]]).read_bytes()
+        self.assertEqual(plain, self.anonymized("icmp.pcap", "rules-ip.pcap").read_bytes())
 
     def test_only_ip_goes_on(self):
         with homard.Homard(self.config("mixed.pcap")) as h:
