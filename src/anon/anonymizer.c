@@ -208,8 +208,12 @@ static void apply(struct hm_anonymizer *a, const struct hm_anon_rule *r,
 
 void hm_anonymizer_run(struct hm_anonymizer *a, struct hm_anon_packet *packets, unsigned n)
 {
-	for (unsigned i = 0; i < a->conf.n_rules; i++)
-		apply(a, &a->conf.rules[i], packets, n);
+	// MAP counts packet by packet, however many there are at a time; others have the whole batch at once
+	const unsigned step = a->conf.maps ? 1 : n;
+
+	for (unsigned i = 0; i < n; i += step)
+		for (unsigned k = 0; k < a->conf.n_rules; k++)
+			apply(a, &a->conf.rules[k], packets + i, step);
 	for (unsigned i = 0; i < n; i++) {
 		hm_anon_packet_finish(&packets[i]);
 		a->counts.changed += packets[i].changed;

@@ -200,7 +200,7 @@ class AnonymizeIp(unittest.TestCase):
         for workers, queues, burst in [(1, 1, 64), (1, 4, 7), (2, 4, 64), (4, 4, 1)]:
             name = "rules-%d-%d.pcap" % (workers, queues)
             files.append(self.anonymized("mixed.pcap", name, workers=workers, queues=queues, burst=burst, functions=[
-                ["ANONYMIZE", *rules], ["ANONYMIZE", "TCP,DST_PORT,MAP", "IP,TTL,MAP"]]).read_bytes())
+                ["ANONYMIZE", *rules, "TCP,DST_PORT,MAP", "IP,TTL,MAP"]]).read_bytes())
         self.assertGreater(len(files[0]), 50 * PACKETS)
         self.assertTrue(all(file == files[0] for file in files))
         plain = self.anonymized("icmp.pcap", "rules-plain.pcap", functions=[
