@@ -6,6 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a message begins with: its protocol, which for the last two is eMule's. */
+#define HM_EDONKEY      0xe3
+#define HM_EMULE        0xc5
+#define HM_EMULE_PACKED 0xd4
+
 /* Whether the payload is one message: its protocol, its length over TCP and (where there is one) UDP, and its type.
  * `captured` bytes are there of `sent`. */
 bool hm_edonkey_is_message(const uint8_t *payload, size_t captured, size_t sent, bool udp);

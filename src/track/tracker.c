@@ -22,12 +22,33 @@ static bool has_other_port(const struct hm_track_protocol *p, const struct hm_ba
 	return false;
 }
 
+/* Those of `data` that begin as the protocol's messages do: of one byte each, since few others do. */
+static uint64_t may_be_messages(const struct hm_track_protocol *p, const struct hm_batch *b,
+				uint64_t data)
+{
+	const uint8_t *begins = p->message_begins;
+	uint64_t may = 0;
+
+	if (!p->is_message)
+		return 0;
+	hm_mask_foreach (i, data) {
+		uint8_t first = b->data[i][b->payload[i]];
+
+		may |= (uint64_t)((first == begins[0]) | (first == begins[1]) |
+				  (first == begins[2]))
+		       << i;
+	}
+	return may;
+}
+
 static bool tells(const struct hm_track_protocol *p, const struct hm_batch *b, unsigned i, bool hit)
 {
 	const uint8_t *payload = b->data[i] + b->payload[i];
 	size_t captured = (size_t)(b->end[i] - b->payload[i]);
 	size_t sent = b->ip_len[i] - (size_t)(b->payload[i] - b->l3[i]);
 
+	if (has_other_port(p, b, i))
+		return false;
 	if (hit && hm_signature_match(p->signatures, p->any_case, payload, captured))
 		return true;
 	return p->is_message && p->is_message(payload, captured, sent, b->udp >> i & 1);
@@ -61,23 +82,19 @@ uint64_t hm_tracker_process(void *core, const struct hm_batch *b, uint64_t in)
 	const struct hm_track_protocol *p = c->protocol;
 	uint64_t all = in & (b->ipv4 | b->ipv6) & (b->tcp | (p->udp ? b->udp : 0)) & b->l4_ok &
 		       ~b->fragment;
-	uint64_t data = 0, hits, passed = 0;
+	uint64_t data = 0, hits, told = 0, passed = 0;
 
-	hm_mask_foreach (i, all) {
-		hm_table_prefetch(&c->track.table, b->hash[i]);
+	hm_mask_foreach (i, all)
 		data |= (uint64_t)(b->payload[i] < b->end[i]) << i;
-	}
-	if (!all)
-		return 0;
 	hits = data ? hm_search_hits(b->search, b, data, c->slot) : 0;
-	if (!hits && !p->is_message && hm_table_used(&c->track.table) == 0)
+	hm_mask_foreach (i, hits | may_be_messages(p, b, data))
+		told |= (uint64_t)tells(p, b, i, hits >> i & 1) << i;
+	if (!told && hm_table_used(&c->track.table) == 0)
 		return 0;
-	hm_mask_foreach (i, all) {
-		bool told = (data >> i & 1) && (p->is_message || (hits >> i & 1)) &&
-			    tells(p, b, i, hits >> i & 1) && !has_other_port(p, b, i);
-
-		passed |= (uint64_t)follow(c, b, i, told) << i;
-	}
+	hm_mask_foreach (i, all)
+		hm_table_prefetch(&c->track.table, b->hash[i]);
+	hm_mask_foreach (i, all)
+		passed |= (uint64_t)follow(c, b, i, told >> i & 1) << i;
 	return passed & data;
 }
 

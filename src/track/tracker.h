@@ -15,8 +15,10 @@ struct hm_track_protocol {
 	bool any_case;
 	bool udp;                    // too; else TCP only
 	const uint16_t *other_ports; // of other protocols, host order, the last is 0; NULL: none
-	/* Whether the payload of packet i, whose first bytes are captured, is the protocol's anyway. NULL: never. */
+	/* Whether a payload, whose first bytes are captured, is the protocol's anyway. NULL: never. It is asked only of
+	 * payloads that begin with one of these bytes. */
 	bool (*is_message)(const uint8_t *payload, size_t captured, size_t sent, bool udp);
+	uint8_t message_begins[3];
 };
 
 struct hm_tracker_conf {
