@@ -38,7 +38,7 @@ uint64_t hm_media_tracker_process(void *core, const struct hm_batch *b, uint64_t
 
 /* All of a struct hm_function but name, summary and conf_init. */
 #define HM_MEDIA_TRACKER                                                                        \
-	.flags = HM_FN_FILTERS | HM_FN_ORDERED, .args = hm_media_tracker_args,                  \
+	.flags = HM_FN_FILTERS | HM_FN_ORDERED | HM_FN_PAYLOAD, .args = hm_media_tracker_args,  \
 	.results = hm_media_tracker_results, .conf_size = sizeof(struct hm_media_tracker_conf), \
 	.core_size = sizeof(struct hm_media_tracker_core), .cost = {.batch = 50, .packet = 15}, \
 	.memory = hm_media_tracker_memory, .core_init = hm_media_tracker_core_init,             \

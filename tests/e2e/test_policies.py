@@ -182,7 +182,8 @@ class Policies(unittest.TestCase):
             user, unrestricted = self.user(h), self.user(h, OTHER)
             theirs = unrestricted.flow("trace", ["TO_BUFFER"], ["PKT_COUNTER"], name="theirs")
             own = user.flow("trace", ["PKT_COUNTER"], connect=False)
-            for function in (["STR_SEARCH", "SECRET", 0, 0], ["REGEXP", "SECRET"], ["COOKING"], ["TRACK_FTP"], ["TRACK_IRC"]):
+            for function in (["STR_SEARCH", "SECRET", 0, 0], ["REGEXP", "SECRET"], ["COOKING"], ["TRACK_FTP"], ["TRACK_IRC"],
+                             ["TRACK_SIP"], ["TRACK_RTSP"], ["TRACK_SKYPE"], ["TRACK", "HTTP"]):
                 self.refused(user, "headers only", "flow.apply", flow=own, function=function[0], args=function[1:])
             self.refused(user, "does not allow PKTLOSS", "flow.apply", flow=own, function="pktloss", args=[])
             self.refused(user, "must be named", "flow.apply", flow=own, function="INJECT", args=["trace"])
