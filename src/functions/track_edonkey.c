@@ -13,7 +13,7 @@ static const struct hm_track_protocol protocol = {
 	.signatures = signatures,
 	.udp = true,
 	.is_message = hm_edonkey_is_message,
-	.message_begins = {HM_EDONKEY, HM_EMULE, HM_EMULE_PACKED},
+	.message_begins = hm_edonkey_begins,
 };
 
 static int track_edonkey_conf_init(void *conf, const union hm_value *args,

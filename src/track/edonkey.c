@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "track/edonkey.h"
 
+#include <string.h>
+
+#define EDONKEY         0xe3
+#define EMULE           0xc5
+#define EMULE_PACKED    0xd4
 #define HEADER          5 // protocol, and the length behind it, little-endian
 #define SEARCH_TYPE_MAX 3
+
+const uint8_t hm_edonkey_begins[3] = {EDONKEY, EMULE, EMULE_PACKED};
 
 struct range {
 	uint8_t first, last;
@@ -34,7 +41,7 @@ static bool is_type(uint8_t protocol, uint8_t type, bool udp)
 {
 	if (!udp)
 		return type <= SEARCH_TYPE_MAX || is_in(tcp_types, type);
-	return is_in(protocol == HM_EDONKEY ? udp_types : emule_udp_types, type);
+	return is_in(protocol == EDONKEY ? udp_types : emule_udp_types, type);
 }
 
 bool hm_edonkey_is_message(const uint8_t *payload, size_t captured, size_t sent, bool udp)
@@ -44,7 +51,7 @@ bool hm_edonkey_is_message(const uint8_t *payload, size_t captured, size_t sent,
 	if (captured < 2)
 		return false;
 	protocol = payload[0];
-	if (protocol != HM_EDONKEY && protocol != HM_EMULE && protocol != HM_EMULE_PACKED)
+	if (!memchr(hm_edonkey_begins, protocol, sizeof(hm_edonkey_begins)))
 		return false;
 	if (udp && is_type(protocol, payload[1], udp))
 		return true;

@@ -6,10 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a message begins with: its protocol, which for the last two is eMule's. */
-#define HM_EDONKEY      0xe3
-#define HM_EMULE        0xc5
-#define HM_EMULE_PACKED 0xd4
+/* What a message begins with: its protocol. */
+extern const uint8_t hm_edonkey_begins[3];
 
 /* Whether the payload is one message: its protocol, its length over TCP and (where there is one) UDP, and its type.
  * `captured` bytes are there of `sent`. */

@@ -16,9 +16,9 @@ struct hm_track_protocol {
 	bool udp;                    // too; else TCP only
 	const uint16_t *other_ports; // of other protocols, host order, the last is 0; NULL: none
 	/* Whether a payload, whose first bytes are captured, is the protocol's anyway. NULL: never. It is asked only of
-	 * payloads that begin with one of these bytes. */
+	 * payloads whose first byte is in message_begins. */
 	bool (*is_message)(const uint8_t *payload, size_t captured, size_t sent, bool udp);
-	uint8_t message_begins[3];
+	const uint8_t *message_begins; // 3
 };
 
 struct hm_tracker_conf {

@@ -63,7 +63,7 @@ class Daemon:
         return 0
 
     def descriptors(self):
-        return len(os.listdir("/proc/%d/fd" % self.process.pid))
+        return homard.open_descriptors(self.process.pid)
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)

@@ -320,16 +320,19 @@ def check(config, *args):
         return done.returncode, done.stdout.decode(errors="replace")
 
 
+def open_descriptors(pid):
+    return len(os.listdir("/proc/%d/fd" % pid))
+
+
 def mapped(pid):
-    """What a process has in its address space beside the heap of its C library, in bytes, and how many
-    descriptors are open in it."""
+    """What a process has in its address space beside the heap of its C library, in bytes."""
     sizes = {"shared": 0, "private": 0}
     for line in pathlib.Path("/proc/%d/maps" % pid).read_text().splitlines():
         span, rights, _, _, _, *name = line.split(maxsplit=5)
         if name != ["[heap]"]:
             first, last = (int(at, 16) for at in span.split("-"))
             sizes["shared" if rights[3] == "s" else "private"] += last - first
-    return {**sizes, "descriptors": len(os.listdir("/proc/%d/fd" % pid))}
+    return sizes
 
 
 def ctl(h, *args, code=0):

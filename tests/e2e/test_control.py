@@ -490,7 +490,7 @@ class Descriptors(unittest.TestCase):
         self.client.close()
 
     def open_files(self):
-        return len(os.listdir("/proc/%d/fd" % self.daemon.process.pid))
+        return homard.open_descriptors(self.daemon.process.pid)
 
     def assert_nothing_leaks(self):
         homard.until(lambda: self.open_files() <= self.opened, what="descriptors to be closed")

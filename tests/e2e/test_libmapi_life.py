@@ -101,7 +101,7 @@ class Life(unittest.TestCase):
 
         def state():
             return (len(h.call("flow.list")), len(h.call("device.list")),
-                    len(os.listdir("/proc/%d/fd" % h.process.pid)))
+                    homard.open_descriptors(h.process.pid))
         memory = None
         before = state()
         for i in range(4):

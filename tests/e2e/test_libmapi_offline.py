@@ -255,7 +255,7 @@ class Offline(unittest.TestCase):
         self.assertGreater(h.read(live, 1), before)
         homard.until(lambda: h.call("memory")["heap"]["used_bytes"] <= memory + 65536,
                      what="the memory of the last devices to be free")
-        fds = len(os.listdir("/proc/%d/fd" % h.process.pid))
+        fds = homard.open_descriptors(h.process.pid)
         self.assertLess(fds, 40)
         h.assert_balanced()
 

@@ -108,6 +108,13 @@ class MemoryLimits(unittest.TestCase):
             self.assertGreater(charged, taken / 2)
             self.assertLess(charged, taken * 2)
 
+    def test_resident_set_is_the_kernels(self):
+        with daemon(1024, 1024) as h:
+            told = h.call("memory")["resident_bytes"]
+            status = homard.pathlib.Path("/proc/%d/status" % h.process.pid).read_text()
+            kernel = int(status.split("VmRSS:")[1].split()[0]) * 1024
+            self.assertLess(abs(told - kernel), 16 << 20)
+
 
 if __name__ == "__main__":
     homard.main()

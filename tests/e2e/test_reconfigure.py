@@ -106,7 +106,8 @@ class Reconfigure(unittest.TestCase):
         seen = None
         while True:
             now = h.call("memory")
-            now = {"heap": now["heap"]["used_bytes"], "malloc": now["malloc_bytes"], **homard.mapped(h.process.pid)}
+            now = {"heap": now["heap"]["used_bytes"], "malloc": now["malloc_bytes"],
+                   **homard.mapped(h.process.pid), "descriptors": homard.open_descriptors(h.process.pid)}
             if seen == now:
                 return now
             seen = now

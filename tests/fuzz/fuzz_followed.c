@@ -3,11 +3,11 @@
  * is two bytes of length, one of what was on the wire besides and one of seconds since the one before; the rest is the
  * packet. A batch must pass what its packets pass one by one.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/parse.h"
+#include "require.h"
 #include "track/application.h"
 #include "track/ftp_tracker.h"
 #include "track/media_tracker.h"
@@ -18,14 +18,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct hm_batch batch;
-
-static void require(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "violated: %s\n", what);
-	abort();
-}
 
 /* --- the trackers --- */
 
@@ -38,44 +30,40 @@ static const struct hm_media_tracker_conf sip = {
 static const struct hm_media_tracker_conf rtsp = {
 	.connections = CONNECTIONS, .idle_s = IDLE_S, .port = 554};
 
-static const struct tracker {
-	const void *conf;
-	size_t core_size;
-	int (*init)(void *core, const struct hm_core_ctx *ctx, struct hm_error *err);
-	uint64_t (*process)(void *core, const struct hm_batch *b, uint64_t in);
-	void (*fini)(void *core);
-} trackers[] = {
-	{&ftp, sizeof(struct hm_ftp_tracker_core), hm_ftp_tracker_core_init, hm_ftp_tracker_process,
-	 hm_ftp_tracker_core_fini},
-	{&grid_ftp, sizeof(struct hm_ftp_tracker_core), hm_ftp_tracker_core_init,
-	 hm_ftp_tracker_process, hm_ftp_tracker_core_fini},
-	{&sip, sizeof(struct hm_media_tracker_core), hm_media_tracker_core_init,
-	 hm_media_tracker_process, hm_media_tracker_core_fini},
-	{&rtsp, sizeof(struct hm_media_tracker_core), hm_media_tracker_core_init,
-	 hm_media_tracker_process, hm_media_tracker_core_fini},
-};
+/* What the functions are, without their names and arguments. */
+static const struct hm_function ftp_tracker = {HM_FTP_TRACKER};
+static const struct hm_function media_tracker = {HM_MEDIA_TRACKER};
+static const struct hm_function application = {HM_APPLICATION};
 
-static void *start(const struct tracker *t)
+static const struct tracker {
+	const struct hm_function *fn;
+	const void *conf;
+} trackers[] = {{&ftp_tracker, &ftp},
+		{&ftp_tracker, &grid_ftp},
+		{&media_tracker, &sip},
+		{&media_tracker, &rtsp}};
+
+static void *start(const struct hm_function *fn, const void *conf)
 {
-	const struct hm_core_ctx ctx = {.n_workers = 1, .socket = -1, .conf = t->conf};
-	void *core = calloc(1, t->core_size);
+	const struct hm_core_ctx ctx = {.n_workers = 1, .socket = -1, .conf = conf};
+	void *core = calloc(1, fn->core_size);
 	struct hm_error err = {0};
 
-	require(core && t->init(core, &ctx, &err) == 0, "there is memory");
+	require(core && fn->core_init(core, &ctx, &err) == 0, "there is memory");
 	return core;
 }
 
-static void follow(const struct tracker *t)
+static void follow(const struct hm_function *fn, const void *conf)
 {
-	void *together = start(t), *alone = start(t);
-	uint64_t passed = t->process(together, &batch, batch.all), one_by_one = 0;
+	void *together = start(fn, conf), *alone = start(fn, conf);
+	uint64_t passed = fn->process(together, &batch, batch.all), one_by_one = 0;
 
 	hm_mask_foreach (i, batch.all)
-		one_by_one |= t->process(alone, &batch, UINT64_C(1) << i);
+		one_by_one |= fn->process(alone, &batch, UINT64_C(1) << i);
 	require(!(passed & ~batch.all), "what passes was there");
 	require(passed == one_by_one, "a batch passes what its packets pass");
-	t->fini(together);
-	t->fini(alone);
+	fn->core_fini(together);
+	fn->core_fini(alone);
 	free(together);
 	free(alone);
 }
@@ -91,9 +79,6 @@ static void recognize(void)
 			    .examined = 8,
 			    .memory_kib = 1024},
 	};
-	static const struct tracker application = {&conf, sizeof(struct hm_application_core),
-						   hm_application_core_init, hm_application_process,
-						   hm_application_core_fini};
 	static void *core;
 
 	if (!core) {
@@ -102,9 +87,9 @@ static void recognize(void)
 
 		require(http > 0, "nDPI knows HTTP");
 		conf.protocols = (struct hm_protocols){1, {(unsigned)http}};
-		core = start(&application);
+		core = start(&application, &conf);
 	}
-	require(!(hm_application_process(core, &batch, batch.all) & ~batch.all),
+	require(!(application.process(core, &batch, batch.all) & ~batch.all),
 		"what nDPI passes was there");
 }
 
@@ -143,7 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (batch.n == 0)
 		return 0;
 	for (size_t i = 0; i < sizeof(trackers) / sizeof(trackers[0]); i++)
-		follow(&trackers[i]);
+		follow(trackers[i].fn, trackers[i].conf);
 	recognize();
 	hm_mask_foreach (i, batch.all)
 		free((void *)(uintptr_t)batch.data[i]);

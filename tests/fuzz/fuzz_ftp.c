@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A control connection of FTP. Input: the side (bit 0) and where it is cut (the other bits), then bytes. What they
  * announce is the same however they are cut. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "require.h"
 #include "track/ftp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "violated: %s\n", what);
-	abort();
-}
 
 /* Mixes in what the bytes announce; they are in memory of their own, so that nothing around them is read unnoticed. */
 static uint64_t read_part(struct hm_ftp_line *line, enum hm_ftp_side side, const uint8_t *from,

@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Where SIP and RTSP say that media go. Input: the bytes of a packet. Cut behind any line, it announces nothing more than
  * the whole does, and what it announces are ports. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "require.h"
 #include "track/media.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "violated: %s\n", what);
-	abort();
-}
 
 /* How many are announced; the bytes are in memory of their own, so that nothing around them is read unnoticed. */
 static size_t read_all(const uint8_t *from, size_t n)

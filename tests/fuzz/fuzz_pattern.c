@@ -5,25 +5,16 @@
  * A literal must be found where a naive search finds it. A regular expression must not crash
  * anything; only short ones without counts are compiled by Hyperscan, since others may rightly take
  * seconds. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/search_private.h"
+#include "require.h"
 
 #define TEXT_MAX      300
 #define REGEXP_SHORT  48
 #define REGEXP_GROUPS 6
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "violated: %s\n", what);
-	abort();
-}
 
 static bool naive(const struct hm_pattern *p, const uint8_t *data, size_t size)
 {

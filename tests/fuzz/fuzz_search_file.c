@@ -4,23 +4,15 @@
  * is. The checksum is corrected now and then, so that what is behind it is reached, too.
  *
  * A file must be refused with a reason, or be the code of just these patterns. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/search_private.h"
+#include "require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const texts[] = {"lob+ster", "(.)b\\1", "^(a(?1)?b)$"};
-
-static void require(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "violated: %s\n", what);
-	abort();
-}
 
 static struct hm_search_code *make_code(void)
 {

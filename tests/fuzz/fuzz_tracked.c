@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What trackers look for in a payload. Input: a byte of options (bit 0: UDP, bit 1: any case) and one for what is sent
  * beyond what is captured, then the payload. Compared with what a simple search says. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "require.h"
 #include "track/edonkey.h"
 #include "track/signature.h"
 
@@ -17,14 +17,6 @@ static const struct hm_signature signatures[] = {
 	HM_SIGNATURE("GNUTELLA/", 20),
 	{0},
 };
-
-static void require(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "violated: %s\n", what);
-	abort();
-}
 
 static bool is_there(const uint8_t *payload, size_t n, bool any_case)
 {

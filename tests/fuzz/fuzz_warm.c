@@ -5,7 +5,6 @@
  * Whatever it holds, a cache takes no more out of it than it has room for, and hands out what it took. */
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 
 #include "netflow/key.h"
 #include "netflow/warm.h"
+#include "require.h"
 
 #define ENTRIES 64
 #define RECORDS 10
@@ -26,14 +26,6 @@ static char path[64];
 static uint8_t head[4096], entries[128 * (ENTRIES + 1) + 32 * (RECORDS + 1)];
 static off_t length;
 static unsigned handed_out;
-
-static void require(bool holds, const char *what)
-{
-	if (holds)
-		return;
-	fprintf(stderr, "violated: %s\n", what);
-	abort();
-}
 
 static void take(void *arg, const struct hm_flow_record *r, unsigned n)
 {
