@@ -543,7 +543,7 @@ class Anonymize(unittest.TestCase):
         frame = packets()["tcp"].bytes()
         once = self.ask("TCP,PAYLOAD,RANDOM", frames=[frame] * 64)["packets"]
         self.assertEqual(len(set(once)), 64)
-        names = self.ask("TCP,PAYLOAD,FILENAME_RANDOM", frames=[frame] * 64)["packets"]
+        names = self.ask("TCP,PAYLOAD,FILENAME_RANDOM", frames=[frame] * 512)["packets"]
         self.assertTrue(all(got.endswith(b".of this") for got in names))
         letters = {byte for got in names for byte in got[-20:-8]}
         self.assertEqual((min(letters), max(letters), len(letters)), (33, 125, 93))
