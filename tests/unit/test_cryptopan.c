@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <arpa/inet.h>
+#include <endian.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -147,6 +148,23 @@ static void test_numbers_of_addresses_do_not_matter(void **state)
 	hm_cryptopan_destroy(c);
 }
 
+/* What docs/privacy.md says: of random keys, one in 2 (4/3)^15, which is 150, leaves a network of 16 bits as it is. */
+static void test_networks_that_keep_their_name(void **state)
+{
+	unsigned same = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 30000; i++) {
+		uint64_t drawn[4] = {number(), number(), number(), number()};
+		struct hm_cryptopan *c = hm_cryptopan_create((const uint8_t *)drawn);
+		uint32_t address = htobe32(0x0a4d0001);
+		hm_cryptopan_ipv4(c, &address, 1);
+		same += be32toh(address) >> 16 == 0x0a4d;
+		hm_cryptopan_destroy(c);
+	}
+	assert_in_range(same, 150, 250); // 200.4 are expected, with a standard deviation of 14
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +172,7 @@ int main(void)
 		cmocka_unit_test(test_common_prefixes_stay_as_long),
 		cmocka_unit_test(test_common_prefixes_of_ipv6_stay_as_long),
 		cmocka_unit_test(test_numbers_of_addresses_do_not_matter),
+		cmocka_unit_test(test_networks_that_keep_their_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
