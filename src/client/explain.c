@@ -150,10 +150,14 @@ static void function_cell(struct hm_table *t, const json_t *e, unsigned depth)
 
 static void runs_cell(struct hm_table *t, const json_t *e)
 {
-	const json_t *lcore = json_object_get(e, "ordered_on_lcore");
-	if (lcore)
+	const json_t *lcores = json_object_get(e, "ordered_on_lcores");
+
+	if (json_array_size(lcores) == 1)
 		hm_table_cell(t, "%s, in order on lcore %" JSON_INTEGER_FORMAT, text(e, "runs"),
-			      json_integer_value(lcore));
+			      json_integer_value(json_array_get(lcores, 0)));
+	else if (lcores)
+		hm_table_cell(t, "%s, in order of each pair of addresses on %zu lcores",
+			      text(e, "runs"), json_array_size(lcores));
 	else
 		hm_table_cell(t, "%s", text(e, "runs"));
 }

@@ -160,6 +160,11 @@ bool hm_streams_tell(struct hm_streams *s, uint64_t now_ns)
 	return s->due;
 }
 
+uint64_t hm_streams_oldest_ns(const struct hm_streams *s)
+{
+	return s->oldest ? hm_streams_connection(s, s->oldest)->last_ns : UINT64_MAX;
+}
+
 bool hm_streams_end_oldest(struct hm_streams *s)
 {
 	if (!s->oldest)

@@ -114,7 +114,9 @@ bool hm_streams_take(struct hm_streams *s, uint8_t *to, uint32_t room, struct hm
 
 /* Packet time goes on, never back. Connections idle for too long become due; true: one did. */
 bool hm_streams_tell(struct hm_streams *s, uint64_t now_ns);
-/* What the oldest connection holds is due; false: there is none. */
+/* When the connection that is idle for longest was used last, roughly; UINT64_MAX: there is none. */
+uint64_t hm_streams_oldest_ns(const struct hm_streams *s);
+/* What this one holds is due; false: there is none. */
 bool hm_streams_end_oldest(struct hm_streams *s);
 /* Drops all that is held. */
 void hm_streams_drop_all(struct hm_streams *s);

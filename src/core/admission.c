@@ -271,6 +271,19 @@ static void govern_all(struct hm_device *d, const struct look *l)
 	free(flows);
 }
 
+/* Timed by themselves, but as often. */
+static uint64_t look_at_ordered(const struct hm_device *d)
+{
+	uint64_t cycles = 0;
+
+	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++) {
+		const struct hm_runners *s = hm_ordered_get(d->ordered, kind);
+
+		cycles += s ? look_at_nodes(hm_nodes_root(s->nodes)) : 0;
+	}
+	return cycles;
+}
+
 static void look_at_device(struct hm_device *d)
 {
 	struct hm_sample all;
@@ -283,8 +296,7 @@ static void look_at_device(struct hm_device *d)
 		l.packets = (double)since(d, HM_STAGE_RECEIVE, &d->looked.timed).packets;
 		l.scan = (double)since(d, HM_STAGE_PATTERNS, &d->looked.patterns).cycles;
 		d->looked.total = (double)look_at_nodes(hm_nodes_root(d->nodes)) + l.scan;
-		if (d->ordered) // timed by itself, but as often
-			d->looked.total += (double)look_at_nodes(hm_nodes_root(d->ordered->nodes));
+		d->looked.total += (double)look_at_ordered(d);
 		d->looked.total += (double)since(d, HM_STAGE_FILTERS, &d->looked.filters).cycles;
 		d->looked.total /= l.packets;
 		TAILQ_FOREACH (f, &d->engine->flows, next)

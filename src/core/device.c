@@ -442,7 +442,7 @@ bool hm_device_look(struct hm_device *d)
 	for (unsigned i = 0; i < d->n_lanes; i++)
 		if (!atomic_load_explicit(&d->lanes[i]->drained, memory_order_acquire))
 			return false;
-	if (d->ordered && !atomic_load_explicit(&d->ordered->drained, memory_order_acquire))
+	if (!hm_ordered_drained(d->ordered))
 		return false;
 	d->state = HM_DEVICE_FINISHED;
 	if (d->error[0])
@@ -452,15 +452,22 @@ bool hm_device_look(struct hm_device *d)
 	return true;
 }
 
-struct hm_ordered *hm_device_ordered(struct hm_device *d, struct hm_error *err)
+struct hm_runners *hm_device_runners(struct hm_device *d, enum hm_order_kind kind,
+				     struct hm_error *err)
 {
-	if (d->ordered)
-		return d->ordered;
-	d->ordered = hm_ordered_create(d, err);
-	for (unsigned i = 0; i < d->n_lanes && d->ordered; i++)
+	struct hm_runners *s = hm_ordered_get(d->ordered, kind);
+
+	if (s)
+		return s;
+	if (!d->ordered)
+		d->ordered = hm_ordered_create(d, err);
+	if (!d->ordered)
+		return NULL;
+	s = hm_ordered_make(d->ordered, d, kind, err);
+	for (unsigned i = 0; i < d->n_lanes; i++)
 		atomic_store_explicit(&d->lanes[i]->ordered, d->ordered,
 				      memory_order_release); // worker: poll_lane
-	return d->ordered;
+	return s;
 }
 
 void hm_device_halt(struct hm_device *d)

@@ -9,6 +9,7 @@
 
 #include "core/engine.h"
 #include "core/governor.h"
+#include "core/ordered.h"
 #include "core/worker.h"
 
 enum hm_device_state {
@@ -111,8 +112,9 @@ bool hm_device_look(struct hm_device *d);
 void hm_device_halt(struct hm_device *d); // workers have stopped polling
 void hm_device_fini(struct hm_device *d);
 
-/* What puts the packets of several queues in order; made when it is first asked for. NULL with err. */
-struct hm_ordered *hm_device_ordered(struct hm_device *d, struct hm_error *err);
+/* Who runs packets in an order across queues; made when they are first asked for. NULL with err. */
+struct hm_runners *hm_device_runners(struct hm_device *d, enum hm_order_kind kind,
+				     struct hm_error *err);
 
 const char *hm_device_state_name(const struct hm_device *d);
 /* Sum over all queues. */

@@ -78,12 +78,14 @@ static bool is_shown(const struct explain *x, const struct hm_flow *f)
 /* Who uses which entry: sorted by entry, flows in the order of their making. */
 static bool collect_uses(struct explain *x)
 {
+	const struct hm_runners *s;
 	const struct hm_flow *f;
 	uint32_t n = 0;
 
 	x->n_nodes = number_nodes(hm_nodes_root(x->d->nodes), 0);
-	if (x->d->ordered)
-		x->n_nodes = number_nodes(hm_nodes_root(x->d->ordered->nodes), x->n_nodes);
+	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++)
+		if ((s = hm_ordered_get(x->d->ordered, kind)))
+			x->n_nodes = number_nodes(hm_nodes_root(s->nodes), x->n_nodes);
 	x->first = calloc(x->n_nodes + 3, sizeof(*x->first));
 	if (!x->first)
 		return false;
@@ -140,13 +142,16 @@ static uint32_t parent_of(const struct hm_flow *f, const struct hm_instance *in,
 	return parent == f->pick ? f->mark->parent->number : parent->number;
 }
 
-/* The one lcore of an ordered part; others run on all of the device's. */
-static json_t *lcore_json(const struct explain *x, const struct hm_node *n)
+/* Those of an ordered part; others run on all of the device's. */
+static json_t *lcores_json(const struct explain *x, const struct hm_node *n)
 {
-	const struct hm_ordered *o = x->d->ordered;
+	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++) {
+		const struct hm_runners *s = hm_ordered_get(x->d->ordered, kind);
 
-	return o && n->nodes == o->nodes ? json_integer(x->d->workers[o->lane->number]->lcore)
-					 : NULL;
+		if (s && n->nodes == s->nodes)
+			return hm_runners_lcores(s, x->d);
+	}
+	return NULL;
 }
 
 static json_t *entry_json(const struct explain *x, const struct hm_node *n)
@@ -158,8 +163,8 @@ static json_t *entry_json(const struct explain *x, const struct hm_node *n)
 	hm_instance_counts(in, &c); // of the flow that has it longest
 	return json_pack("{s:i, s:i, s:s, s:O, s:s, s:o*, s:o, s:i, s:I, s:I, s:I, s:o, s:o}",
 			 "entry", (int)n->number, "parent", (int)parent_of(f, in, n), "function",
-			 n->fn->name, "args", in->shown, "runs", runs(n), "ordered_on_lcore",
-			 lcore_json(x, n), "flows", flows_json(x, n), "n_flows",
+			 n->fn->name, "args", in->shown, "runs", runs(n), "ordered_on_lcores",
+			 lcores_json(x, n), "flows", flows_json(x, n), "n_flows",
 			 (int)(x->first[n->number + 1] - x->first[n->number]), "in",
 			 (json_int_t)c.in, "out", (json_int_t)c.out, "dropped",
 			 (json_int_t)c.dropped, "predicted",
@@ -192,8 +197,12 @@ static void add_entries(struct explain *x, const struct hm_node *n)
 static void add_all(struct explain *x)
 {
 	add_entries(x, hm_nodes_root(x->d->nodes));
-	if (x->d->ordered)
-		add_entries(x, hm_nodes_root(x->d->ordered->nodes));
+	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++) {
+		const struct hm_runners *s = hm_ordered_get(x->d->ordered, kind);
+
+		if (s)
+			add_entries(x, hm_nodes_root(s->nodes));
+	}
 }
 
 /* --- flows --- */

@@ -46,7 +46,8 @@ struct hm_flow {
 	struct hm_instance **instances;
 	// flow_order.c: with an ordered part, which begins with instances[split]; else split is n or more
 	uint32_t split;
-	uint32_t order_ref; // in the device's order, 0: none
+	enum hm_order_kind order;
+	uint32_t order_ref; // in that order of the device, 0: none
 	struct hm_node *mark,
 		*pick; // the ends of the way to it, between instances[split - 1] and [split]
 	// admission.c

@@ -52,10 +52,12 @@ int hm_flow_other(const struct hm_apply_ctx *ctx, const struct hm_flow_name *whi
 	found->flow = f->id;
 	found->n = 0;
 	for (uint32_t i = f->head; i < f->n; i++)
-		found->functions[found->n++] =
-			(struct hm_applied){.fn = f->instances[i]->fn,
-					    .unit = f->instances[i]->unit,
-					    .workers = i < f->split ? f->device->n_lanes : 1};
+		found->functions[found->n++] = (struct hm_applied){
+			.fn = f->instances[i]->fn,
+			.unit = f->instances[i]->unit,
+			.workers = i < f->split ? f->device->n_lanes
+						: hm_ordered_runners(f->order, f->device->n_lanes),
+			.apart = i >= f->split && f->order != HM_ORDER_ALL};
 	return 0;
 }
 
@@ -65,17 +67,18 @@ int hm_flow_other(const struct hm_apply_ctx *ctx, const struct hm_flow_name *whi
 static struct hm_node *bring(struct hm_wire *w, struct hm_device *d, struct hm_node *counter,
 			     struct hm_core_ctx *ctx, struct hm_error *err)
 {
-	w->order_ref = hm_order_flow_add(d->ordered->order);
+	struct hm_runners *s = hm_ordered_get(d->ordered, HM_ORDER_ALL);
+
+	w->order_ref = hm_runners_flow_add(s);
 	if (!w->order_ref) {
 		hm_error_set(err, -E2BIG, 3084,
 			     "device %s puts the packets of %d flows in order already",
 			     d->config->name, HM_ORDER_FLOWS_MAX);
 		return NULL;
 	}
-	w->mark = hm_handover_mark(counter, d->ordered->order, w->order_ref, ctx, err);
+	w->mark = hm_handover_mark(counter, s, w->order_ref, ctx, err);
 	if (w->mark)
-		w->pick = hm_handover_pick(hm_nodes_root(d->ordered->nodes), d->ordered->order,
-					   w->order_ref, ctx, err);
+		w->pick = hm_handover_pick(s, w->order_ref, ctx, err);
 	return w->pick;
 }
 
@@ -99,8 +102,8 @@ static void free_tap(struct hm_wire *w, struct hm_device *d)
 	w->tap = w->pick = w->mark = NULL;
 	if (!w->order_ref)
 		return;
-	hm_order_flow_stop(d->ordered->order, w->order_ref);
-	hm_order_flow_remove(d->ordered->order, w->order_ref);
+	hm_runners_flow_stop(hm_ordered_get(d->ordered, HM_ORDER_ALL), w->order_ref);
+	hm_runners_flow_remove(hm_ordered_get(d->ordered, HM_ORDER_ALL), w->order_ref);
 	w->order_ref = 0;
 }
 

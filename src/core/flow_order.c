@@ -28,36 +28,62 @@ static bool is_content(const struct hm_instance *in)
 	return in->fn->any_order && in->fn->any_order(in->conf);
 }
 
-unsigned hm_flow_workers(const struct hm_flow *f, const struct hm_function *fn)
+static bool is_by_pair(const struct hm_instance *in)
 {
-	return f->split != HM_FLOW_NO_SPLIT || needs_order(f, fn) ? 1 : f->device->n_lanes;
+	return in->fn->by_pair && in->fn->by_pair(in->conf);
 }
 
-/* Makes the instance of function i again, that one worker will run instead of all. */
-static struct hm_instance *make_again(const struct hm_flow *f, uint32_t i, struct hm_error *err)
+static unsigned runners_of(const struct hm_flow *f, enum hm_order_kind order)
+{
+	return hm_ordered_runners(order, f->device->n_lanes);
+}
+
+unsigned hm_flow_workers(const struct hm_flow *f, const struct hm_function *fn)
+{
+	if (needs_order(f, fn))
+		return 1;
+	return f->split == HM_FLOW_NO_SPLIT ? f->device->n_lanes : runners_of(f, f->order);
+}
+
+/* The order that functions from `split` on need. Those of pairs are enough as long as addresses are what they were when
+ * the packet was handed over. */
+static enum hm_order_kind order_of(const struct hm_flow *f, uint32_t split)
+{
+	if (runners_of(f, HM_ORDER_PAIRS) == 1)
+		return HM_ORDER_ALL;
+	for (uint32_t i = split, last = f->n - 1; i <= last; i++) {
+		const struct hm_instance *in = f->instances[i];
+		bool ordered = needs_order(f, in->fn) && !is_content(in);
+
+		if ((ordered || (in->fn->transform && i < last)) && !is_by_pair(in))
+			return HM_ORDER_ALL;
+	}
+	return HM_ORDER_PAIRS;
+}
+
+/* Makes the instance of function i again, that so many workers will run. */
+static struct hm_instance *make_again(const struct hm_flow *f, uint32_t i, unsigned n_workers,
+				      struct hm_error *err)
 {
 	struct hm_applied before[HM_FLOW_FUNCTIONS_MAX];
 	const struct hm_instance *old = f->instances[i];
 	struct hm_apply_ctx ctx = hm_flow_apply_ctx(f, before, i);
 
 	ctx.handed = old->handed;
-	ctx.n_workers = 1;
+	ctx.n_workers = n_workers;
 	return hm_instance_create(old->fn, old->number, old->args, &ctx, err);
 }
 
-int hm_flow_split(struct hm_flow *f, struct hm_error *err)
+/* All functions from `split` to before the last one, or none. */
+static int make_all_again(struct hm_flow *f, uint32_t split, unsigned n_workers,
+			  struct hm_error *err)
 {
 	struct hm_instance *again[HM_FLOW_FUNCTIONS_MAX];
-	uint32_t last = f->n - 1, split = 0, i;
+	uint32_t last = f->n - 1, i;
 
-	if (f->split != HM_FLOW_NO_SPLIT || !needs_order(f, f->instances[last]->fn) ||
-	    is_content(f->instances[last]))
-		return 0;
-	while (split < last && !may_go_along(f->instances[split]->fn))
-		split++;
-	for (i = split; i < last && (again[i] = make_again(f, i, err)); i++)
+	for (i = split; i < last && (again[i] = make_again(f, i, n_workers, err)); i++)
 		;
-	if (i < last) { // all or none: one worker runs either all of them or none
+	if (i < last) {
 		while (i-- > split)
 			hm_instance_destroy(again[i]);
 		return -EINVAL;
@@ -66,18 +92,38 @@ int hm_flow_split(struct hm_flow *f, struct hm_error *err)
 		hm_instance_destroy(f->instances[i]);
 		f->instances[i] = again[i];
 	}
+	return 0;
+}
+
+int hm_flow_split(struct hm_flow *f, struct hm_error *err)
+{
+	uint32_t last = f->n - 1, split = f->split;
+	enum hm_order_kind order;
+
+	if (!needs_order(f, f->instances[last]->fn) || is_content(f->instances[last]))
+		return 0;
+	if (split == HM_FLOW_NO_SPLIT)
+		for (split = 0; split < last && !may_go_along(f->instances[split]->fn);)
+			split++;
+	else if (f->order == HM_ORDER_ALL)
+		return 0;
+	order = order_of(f, split);
+	if ((split != f->split || order != f->order) &&
+	    make_all_again(f, split, runners_of(f, order), err) < 0)
+		return -EINVAL;
 	f->split = split;
+	f->order = order;
 	return 0;
 }
 
 struct hm_node *hm_flow_order(struct hm_flow *f, struct hm_node *parent, struct hm_core_ctx *ctx,
 			      struct hm_error *err)
 {
-	struct hm_ordered *o = hm_device_ordered(f->device, err);
+	struct hm_runners *s = hm_device_runners(f->device, f->order, err);
 
-	if (!o)
+	if (!s)
 		return NULL;
-	f->order_ref = hm_order_flow_add(o->order);
+	f->order_ref = hm_runners_flow_add(s);
 	if (!f->order_ref) {
 		hm_error_set(
 			err, -E2BIG, 3084,
@@ -86,45 +132,47 @@ struct hm_node *hm_flow_order(struct hm_flow *f, struct hm_node *parent, struct 
 			f->device->config->name, HM_ORDER_FLOWS_MAX);
 		return NULL;
 	}
-	f->mark = hm_handover_mark(parent, o->order, f->order_ref, ctx, err);
-	ctx->n_workers = 1;
+	f->mark = hm_handover_mark(parent, s, f->order_ref, ctx, err);
+	ctx->n_workers = s->n;
 	if (f->mark)
-		f->pick =
-			hm_handover_pick(hm_nodes_root(o->nodes), o->order, f->order_ref, ctx, err);
+		f->pick = hm_handover_pick(s, f->order_ref, ctx, err);
 	return f->pick;
 }
 
 void hm_flow_order_stop(struct hm_flow *f)
 {
 	if (f->order_ref)
-		hm_order_flow_stop(f->device->ordered->order, f->order_ref);
+		hm_runners_flow_stop(hm_ordered_get(f->device->ordered, f->order), f->order_ref);
 }
 
 void hm_flow_order_free(struct hm_flow *f)
 {
+	struct hm_runners *s = hm_ordered_get(f->device->ordered, f->order);
+
 	hm_node_put(f->pick);
 	hm_node_put(f->mark);
 	f->pick = f->mark = NULL;
 	if (!f->order_ref)
 		return;
-	hm_order_flow_stop(f->device->ordered->order, f->order_ref);
-	hm_order_flow_remove(f->device->ordered->order, f->order_ref);
+	hm_runners_flow_stop(s, f->order_ref);
+	hm_runners_flow_remove(s, f->order_ref);
 	f->order_ref = 0;
 }
 
-/* offered = handed over + dropped; handed over = run + queued. `late` is of the device, all flows together. */
+/* offered = handed over + dropped; handed over = run + queued. `late` is of the device, all flows of this order
+ * together. */
 json_t *hm_flow_order_json(const struct hm_flow *f)
 {
-	const struct hm_ordered *o = f->device->ordered;
+	const struct hm_runners *s = hm_ordered_get(f->device->ordered, f->order);
 	struct hm_order_counts c, all;
 
 	if (!f->order_ref)
 		return NULL;
-	hm_order_flow_counts(o->order, f->order_ref, &c);
-	hm_order_counts(o->order, &all);
-	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:{s:I}, s:I}", "function",
-			 f->split < f->head ? 1 : (int)(f->split - f->head) + 1, "lcore",
-			 (int)f->device->workers[o->lane->number]->lcore, "offered",
+	hm_runners_flow_counts(s, f->order_ref, &c);
+	hm_runners_counts(s, &all);
+	return json_pack("{s:i, s:o, s:I, s:I, s:I, s:I, s:{s:I}, s:I}", "function",
+			 f->split < f->head ? 1 : (int)(f->split - f->head) + 1, "lcores",
+			 hm_runners_lcores(s, f->device), "offered",
 			 (json_int_t)(c.handed_over + c.dropped), "handed_over",
 			 (json_int_t)c.handed_over, "run", (json_int_t)c.run, "queued",
 			 (json_int_t)(c.handed_over - c.run), "dropped", "no_room",

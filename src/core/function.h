@@ -197,6 +197,7 @@ struct hm_applied {
 	enum hm_unit unit; // of its values
 	struct hm_selector selector;
 	unsigned workers; // of another flow: that run it
+	bool apart;       // of another flow: its packets have no place in the order of all
 };
 
 /* Another flow, and its functions so far. */
@@ -304,6 +305,11 @@ struct hm_function {
 	/* Of an ordered function: whether with this conf the result does not depend on the order, after all. Such a
 	 * conf_init must not rely on n_workers. NULL: it always does. */
 	bool (*any_order)(const void *conf);
+	/* Of an ordered function: whether with this conf the result depends only on the order of packets between the
+	 * same two addresses, as they are where a state for each part of hm_pair_part() is kept (core/pairs.h). Then
+	 * worker k of n_workers may get the packets of parts k, k + n_workers ... only. Such a conf_init and memory()
+	 * must not rely on n_workers. NULL: it never does. */
+	bool (*by_pair)(const void *conf);
 	void (*hurry)(void *conf); // the daemon stops: wait no longer for those who are away
 	json_t *(*stats)(const void *conf, void *const *cores,
 			 unsigned n); // more keys for flow.read, may be NULL
@@ -375,7 +381,7 @@ json_t *hm_json_u64(uint64_t value);
 
 /* The layout that a function was compiled with: the program refuses one that is not its own. The number grows with
  * every change of what is in here, be it a field or a meaning; sizes tell what was forgotten. */
-#define HM_FUNCTION_ABI_NUMBER 4
+#define HM_FUNCTION_ABI_NUMBER 5
 #define HM_FUNCTION_ABI_STRUCTS                                                                 \
 	{                                                                                       \
 		"hm_function", "hm_arg", "hm_value", "hm_field", "hm_core_ctx", "hm_apply_ctx", \

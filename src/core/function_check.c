@@ -135,6 +135,8 @@ static const char *state_fault(const struct hm_function *f, char *text)
 		return "outbox and record go together, and taken with them";
 	if (f->any_order && !(f->flags & HM_FN_ORDERED))
 		return "any_order is for ordered functions";
+	if (f->by_pair && !(f->flags & HM_FN_ORDERED))
+		return "by_pair is for ordered functions";
 	return NULL;
 }
 

@@ -5,12 +5,13 @@
 #include <stdlib.h>
 
 struct handover_conf {
-	struct hm_order *order;
+	struct hm_runners *runners;
 	uint32_t ref;
 };
 
 struct mark_core {
-	struct hm_order_lane *lane;
+	struct hm_runners *runners;
+	unsigned lane;
 	uint32_t ref;
 };
 
@@ -23,7 +24,7 @@ static uint64_t mark_process(void *core, const struct hm_batch *b, uint64_t in)
 {
 	const struct mark_core *c = core;
 
-	hm_order_mark(c->lane, c->ref, in);
+	hm_runners_mark(c->runners, c->lane, c->ref, b, in);
 	return in;
 }
 
@@ -32,7 +33,7 @@ static int mark_core_init(void *core, const struct hm_core_ctx *ctx, struct hm_e
 	const struct handover_conf *conf = ctx->conf;
 	struct mark_core *c = core;
 
-	*c = (struct mark_core){hm_order_lane(conf->order, ctx->worker), conf->ref};
+	*c = (struct mark_core){conf->runners, ctx->worker, conf->ref};
 	return 0;
 }
 
@@ -48,7 +49,7 @@ static int pick_core_init(void *core, const struct hm_core_ctx *ctx, struct hm_e
 	const struct handover_conf *conf = ctx->conf;
 	struct pick_core *c = core;
 
-	*c = (struct pick_core){conf->order, conf->ref};
+	*c = (struct pick_core){conf->runners->runner[ctx->worker].order, conf->ref};
 	return 0;
 }
 
@@ -70,7 +71,7 @@ static const struct hm_function pick = {
 };
 
 static struct hm_node *make(struct hm_node *parent, const struct hm_function *fn,
-			    struct hm_order *o, uint32_t ref, struct hm_core_ctx *ctx,
+			    struct hm_runners *s, uint32_t ref, struct hm_core_ctx *ctx,
 			    struct hm_error *err)
 {
 	struct handover_conf *conf = calloc(1, sizeof(*conf));
@@ -80,21 +81,21 @@ static struct hm_node *make(struct hm_node *parent, const struct hm_function *fn
 		hm_error_set(err, -ENOMEM, 3084, "out of memory");
 		return NULL;
 	}
-	*conf = (struct handover_conf){o, ref};
+	*conf = (struct handover_conf){s, ref};
 	n = hm_node_get(parent, fn, conf, NULL, ctx, err);
 	if (!n)
 		free(conf);
 	return n;
 }
 
-struct hm_node *hm_handover_mark(struct hm_node *parent, struct hm_order *o, uint32_t ref,
+struct hm_node *hm_handover_mark(struct hm_node *parent, struct hm_runners *s, uint32_t ref,
 				 struct hm_core_ctx *ctx, struct hm_error *err)
 {
-	return make(parent, &mark, o, ref, ctx, err);
+	return make(parent, &mark, s, ref, ctx, err);
 }
 
-struct hm_node *hm_handover_pick(struct hm_node *root, struct hm_order *o, uint32_t ref,
-				 struct hm_core_ctx *ctx, struct hm_error *err)
+struct hm_node *hm_handover_pick(struct hm_runners *s, uint32_t ref, struct hm_core_ctx *ctx,
+				 struct hm_error *err)
 {
-	return make(root, &pick, o, ref, ctx, err);
+	return make(hm_nodes_root(s->nodes), &pick, s, ref, ctx, err);
 }

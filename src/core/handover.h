@@ -6,11 +6,11 @@
 #pragma once
 
 #include "core/node.h"
-#include "core/order.h"
+#include "core/ordered.h"
 
 /* A node behind `parent`, on every lane. NULL with err. */
-struct hm_node *hm_handover_mark(struct hm_node *parent, struct hm_order *o, uint32_t ref,
+struct hm_node *hm_handover_mark(struct hm_node *parent, struct hm_runners *s, uint32_t ref,
 				 struct hm_core_ctx *ctx, struct hm_error *err);
-/* A node behind the root of the ordered part. NULL with err. */
-struct hm_node *hm_handover_pick(struct hm_node *root, struct hm_order *o, uint32_t ref,
-				 struct hm_core_ctx *ctx, struct hm_error *err);
+/* A node behind the root of what the runners run. NULL with err. */
+struct hm_node *hm_handover_pick(struct hm_runners *s, uint32_t ref, struct hm_core_ctx *ctx,
+				 struct hm_error *err);

@@ -91,9 +91,10 @@ static void measure(const struct hm_order_conf *conf, uint64_t *longest, uint64_
 {
 	*longest = record_size(HM_ORDER_FLOWS_MAX, conf->snaplen);
 	*batch = *longest * (conf->burst + 1);
-	*ring = RING_MIN;
-	while (*ring <
-	       *batch + *batch / 2) // a producer goes on while the consumer has half a batch
+	*ring = 1 << 16;
+	while (*ring < RING_MIN / conf->share ||
+	       *ring < *batch +
+			       *batch / 2) // a producer goes on while the consumer has half a batch
 		*ring *= 2;
 }
 

@@ -43,6 +43,7 @@ struct hm_order_conf {
 	uint32_t sources, lanes;
 	uint32_t burst;   // packets a batch
 	uint32_t snaplen; // of the longest packet; cut beyond
+	uint32_t share;   // one packet in so many is to come here: its rings are so much smaller
 	int socket;       // NUMA node, -1: any
 };
 

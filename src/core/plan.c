@@ -14,10 +14,7 @@ static const char *const sources[] = {"vdev", "pci", "trace"};
  * by themselves: `eal.memory_mb` does not have to hold them. */
 static uint64_t order_bytes(const struct hm_device_config *c, unsigned n_workers)
 {
-	const struct hm_order_conf conf =
-		hm_ordered_conf(c, RTE_MIN(c->queues, n_workers ? n_workers : 1), -1);
-
-	return c->queues > 1 ? hm_order_memory(&conf) : 0;
+	return hm_ordered_memory(c, RTE_MIN(c->queues, n_workers ? n_workers : 1));
 }
 
 static json_t *plan_device(const struct hm_device_config *c, const unsigned *workers,

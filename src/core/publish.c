@@ -31,8 +31,8 @@ struct hm_generation {
 	struct hm_flow **fresh; // begin to count with this generation
 	bool others_wait;       // for the next one: there are more than fresh_max
 	uint32_t n_marks;
-	struct hm_program *old[HM_WORKERS_MAX], *old_ordered;
-	uint64_t token; // of the quiescent state that old programs wait for
+	struct hm_program *old[HM_WORKERS_MAX]; // runners have their own (ordered.h)
+	uint64_t token;                         // of the quiescent state that old programs wait for
 };
 
 static void destroy_generation(struct hm_generation *g)
@@ -267,30 +267,54 @@ static struct hm_program *create_program(struct hm_device *d, const struct hm_ge
 	return p;
 }
 
-/* The program of the ordered parts. NULL with err. */
-static struct hm_program *create_ordered(struct hm_device *d, const struct hm_generation *g,
-					 struct hm_error *err)
+/* The next program that one runner runs. */
+static struct hm_program *create_program_of(struct hm_device *d, struct hm_runners *s, unsigned k,
+					    const struct hm_layout *l)
 {
-	struct hm_ordered *o = d->ordered;
-	int socket = d->workers[o->lane->number]->socket;
-	struct hm_searches *s = NULL;
-	struct hm_program *p = NULL;
-	struct hm_layout *l;
+	struct hm_runner *own = &s->runner[k];
+	int socket = d->workers[own->lane->number]->socket;
+	struct hm_searches *scans = searches_of(&own->searches, d->db, l->depth, socket);
 
-	if (update_index(&o->filter_index, o->nodes, g, err) < 0)
-		return NULL;
-	l = create_layout(o->nodes, g, &o->searches, d->db, socket);
-	if (l)
-		s = searches_of(&o->searches, d->db, l->depth, socket);
-	if (l && (s || !d->db))
-		p = hm_program_create(l, 0, s, o->filter_index, 0, socket);
+	return d->db && !scans ? NULL : hm_program_create(l, k, scans, s->filter_index, 0, socket);
+}
+
+static int create_ordered(struct hm_device *d, const struct hm_generation *g,
+			  enum hm_order_kind kind, struct hm_error *err)
+{
+	struct hm_runners *s = hm_ordered_get(d->ordered, kind);
+	struct hm_layout *l;
+	unsigned k = 0;
+
+	if (!s)
+		return 0;
+	if (update_index(&s->filter_index, s->nodes, g, err) < 0)
+		return -ENOMEM;
+	l = create_layout(s->nodes, g, &s->runner[0].searches, d->db,
+			  d->workers[s->first_lane]->socket);
+	while (l && k < s->n && (s->runner[k].next = create_program_of(d, s, k, l)))
+		k++;
 	hm_layout_destroy(l);
-	if (!p)
-		hm_error_set(err, -ENOMEM, 3084,
-			     "no memory for an ordered program of %u functions (raise "
-			     "eal.memory_mb)",
-			     hm_nodes_count(o->nodes));
-	return p;
+	return k == s->n ? 0
+			 : hm_error_set(err, -ENOMEM, 3084,
+					"no memory for an ordered program of %u functions (raise "
+					"eal.memory_mb)",
+					hm_nodes_count(s->nodes));
+}
+
+/* Runs the body for each `own`, of whatever order. */
+#define FOREACH_RUNNER(d, own)                                                               \
+	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++)                     \
+		for (struct hm_runners *s = hm_ordered_get((d)->ordered, kind); s; s = NULL) \
+			for (struct hm_runner *own = s->runner; own < s->runner + s->n; own++)
+
+/* Programs that were made and could not be used. */
+static void drop_ordered(struct hm_device *d)
+{
+	FOREACH_RUNNER(d, own)
+	{
+		hm_program_destroy(own->next);
+		own->next = NULL;
+	}
 }
 
 static int create_programs(struct hm_device *d, struct hm_generation *g,
@@ -317,7 +341,7 @@ static int create_programs(struct hm_device *d, struct hm_generation *g,
 
 static void begin_generation(struct hm_device *d)
 {
-	struct hm_program *fresh[HM_WORKERS_MAX], *ordered = NULL;
+	struct hm_program *fresh[HM_WORKERS_MAX];
 	struct hm_generation *g = take_snapshot(d);
 	struct hm_error err;
 
@@ -325,19 +349,21 @@ static void begin_generation(struct hm_device *d)
 		HM_LOG(ERR, "no memory for a snapshot of the flows device=%s", d->config->name);
 		return; // stays dirty: tried again at the next poll
 	}
-	if (d->ordered)
-		ordered = create_ordered(d, g, &err);
-	if ((d->ordered && !ordered) || create_programs(d, g, fresh, &err) < 0) {
-		hm_program_destroy(ordered);
+	if (create_ordered(d, g, HM_ORDER_ALL, &err) < 0 ||
+	    create_ordered(d, g, HM_ORDER_PAIRS, &err) < 0 ||
+	    create_programs(d, g, fresh, &err) < 0) {
+		drop_ordered(d);
 		give_up(d, g, &err);
 		return;
 	}
 	d->dirty = g->others_wait;
 	d->fresh_max = g->others_wait ? 2 * d->fresh_max : 0;
-	// first: what the lanes' programs hand over finds its flow there (hm_ordered_run)
-	if (d->ordered)
-		g->old_ordered = atomic_exchange_explicit(&d->ordered->program, ordered,
-							  memory_order_acq_rel);
+	// first: what the lanes' programs hand over finds its flow there (run_batch in ordered.c)
+	FOREACH_RUNNER(d, own)
+	{
+		own->old = atomic_exchange_explicit(&own->program, own->next, memory_order_acq_rel);
+		own->next = NULL;
+	}
 	for (unsigned i = 0; i < d->n_lanes; i++)
 		g->old[i] = atomic_exchange_explicit(&d->lanes[i]->program, fresh[i],
 						     memory_order_acq_rel); // worker: poll_lane
@@ -373,6 +399,15 @@ static uint64_t *sum_marks(const struct hm_device *d)
 	return sums;
 }
 
+static void drop_old_ordered(struct hm_device *d)
+{
+	FOREACH_RUNNER(d, own)
+	{
+		hm_program_destroy(own->old);
+		own->old = NULL;
+	}
+}
+
 static void end_generation(struct hm_device *d)
 {
 	struct hm_generation *g = d->generation;
@@ -385,7 +420,7 @@ static void end_generation(struct hm_device *d)
 	free(sums);
 	for (unsigned i = 0; i < d->n_lanes; i++)
 		hm_program_destroy(g->old[i]);
-	hm_program_destroy(g->old_ordered);
+	drop_old_ordered(d);
 	d->generation = NULL;
 	for (uint32_t i = 0; i < g->n_fresh; i++)
 		if (g->fresh[i]->state == HM_FLOW_CONNECTING) // else it was closed meanwhile
@@ -449,13 +484,14 @@ void hm_publish_fini(struct hm_device *d)
 		hm_searches_unref(d->searches[i]);
 	}
 	hm_filter_index_unref(d->filter_index);
-	if (d->ordered) {
-		hm_program_destroy(
-			atomic_load_explicit(&d->ordered->program, memory_order_relaxed));
-		hm_searches_unref(d->ordered->searches);
-		hm_filter_index_unref(d->ordered->filter_index);
+	drop_old_ordered(d);
+	FOREACH_RUNNER(d, own)
+	{
+		hm_program_destroy(atomic_load_explicit(&own->program, memory_order_relaxed));
+		hm_searches_unref(own->searches);
 	}
-	if (g)
-		hm_program_destroy(g->old_ordered);
+	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++)
+		if (hm_ordered_get(d->ordered, kind))
+			hm_filter_index_unref(hm_ordered_get(d->ordered, kind)->filter_index);
 	destroy_generation(g);
 }

@@ -104,6 +104,13 @@ int hm_reference_find(struct hm_reference *r, const struct hm_flow_name *flow, i
 		return hm_error_set(
 			err, -EINVAL, 0, "%s has values of its own on each of %u workers there",
 			other.functions[number - 1].fn->name, other.functions[number - 1].workers);
+	if (other.functions[number - 1].apart)
+		return hm_error_set(err, -EINVAL, 0,
+				    "%s counts there on %u workers, whose packets have no order in "
+				    "common: give "
+				    "the device one worker",
+				    other.functions[number - 1].fn->name,
+				    other.functions[number - 1].workers);
 	transform = find_transform(other.functions, r->number);
 	if (!transform)
 		transform = find_transform(ctx->before, ctx->n_before);

@@ -234,24 +234,12 @@ static unsigned poll_ordered(struct hm_worker *w, struct hm_lane *l, struct hm_q
 	return n;
 }
 
-/* As many batches as all queues bring in the time of one look at each. */
-static unsigned run_ordered(struct hm_worker *w, const struct hm_lane *l, struct hm_ordered *o)
-{
-	unsigned sum = 0, n = 1;
-
-	for (uint32_t i = 0; n > 0 && i < o->n_queues; i++)
-		sum += n = hm_ordered_run(o, w, l->lossless);
-	return sum;
-}
-
 static void end_lane(struct hm_worker *w, struct hm_lane *l, struct hm_program *p,
 		     struct hm_ordered *o)
 {
 	if (o) {
 		hm_ordered_end(o, l);
-		if (o->lane == l && !atomic_load_explicit(&o->drained, memory_order_relaxed) &&
-		    hm_ordered_drain(o, w, l->lossless))
-			atomic_store_explicit(&o->drained, true, memory_order_release);
+		hm_ordered_finish(o, l, w, l->lossless);
 	}
 	if (!atomic_load_explicit(&l->drained, memory_order_relaxed) &&
 	    (!p || hm_program_drain(p, &w->workspace, &l->parse, l->lossless)))
@@ -279,8 +267,8 @@ static unsigned poll_lane(struct hm_worker *w, struct hm_lane *l)
 	ending = atomic_load_explicit(&l->ending, memory_order_acquire);
 	o = atomic_load_explicit(&l->ordered,
 				 memory_order_acquire); // there before a program needs it
-	if (o && o->lane == l)
-		n += run_ordered(w, l, o);
+	if (o)
+		n += hm_ordered_run(o, l, w, l->lossless);
 	for (unsigned i = 0; i < l->n_queues; i++) {
 		if (l->lossless && p && !hm_program_ready(p))
 			return n;
@@ -319,8 +307,8 @@ static void tick(struct hm_worker *w)
 		struct hm_ordered *o = atomic_load_explicit(&l->ordered, memory_order_acquire);
 		uint64_t now;
 
-		if (o && o->lane == l && atomic_load_explicit(&l->running, memory_order_acquire))
-			hm_ordered_tick(o, w);
+		if (o && atomic_load_explicit(&l->running, memory_order_acquire))
+			hm_ordered_tick(o, l, w);
 		if (!p || !p->n_ticks || !atomic_load_explicit(&l->running, memory_order_acquire))
 			continue;
 		now = device_time(l);
@@ -356,11 +344,7 @@ static bool drain_lane(struct hm_worker *w, struct hm_lane *l, bool wait)
 	if (!o)
 		return done;
 	hm_ordered_end(o, l);
-	if (o->lane != l)
-		return done;
-	while (hm_ordered_run(o, w, wait && l->lossless) > 0)
-		;
-	return hm_ordered_drain(o, w, wait && l->lossless) && done;
+	return hm_ordered_drain(o, l, w, wait && l->lossless) && done;
 }
 
 /* Everything that functions hold goes out before the worker ends; the control core takes it away. Packets that

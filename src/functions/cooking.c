@@ -2,6 +2,9 @@
 /* COOKING hands on what TCP connections say, in order: instead of their packets few large ones, each with bytes of one
  * direction that follow one another (cook/streams.h). Fragments are put together before. All else goes on as a copy.
  * What waits is held in memory of its own, as with DEFRAG.
+ *
+ * Connections and memory are in parts by pairs of addresses (core/pairs.h), of which each has a time of its own, that of
+ * its packets: so several workers may have their share of parts, and the result is the same for any number.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,6 +14,7 @@
 #include "core/copies.h"
 #include "core/datagrams.h"
 #include "core/function.h"
+#include "core/pairs.h"
 #include "core/parse.h"
 
 #define NS_A_S                     UINT64_C(1000000000)
@@ -22,15 +26,18 @@
 #define THRESHOLD_MAX              (UINT16_MAX - HM_STREAMS_HEADER_MAX)
 #define DEFAULT_TIMEOUT_S          30
 #define TIMEOUT_MAX_S              86400
-#define DATAGRAMS                  256 // that wait for fragments
-#define DATAGRAM_BLOCKS            1024
+#define DATAGRAMS                  512 // that wait for fragments, in all parts
+#define DATAGRAM_BLOCKS            4096
+#define PART_CONNECTIONS_MIN       64
+#define PART_BLOCKS_MIN            128
 
 struct cooking_options {
 	uint32_t connections, memory_kib, window_kib, midstream, last_wins, refuse;
 };
 
 struct cooking_conf {
-	struct hm_streams_conf streams;
+	struct hm_streams_conf streams; // of one part
+	uint32_t parts;                 // HM_PAIR_PARTS, or 1 where these would be too small
 	bool lossless;
 	bool closing; // control core
 };
@@ -46,13 +53,22 @@ struct books {
 
 #define BOOKS (sizeof(struct books) / sizeof(uint64_t))
 
-struct cooking_core {
+struct cooking_part {
 	struct hm_streams streams;
 	struct hm_datagrams datagrams;
+};
+
+static_assert(HM_PAIR_PARTS <= 32, "a bit each");
+
+struct cooking_core {
 	const struct cooking_conf *conf;
 	uint64_t todo;         // packets of the batch that out had no room for
+	uint32_t mine, due;    // parts that are this worker's; those of them with something due
 	bool ending;           // no more packets come: all that is held is due
+	unsigned whole_part;   // of:
 	struct hm_batch whole; // of one datagram that was put together; n is 0 when it has gone on
+	uint8_t part_of[HM_BATCH_MAX]; // of the batch
+	struct cooking_part part[HM_PAIR_PARTS];
 	uint8_t frame[UINT16_MAX];
 	struct books own;  // the worker's
 	uint32_t sequence; // of the books, odd while they are written
@@ -61,13 +77,36 @@ struct cooking_core {
 
 /* --- worker --- */
 
+/* Runs the body for each part of a set, with `part` and its number `p`. */
+#define FOREACH_PART(c, set, p, part)                                                      \
+	for (uint32_t left = (set); left != 0; left &= left - 1)                           \
+		for (unsigned p = (unsigned)__builtin_ctz(left), once = 1; once; once = 0) \
+			for (struct cooking_part *part = &(c)->part[p]; once; once = 0)
+
+static void add_numbers(uint64_t *sum, const uint64_t *numbers, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sum[i] += numbers[i];
+}
+
+#define ADD_COUNTS(sum, counts)                                    \
+	add_numbers((uint64_t *)(sum), (const uint64_t *)(counts), \
+		    sizeof(*(sum)) / sizeof(uint64_t))
+
 /* Once a batch; single fields are read in place, too. */
 static void publish(struct cooking_core *c)
 {
-	c->own.fragments = c->datagrams.counts;
-	c->own.streams = c->streams.counts;
-	c->own.memory = (uint64_t)(c->conf->streams.blocks - hm_copies_free(c->streams.blocks)) *
+	memset(&c->own.fragments, 0, sizeof(c->own.fragments));
+	memset(&c->own.streams, 0, sizeof(c->own.streams));
+	c->own.memory = 0;
+	FOREACH_PART(c, c->mine, p, part)
+	{
+		ADD_COUNTS(&c->own.fragments, &part->datagrams.counts);
+		ADD_COUNTS(&c->own.streams, &part->streams.counts);
+		c->own.memory +=
+			(uint64_t)(c->conf->streams.blocks - hm_copies_free(part->streams.blocks)) *
 			sizeof(struct hm_bytes_block);
+	}
 	hm_books_write(&c->sequence, (uint64_t *)&c->books, (const uint64_t *)&c->own, BOOKS);
 }
 
@@ -84,19 +123,19 @@ static bool pass(const struct hm_batch *b, unsigned i, struct hm_batch *out, str
 	return true;
 }
 
-/* All that is due. False: `out` is full. */
-static bool hand_on_due(struct cooking_core *c, struct hm_batch *out, struct hm_copies *pool)
+/* All that is due of a part. False: `out` is full. */
+static bool hand_on_part(struct hm_streams *s, struct hm_batch *out, struct hm_copies *pool)
 {
 	const uint32_t room = hm_copies_room(pool) < UINT16_MAX ? hm_copies_room(pool) : UINT16_MAX;
 	struct hm_cooked cooked;
 
-	while (hm_streams_due(&c->streams)) {
+	while (hm_streams_due(s)) {
 		uint8_t *copy;
 
 		if (out->n == HM_BATCH_MAX)
 			return false;
 		copy = room > HM_STREAMS_HEADER_MAX ? hm_copies_take(pool) : NULL;
-		if (!hm_streams_take(&c->streams, copy, copy ? room : UINT16_MAX, &cooked)) {
+		if (!hm_streams_take(s, copy, copy ? room : UINT16_MAX, &cooked)) {
 			if (copy)
 				hm_copies_give(pool, copy);
 		} else if (copy) {
@@ -110,6 +149,21 @@ static bool hand_on_due(struct cooking_core *c, struct hm_batch *out, struct hm_
 	return true;
 }
 
+/* All that is due. False: `out` is full. */
+static bool hand_on_due(struct cooking_core *c, struct hm_batch *out, struct hm_copies *pool)
+{
+	for (; c->due; c->due &= c->due - 1)
+		if (!hand_on_part(&c->part[__builtin_ctz(c->due)].streams, out, pool))
+			return false;
+	return true;
+}
+
+/* Behind whatever may have made something of the part due. */
+static void look_at(struct cooking_core *c, unsigned p)
+{
+	c->due |= (uint32_t)hm_streams_due(&c->part[p].streams) << p;
+}
+
 static bool is_segment(const struct hm_batch *b, unsigned i)
 {
 	return (b->tcp & b->l4_ok & ~b->tunnel & ~b->fragment) >> i & 1;
@@ -118,54 +172,53 @@ static bool is_segment(const struct hm_batch *b, unsigned i)
 /* The datagram that fragments have become. False: something is due first. */
 static bool take_whole(struct cooking_core *c, struct hm_batch *out, struct hm_copies *pool)
 {
-	if (!is_segment(&c->whole, 0)) {
-		if (pass(&c->whole, 0, out, pool)) {
-			c->own.passed++;
-			c->own.wholes++; // as one that is not among the fragments any more
-		} else {
-			c->own.no_copy++;
-			c->own.wholes++;
-		}
-	} else {
-		hm_streams_prepare(&c->streams, &c->whole, 1);
-		if (!hm_streams_add(&c->streams, &c->whole, 0))
+	struct hm_streams *s = &c->part[c->whole_part].streams;
+
+	if (is_segment(&c->whole, 0)) {
+		hm_streams_prepare(s, &c->whole, 1);
+		if (!hm_streams_add(s, &c->whole, 0))
 			return false;
-		c->own.wholes++;
+	} else if (pass(&c->whole, 0, out, pool)) {
+		c->own.passed++;
+	} else {
+		c->own.no_copy++;
 	}
+	c->own.wholes++; // it is not among the fragments any more
 	c->whole.n = 0;
 	return true;
 }
 
-static void add_fragment(struct cooking_core *c, const struct hm_batch *b, unsigned i)
+static void add_fragment(struct cooking_core *c, unsigned p, const struct hm_batch *b, unsigned i)
 {
 	static const struct hm_parse_conf no_tunnels;
-	const uint32_t datagram = hm_datagrams_add(&c->datagrams, b, i);
+	struct hm_datagrams *d = &c->part[p].datagrams;
+	const uint32_t datagram = hm_datagrams_add(d, b, i);
 	struct hm_batch *whole = &c->whole;
 	uint32_t wirelen;
 
 	if (!datagram)
 		return;
-	whole->caplen[0] =
-		hm_datagrams_take(&c->datagrams, datagram, c->frame, sizeof(c->frame), &wirelen);
+	whole->caplen[0] = hm_datagrams_take(d, datagram, c->frame, sizeof(c->frame), &wirelen);
 	whole->data[0] = c->frame;
 	whole->wirelen[0] = wirelen;
 	whole->ts_ns[0] = b->ts_ns[i];
 	whole->ifindex[0] = b->ifindex[i];
 	whole->link = b->link;
 	whole->n = whole->all = 1;
+	c->whole_part = p;
 	hm_parse(whole, &no_tunnels);
 }
 
-/* Packet i. False: something is due first. `dropped` gets it if there was no copy. */
-static bool take_packet(struct cooking_core *c, const struct hm_batch *b, unsigned i,
+/* Packet i, of part p. False: something is due first. `dropped` gets it if there was no copy. */
+static bool take_packet(struct cooking_core *c, unsigned p, const struct hm_batch *b, unsigned i,
 			struct hm_batch *out, struct hm_copies *pool, uint64_t *dropped)
 {
 	const uint64_t bit = UINT64_C(1) << i;
 
 	if (is_segment(b, i))
-		return hm_streams_add(&c->streams, b, i);
+		return hm_streams_add(&c->part[p].streams, b, i);
 	if (b->fragment & ~b->tunnel & bit) {
-		add_fragment(c, b, i);
+		add_fragment(c, p, b, i);
 	} else if (pass(b, i, out, pool)) {
 		c->own.passed++;
 	} else {
@@ -175,31 +228,73 @@ static bool take_packet(struct cooking_core *c, const struct hm_batch *b, unsign
 	return true;
 }
 
+/* One step with packet i: what it makes due is to be handed on before the next. */
+static void step(struct cooking_core *c, const struct hm_batch *b, unsigned i, struct hm_batch *out,
+		 struct hm_copies *pool, uint64_t *dropped)
+{
+	const unsigned p = c->part_of[i];
+	struct cooking_part *part = &c->part[p];
+
+	hm_datagrams_tell(&part->datagrams, b->ts_ns[i]);
+	if (!hm_streams_tell(&part->streams, b->ts_ns[i]) &&
+	    take_packet(c, p, b, i, out, pool, dropped)) {
+		c->todo &= c->todo - 1;
+		c->own.in++;
+	}
+	look_at(c, p);
+}
+
+static void begin_batch(struct cooking_core *c, const struct hm_batch *b, uint64_t in)
+{
+	const uint64_t segments = in & b->tcp & b->l4_ok & ~b->tunnel & ~b->fragment;
+	uint64_t of[HM_PAIR_PARTS] = {0};
+	uint32_t used = 0;
+
+	c->todo = in;
+	c->ending = false;
+	hm_mask_foreach (i, in) {
+		c->part_of[i] = c->conf->parts > 1 ? (uint8_t)hm_pair_part(b, i) : 0;
+		of[c->part_of[i]] |= (segments >> i & 1) << i;
+		used |= UINT32_C(1) << c->part_of[i];
+	}
+	FOREACH_PART(c, used, p, part)
+	if (of[p])
+		hm_streams_prepare(&part->streams, b, of[p]);
+}
+
+/* Behind the last packet the connection goes on first that was idle for longest. False: there is none. */
+static bool end_oldest(struct cooking_core *c)
+{
+	uint64_t least = UINT64_MAX;
+	unsigned oldest = HM_PAIR_PARTS;
+
+	FOREACH_PART(c, c->mine, p, part)
+	if (hm_streams_oldest_ns(&part->streams) < least) {
+		least = hm_streams_oldest_ns(&part->streams);
+		oldest = p;
+	}
+	if (oldest == HM_PAIR_PARTS)
+		return false;
+	hm_streams_end_oldest(&c->part[oldest].streams);
+	look_at(c, oldest);
+	return true;
+}
+
 static uint64_t cooking_transform(void *core, const struct hm_batch *b, uint64_t in,
 				  struct hm_batch *out, struct hm_copies *pool)
 {
 	struct cooking_core *c = core;
 	uint64_t dropped = 0;
 
-	if (in) {
-		c->todo = in;
-		c->ending = false;
-		hm_streams_prepare(&c->streams, b,
-				   in & b->tcp & b->l4_ok & ~b->tunnel & ~b->fragment);
-	}
+	if (in)
+		begin_batch(c, b, in);
 	while (hand_on_due(c, out, pool) && out->n < HM_BATCH_MAX) {
-		const unsigned i = c->todo ? (unsigned)__builtin_ctzll(c->todo) : 0;
-
 		if (c->whole.n > 0) {
 			take_whole(c, out, pool);
+			look_at(c, c->whole_part);
 		} else if (c->todo) {
-			hm_datagrams_tell(&c->datagrams, b->ts_ns[i]);
-			if (!hm_streams_tell(&c->streams, b->ts_ns[i]) &&
-			    take_packet(c, b, i, out, pool, &dropped)) {
-				c->todo &= c->todo - 1;
-				c->own.in++;
-			}
-		} else if (!c->ending || !hm_streams_end_oldest(&c->streams)) {
+			step(c, b, (unsigned)__builtin_ctzll(c->todo), out, pool, &dropped);
+		} else if (!c->ending || !end_oldest(c)) {
 			break;
 		}
 	}
@@ -211,8 +306,12 @@ static bool cooking_more(void *core)
 {
 	const struct cooking_core *c = core;
 
-	return c->todo || c->whole.n > 0 || hm_streams_due(&c->streams) ||
-	       (c->ending && c->streams.oldest);
+	if (c->todo || c->whole.n > 0 || c->due)
+		return true;
+	FOREACH_PART((struct cooking_core *)core, c->ending ? c->mine : 0, p, part)
+	if (hm_streams_oldest_ns(&part->streams) != UINT64_MAX)
+		return true;
+	return false;
 }
 
 /* A trace has no time but its packets': so what comes out does not depend on how fast it is read. */
@@ -222,8 +321,12 @@ static void cooking_tick(void *core, uint64_t now_ns)
 
 	if (c->conf->lossless)
 		return;
-	hm_datagrams_tell(&c->datagrams, now_ns);
-	hm_streams_tell(&c->streams, now_ns);
+	FOREACH_PART(c, c->mine, p, part)
+	{
+		hm_datagrams_tell(&part->datagrams, now_ns);
+		hm_streams_tell(&part->streams, now_ns);
+		look_at(c, p);
+	}
 	publish(c);
 }
 
@@ -232,10 +335,13 @@ static bool cooking_drain(void *core)
 {
 	struct cooking_core *c = core;
 
-	hm_datagrams_end(&c->datagrams);
 	c->ending = true;
-	if (__atomic_load_n(&c->conf->closing, __ATOMIC_RELAXED))
-		hm_streams_drop_all(&c->streams);
+	FOREACH_PART(c, c->mine, p, part)
+	{
+		hm_datagrams_end(&part->datagrams);
+		if (__atomic_load_n(&c->conf->closing, __ATOMIC_RELAXED))
+			hm_streams_drop_all(&part->streams);
+	}
 	publish(c);
 	return !cooking_more(c);
 }
@@ -245,14 +351,18 @@ static bool cooking_drain(void *core)
 /* A datagram that was put together is a packet of its own: it takes the place of one of its fragments. */
 static json_t *cooking_stats(const void *conf, void *const *cores, unsigned n)
 {
-	const struct cooking_core *c = cores[0]; // ordered: there is one
 	json_t *dropped = json_object();
 	uint64_t sum = 0, joined, held;
-	struct books k;
+	struct books k = {0};
 
 	(void)conf;
-	(void)n;
-	hm_books_read(&c->sequence, (const uint64_t *)&c->books, (uint64_t *)&k, BOOKS);
+	for (unsigned i = 0; i < n; i++) {
+		const struct cooking_core *c = cores[i];
+		struct books one;
+
+		hm_books_read(&c->sequence, (const uint64_t *)&c->books, (uint64_t *)&one, BOOKS);
+		ADD_COUNTS(&k, &one);
+	}
 	k.streams.dropped[HM_STREAMS_NO_COPY] += k.no_copy;
 	for (unsigned i = 0; i < HM_STREAMS_CAUSES; i++) {
 		sum += k.streams.dropped[i];
@@ -321,6 +431,23 @@ static int cooking_numbers(struct cooking_conf *c, const union hm_value *args,
 	return 0;
 }
 
+/* What there is to be in all, by the parts that share it. */
+static void set_parts(struct cooking_conf *c, uint32_t connections, uint32_t blocks)
+{
+	const bool small = connections < PART_CONNECTIONS_MIN * HM_PAIR_PARTS ||
+			   blocks < PART_BLOCKS_MIN * HM_PAIR_PARTS;
+
+	c->parts = small ? 1 : HM_PAIR_PARTS;
+	c->streams.connections = connections / c->parts;
+	c->streams.blocks = blocks / c->parts;
+}
+
+/* Each worker has its share of the parts. */
+static bool cooking_by_pair(const void *conf)
+{
+	return ((const struct cooking_conf *)conf)->parts == HM_PAIR_PARTS;
+}
+
 static int cooking_conf_init(void *conf, const union hm_value *args, const struct hm_apply_ctx *ctx,
 			     struct hm_error *err)
 {
@@ -334,9 +461,8 @@ static int cooking_conf_init(void *conf, const union hm_value *args, const struc
 	if (rc < 0)
 		return rc;
 	c->lossless = ctx->lossless;
-	c->streams.connections = o.connections;
-	c->streams.blocks =
-		(uint32_t)((uint64_t)o.memory_kib * 1024 / sizeof(struct hm_bytes_block));
+	set_parts(c, o.connections,
+		  (uint32_t)((uint64_t)o.memory_kib * 1024 / sizeof(struct hm_bytes_block)));
 	c->streams.window = o.window_kib * 1024;
 	c->streams.midstream = o.midstream;
 	c->streams.last_wins = o.last_wins;
@@ -348,33 +474,45 @@ static uint64_t cooking_memory(const void *conf, unsigned n_workers)
 {
 	const struct cooking_conf *c = conf;
 
-	return n_workers *
-	       (hm_streams_bytes(&c->streams) + hm_datagrams_bytes(DATAGRAMS, DATAGRAM_BLOCKS));
-}
-
-static int cooking_core_init(void *core, const struct hm_core_ctx *ctx, struct hm_error *err)
-{
-	struct cooking_core *c = core;
-
-	c->conf = ctx->conf;
-	if (hm_streams_init(&c->streams, &c->conf->streams, ctx->socket) == 0 &&
-	    hm_datagrams_init(&c->datagrams, DATAGRAMS, DATAGRAM_BLOCKS,
-			      c->conf->streams.timeout_ns, ctx->socket) == 0)
-		return 0;
-	hm_streams_fini(&c->streams);
-	hm_datagrams_fini(&c->datagrams);
-	return hm_error_set(err, -ENOMEM, MAPID_MEM_ALLOCATION_ERROR,
-			    "COOKING: no memory for %u connections and %u KiB of their data (raise "
-			    "eal.memory_mb)",
-			    c->conf->streams.connections, c->conf->streams.blocks * 2);
+	(void)n_workers; // they share it
+	return c->parts * (hm_streams_bytes(&c->streams) +
+			   hm_datagrams_bytes(DATAGRAMS / c->parts, DATAGRAM_BLOCKS / c->parts));
 }
 
 static void cooking_core_fini(void *core)
 {
 	struct cooking_core *c = core;
 
-	hm_streams_fini(&c->streams);
-	hm_datagrams_fini(&c->datagrams);
+	for (unsigned p = 0; p < HM_PAIR_PARTS; p++) {
+		hm_streams_fini(&c->part[p].streams);
+		hm_datagrams_fini(&c->part[p].datagrams);
+	}
+}
+
+static int cooking_core_init(void *core, const struct hm_core_ctx *ctx, struct hm_error *err)
+{
+	const struct cooking_conf *conf = ctx->conf;
+	struct cooking_core *c = core;
+
+	c->conf = conf;
+	for (unsigned p = ctx->worker; p < conf->parts; p += ctx->n_workers) {
+		struct cooking_part *part = &c->part[p];
+
+		c->mine |= UINT32_C(1) << p;
+		if (hm_streams_init(&part->streams, &conf->streams, ctx->socket) == 0 &&
+		    hm_datagrams_init(&part->datagrams, DATAGRAMS / conf->parts,
+				      DATAGRAM_BLOCKS / conf->parts, conf->streams.timeout_ns,
+				      ctx->socket) == 0)
+			continue;
+		cooking_core_fini(core);
+		return hm_error_set(
+			err, -ENOMEM, MAPID_MEM_ALLOCATION_ERROR,
+			"COOKING: no memory for %u connections and %u KiB of their data "
+			"(raise eal.memory_mb)",
+			conf->parts * conf->streams.connections,
+			conf->parts * conf->streams.blocks * 2);
+	}
+	return 0;
 }
 
 static void cooking_closing(void *conf)
@@ -455,6 +593,7 @@ static const struct hm_function cooking = {
 	.cost = {.batch = 100, .packet = 150},
 	.conf_init = cooking_conf_init,
 	.memory = cooking_memory,
+	.by_pair = cooking_by_pair,
 	.core_init = cooking_core_init,
 	.core_fini = cooking_core_fini,
 	.closing = cooking_closing,

@@ -47,7 +47,9 @@ class Check(unittest.TestCase):
         self.assertIn("order     %.1f MB more" % (two / 2 ** 20), said)
         # a ring a queue, of a power of two that has room for one and a half bursts of the longest packets
         self.assertGreater(two, 2 * 4 << 20)
-        self.assertAlmostEqual(plan(4, 2048)[0], 2 * two, delta=two / 10)
+        # and what each lane notes for each worker that owns pairs of addresses
+        four = plan(4, 2048)[0]
+        self.assertTrue(2 * two < four < 2.2 * two, (two, four))
         self.assertGreater(plan(2, 65535)[0], two)
 
     def test_samples_of_the_tree_are_good(self):

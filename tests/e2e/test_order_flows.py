@@ -101,8 +101,8 @@ class Order(unittest.TestCase):
         with self.daemon([flow]) as h:
             h.wait_finished("f")
             entries = h.call("explain")["devices"][0]["entries"]
-            lcore = h.call("flow.info", flow="f")["ordered"]["lcore"]
-            self.assertEqual([(e["function"], e.get("ordered_on_lcore")) for e in entries],
+            lcore = h.call("flow.info", flow="f")["ordered"]["lcores"]
+            self.assertEqual([(e["function"], e.get("ordered_on_lcores")) for e in entries],
                              [("BPF_FILTER", None), ("GAP", lcore), ("PKT_COUNTER", lcore)])
             self.assertEqual([e["parent"] for e in entries], [0, *(e["entry"] for e in entries[:2])])
             self.assertEqual(entries[1]["in"], entries[0]["out"])

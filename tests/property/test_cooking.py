@@ -197,6 +197,70 @@ class Cooking(Cook, unittest.TestCase):
                 self.assertEqual(packets == first[0], True)
                 self.assertEqual(told, first[1])
 
+    def share(self, args, trace, queues, workers, burst):
+        """What a capture of a flow that nothing ordered follows has of each connection, and what COOKING says."""
+        device = {"name": "trace", "trace": str(self.folder / trace), "pace": "max", "queues": queues, "burst": burst,
+                  "snaplen": 65535}
+        out = self.folder / "share.pcap"
+        with Homard({"devices": [device]}, workers=workers) as h:
+            h.flow("trace", ["COOKING", *args], ["STR_SEARCH", PLANT.decode(), 0, 0], ["PKT_COUNTER"], name="found")
+            h.flow("trace", ["COOKING", *args], ["BYTE_COUNTER"], name="all")
+            with homard.popen([str(homard.HOMARDCTL), "--socket", h.socket_path, "capture", "all", "-w", str(out),
+                               "--format", "pcap"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+                homard.until(lambda: [f["status"] for f in h.call("flow.list")] == ["active"] * 3, what="capture to begin")
+                h.call("device.start", device="trace")
+                words = process.communicate(timeout=homard.SLOW)[1].decode()
+            self.assertIn(" 0 dropped", words)
+            h.assert_balanced()
+            order = h.call("flow.info", flow="all").get("ordered")
+            if workers > 1:
+                self.assertEqual((len(order["lcores"]), order["queued"], order["late"]), (workers, 0, 0))
+            told = h.read("all", 1), h.read("all", 2), h.read("found", 3)
+        packets = read_pcap(out)
+        others = sorted(packet[2] for packet in packets if len(packet[2]) < 1000 and packet[2][23] == 17)
+        return streams_of(packets), others, told
+
+    def assert_shared(self, *args, trace="in.pcap"):
+        """However many workers share the connections: what COOKING says."""
+        first = self.share(args, trace, 1, 1, 64)
+        for queues, workers, burst in ((2, 2, 64), (4, 4, 64), (4, 3, 5), (4, 2, 1)):
+            with self.subTest(queues=queues, workers=workers, burst=burst):
+                result = self.share(args, trace, queues, workers, burst)
+                self.assertEqual(result[2], first[2])
+                self.assertEqual(result == first, True)
+        return first[2]
+
+    def test_workers_that_share_the_connections_say_the_same(self):
+        told, _, found = self.assert_shared()
+        self.assertEqual(told["bytes"], sum(len(said) for c in self.connections for said in c.said))
+        self.assertGreater(found, 20)
+
+    def test_parts_evict_and_time_out_by_themselves(self):
+        small = {"connections": 1024, "memory_kib": 4096, "midstream": 1}
+        told, _, _ = self.assert_shared(60000, -1, 1, 3, small)
+        self.assertGreater(told["evicted"], 0)
+        write_pcap(self.folder / "slow.pcap", [(10**18 + at * 10**7, frame) for at, (_, frame) in enumerate(self.trace)])
+        told, _, _ = self.assert_shared(-1, 1, 1, 3, {"midstream": 1}, trace="slow.pcap")
+        self.assertGreater(told["timeouts"], 5)
+
+    def test_what_is_ordered_behind_has_all_on_one_worker(self):
+        device = {"name": "trace", "trace": str(self.folder / "in.pcap"), "pace": "max", "queues": 4}
+        with Homard({"devices": [device]}, workers=2) as h:
+            shared = h.flow("trace", ["COOKING"], ["PKT_COUNTER"], name="shared")
+            whole = h.flow("trace", ["COOKING"], ["PKT_COUNTER"], ["GAP"], name="whole")
+            small = h.flow("trace", ["COOKING", -1, -1, 1, 3, {"connections": 16}])
+            rotated = h.flow("trace", ["ROT13"], ["COOKING"])
+            self.assertEqual([len(h.call("flow.info", flow=flow)["ordered"]["lcores"])
+                              for flow in (shared, whole, small, rotated)], [2, 1, 1, 1])
+            with self.assertRaisesRegex(homard.RpcError, "counts there on 2 workers, whose packets have no order in common"):
+                h.flow("trace", ["BINOP", 1, "shared", 2, "whole", 2])
+            h.call("device.start", device="trace")
+            for flow in (shared, whole, small, rotated):
+                h.wait_finished(flow)
+            self.assertEqual(h.read(shared, 2), h.read(whole, 2))
+            self.assertEqual(h.read(shared, 1), h.read(whole, 1))
+            h.assert_balanced()
+
     def test_checksums_and_lengths_are_right(self):
         self.cook()
         done = subprocess.run(

@@ -127,7 +127,7 @@ static void test_order_any_interleaving_is_sorted(void **state)
 	(void)state;
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		struct hm_order_conf conf = {
-			.lanes = 1, .burst = 64, .snaplen = 1514, .socket = -1};
+			.lanes = 1, .share = 1, .burst = 64, .snaplen = 1514, .socket = -1};
 		struct hm_order_counts c;
 		struct hm_error err;
 

@@ -75,7 +75,7 @@ static void test_library_that_misbehaves_is_refused_with_a_reason(void **state)
 	static const struct {
 		const char *name, *why;
 	} cases[] = {
-		{"OTHER_ABI", "version 1002 of the functions' ABI, this program has version 4"},
+		{"OTHER_ABI", "version 1003 of the functions' ABI, this program has version 5"},
 		{"OTHER_SIZE", "built with a struct hm_batch of"},
 		{"NONE", "registers no function"},
 		{"MISSING", "undefined symbol: hm_no_such_call"},

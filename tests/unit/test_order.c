@@ -14,8 +14,12 @@ static struct order_packet data[HM_BATCH_MAX];
 
 static struct hm_order *make(uint32_t sources)
 {
-	const struct hm_order_conf conf = {
-		.sources = sources, .lanes = 1, .burst = 64, .snaplen = 1514, .socket = -1};
+	const struct hm_order_conf conf = {.sources = sources,
+					   .lanes = 1,
+					   .share = 1,
+					   .burst = 64,
+					   .snaplen = 1514,
+					   .socket = -1};
 	struct hm_error err;
 	struct hm_order *o = hm_order_create(&conf, &err);
 

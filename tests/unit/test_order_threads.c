@@ -80,8 +80,12 @@ static void *produce(void *arg)
 
 static void test_order_many_threads_every_packet_comes_once_in_order(void **state)
 {
-	const struct hm_order_conf conf = {
-		.sources = SOURCES, .lanes = LANES, .burst = 64, .snaplen = 9216, .socket = -1};
+	const struct hm_order_conf conf = {.sources = SOURCES,
+					   .lanes = LANES,
+					   .share = 1,
+					   .burst = 64,
+					   .snaplen = 9216,
+					   .socket = -1};
 	struct hm_error err;
 	struct hm_order *o = hm_order_create(&conf, &err);
 	uint32_t flow = hm_order_flow_add(o), half = hm_order_flow_add(o);
