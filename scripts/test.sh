@@ -11,7 +11,7 @@ jobs=$(nproc)
 all_steps=(format gcc tests clang sanitizers threads fuzz tidy)
 wanted=()
 suite=
-fuzz_seconds=${FUZZ_SECONDS-20}
+fuzz_seconds=${FUZZ_SECONDS-15}
 
 usage() {
 	cat <<USAGE
@@ -24,7 +24,7 @@ Installs what is missing (scripts/setup.sh), then runs these steps, in this orde
   clang       build, warnings are errors
   sanitizers  every suite, built with gcc's address and undefined-behaviour sanitizers
   threads     the tests of rings and of the control socket, with the thread sanitizer
-  fuzz        each fuzz target for FUZZ_SECONDS (default 20) with libFuzzer
+  fuzz        each fuzz target for FUZZ_SECONDS (default 15) with libFuzzer
   tidy        clang-tidy
 
   --quick        fuzz each target for 5 seconds only
