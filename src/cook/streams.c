@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "cook/streams_state.h"
-#include "core/pages.h"
 
 const char *hm_streams_cause_name(enum hm_streams_cause cause)
 {
@@ -75,7 +74,7 @@ void hm_streams_remove(struct hm_streams *s, uint32_t index)
 	struct connection *c = hm_streams_connection(s, index);
 
 	unlink_connection(s, c);
-	s->counts.open--;
+	s->counts->open--;
 	hm_table_remove(&s->table, index, c->hash);
 }
 
@@ -96,7 +95,7 @@ void hm_streams_evict_for(struct hm_streams *s, uint32_t index)
 		s->oldest == index ? hm_streams_connection(s, index)->newer : s->oldest;
 
 	if (other) {
-		s->counts.evicted++;
+		s->counts->evicted++;
 		hm_streams_finish(s, other);
 		return;
 	}
@@ -114,7 +113,7 @@ static uint32_t insert(struct hm_streams *s, uint32_t hash)
 		if (hm_table_used(&s->table) < hm_table_capacity(&s->table) &&
 		    hm_table_rivals(&s->table, hash, rivals))
 			victim = rivals[0];
-		s->counts.evicted++;
+		s->counts->evicted++;
 		hm_streams_finish(s, victim);
 		if (s->due)
 			return 0;
@@ -135,8 +134,8 @@ uint32_t hm_streams_make(struct hm_streams *s, const struct hm_track_key *key, u
 	c->last_ns = s->now_ns;
 	c->way[0].shift = c->way[1].shift = 14; // the largest there is, until it is known
 	link_newest(s, c, index);
-	s->counts.connections++;
-	s->counts.open++;
+	s->counts->connections++;
+	s->counts->open++;
 	return index;
 }
 
@@ -152,7 +151,7 @@ bool hm_streams_tell(struct hm_streams *s, uint64_t now_ns)
 		c = hm_streams_connection(s, s->oldest);
 		if (c->ending || !hm_streams_is_idle(s, c))
 			break; // what comes behind it is hardly older
-		s->counts.timeouts++;
+		s->counts->timeouts++;
 		hm_streams_finish(s, s->oldest);
 		if (s->due)
 			break;
@@ -184,39 +183,61 @@ static uint32_t slots_of(const struct hm_streams_conf *conf)
 	return (conf->threshold + conf->window) / HM_BYTES_BLOCK + 2;
 }
 
-static size_t slots_bytes(const struct hm_streams_conf *conf)
+/* What lies in the caller's memory: table, records, slots. */
+struct parts {
+	size_t records, slots, end;
+};
+
+static size_t cache_lines(size_t bytes)
 {
-	return ((size_t)conf->connections + 1) * 2 * slots_of(conf) *
-	       sizeof(struct hm_bytes_block *);
+	return (bytes + 63) & ~(size_t)63;
 }
 
-int hm_streams_init(struct hm_streams *s, const struct hm_streams_conf *conf, int socket)
+static struct parts parts_of(const struct hm_streams_conf *conf)
 {
+	struct parts p = {.records = cache_lines(hm_table_index_bytes(conf->connections))};
+
+	p.slots = p.records +
+		  cache_lines(hm_table_record_bytes(conf->connections, sizeof(struct connection)));
+	p.end = p.slots + cache_lines(((size_t)conf->connections + 1) * 2 * slots_of(conf) *
+				      sizeof(struct hm_bytes_block *));
+	return p;
+}
+
+size_t hm_streams_mapped(const struct hm_streams_conf *conf)
+{
+	return parts_of(conf).end;
+}
+
+int hm_streams_init(struct hm_streams *s, const struct hm_streams_conf *conf,
+		    struct hm_streams_counts *counts, void *memory, int socket)
+{
+	const struct parts p = parts_of(conf);
+	uint8_t *base = memory;
 	int rc;
 
-	*s = (struct hm_streams){.conf = *conf};
+	*s = (struct hm_streams){.conf = *conf, .counts = counts};
 	if (conf->blocks < hm_streams_blocks_min() || conf->window < UINT16_MAX)
 		return -EINVAL;
 	s->n_slots = slots_of(conf);
-	rc = hm_table_init(&s->table, conf->connections, sizeof(struct connection), socket);
+	rc = hm_table_init_at(&s->table, conf->connections, sizeof(struct connection), base,
+			      base + p.records);
 	if (rc < 0)
 		return rc;
-	s->slots = hm_pages_map(slots_bytes(conf), socket);
+	s->slots = (struct hm_bytes_block **)(base + p.slots);
 	s->blocks = hm_copies_create(conf->blocks, sizeof(struct hm_bytes_block), socket);
-	return s->slots && s->blocks ? 0 : -ENOMEM;
+	return s->blocks ? 0 : -ENOMEM;
 }
 
 void hm_streams_fini(struct hm_streams *s)
 {
 	hm_copies_destroy(s->blocks);
-	if (s->slots)
-		hm_pages_unmap(s->slots, slots_bytes(&s->conf));
 	hm_table_fini(&s->table);
 	*s = (struct hm_streams){0};
 }
 
 uint64_t hm_streams_bytes(const struct hm_streams_conf *conf)
 {
-	return hm_table_bytes(conf->connections, sizeof(struct connection)) + slots_bytes(conf) +
+	return hm_streams_mapped(conf) +
 	       (uint64_t)conf->blocks * (sizeof(struct hm_bytes_block) + sizeof(uint8_t *));
 }

@@ -80,7 +80,7 @@ struct hm_streams {
 	uint32_t n_slots;              // of each direction
 	struct hm_bytes_block **slots; // of all directions
 	uint64_t now_ns;               // newest packet
-	struct hm_streams_counts counts;
+	struct hm_streams_counts *counts;
 	// of the packets of a batch
 	struct hm_track_key keys[HM_BATCH_MAX];
 	uint32_t hashes[HM_BATCH_MAX];
@@ -94,14 +94,20 @@ struct hm_cooked {
 	uint16_t ifindex;
 };
 
-/* 0, -EINVAL or -ENOMEM; fini in any case. */
-int hm_streams_init(struct hm_streams *s, const struct hm_streams_conf *conf, int socket);
+/* In hm_streams_mapped() bytes of the caller's, zeroed and aligned to a cache line, which outlive it, so that several have one
+ * piece of memory, with few page table entries; blocks are taken besides. *counts
+ * goes on from what it is, and may be theirs in common. 0, -EINVAL or -ENOMEM; fini in any case. */
+int hm_streams_init(struct hm_streams *s, const struct hm_streams_conf *conf,
+		    struct hm_streams_counts *counts, void *memory, int socket);
+size_t hm_streams_mapped(const struct hm_streams_conf *conf);
 void hm_streams_fini(struct hm_streams *s); // a zeroed one, too
 uint32_t hm_streams_blocks_min(void);
-uint64_t hm_streams_bytes(const struct hm_streams_conf *conf);
+uint64_t hm_streams_bytes(const struct hm_streams_conf *conf); // in all
 
-/* The keys of packets of `mask`, which are TCP with their header; before they are added. */
+/* The keys of packets of `mask`, which are TCP with their header; and, best when the keys of the whole batch are known,
+ * what will be needed of their connections. Before they are added. */
 void hm_streams_prepare(struct hm_streams *s, const struct hm_batch *b, uint64_t mask);
+void hm_streams_fetch(const struct hm_streams *s, uint64_t mask);
 /* Packet i, prepared. False: something is due and must be taken first; nothing has happened yet. */
 bool hm_streams_add(struct hm_streams *s, const struct hm_batch *b, unsigned i);
 static inline bool hm_streams_due(const struct hm_streams *s)

@@ -136,7 +136,7 @@ static unsigned client_of(const struct hm_track_key *k, unsigned sender, const s
 
 static enum verdict drop(struct hm_streams *s, enum hm_streams_cause cause)
 {
-	s->counts.dropped[cause]++;
+	s->counts->dropped[cause]++;
 	return DROPPED;
 }
 
@@ -209,7 +209,7 @@ static enum verdict store(struct hm_streams *s, uint32_t index, unsigned w, cons
 	verdict = end > from ? make_room(s, index, bytes, from, end) : KEPT;
 	if (verdict != KEPT)
 		return verdict;
-	s->counts.repeated += g->captured;
+	s->counts->repeated += g->captured;
 	if (place < next)
 		repeat(s, way, g, place);
 	if (end <= from)
@@ -218,11 +218,11 @@ static enum verdict store(struct hm_streams *s, uint32_t index, unsigned w, cons
 		keep_header(way, b, i, g->headers);
 	new = hm_bytes_put(bytes, s->blocks, from, g->data + (from - place), (uint32_t)(end - from),
 			   s->conf.last_wins);
-	s->counts.repeated -= new;
+	s->counts->repeated -= new;
 	if (!new)
 		return drop(s, HM_STREAMS_DUPLICATE);
-	s->counts.reordered += from > next;
-	s->counts.held++;
+	s->counts->reordered += from > next;
+	s->counts->held++;
 	way->ts_ns = s->now_ns;
 	way->ifindex = b->ifindex[i];
 	return KEPT;
@@ -310,8 +310,8 @@ static bool add_segment(struct hm_streams *s, uint32_t index, unsigned w, const 
 		verdict = add_data(s, index, w, g, b, i);
 	if (verdict == TAKE_FIRST)
 		return false;
-	s->counts.segments++;
-	s->counts.used += verdict == USED;
+	s->counts->segments++;
+	s->counts->used += verdict == USED;
 	hm_streams_touch(s, index);
 	note_end(s, index, w, g, place);
 	hm_streams_look(s, index, w);
@@ -327,12 +327,18 @@ void hm_streams_prepare(struct hm_streams *s, const struct hm_batch *b, uint64_t
 		s->hashes[i] = hm_track_hash(&s->keys[i]);
 		hm_table_prefetch(&s->table, s->hashes[i]);
 	}
+}
+
+void hm_streams_fetch(const struct hm_streams *s, uint64_t mask)
+{
 	hm_mask_foreach (i, mask) {
 		const struct connection *c =
 			hm_streams_connection(s, hm_table_candidate(&s->table, s->hashes[i]));
 
 		__builtin_prefetch(c);
 		__builtin_prefetch(&c->way[s->senders[i]]);
+		__builtin_prefetch(&c->way[s->senders[i]].state);
+		__builtin_prefetch(&c->way[!s->senders[i]].state); // with what it has asked for
 	}
 }
 
@@ -358,7 +364,7 @@ bool hm_streams_add(struct hm_streams *s, const struct hm_batch *b, unsigned i)
 		if (!index && s->due)
 			return false;
 		if (!index) {
-			s->counts.segments++;
+			s->counts->segments++;
 			drop(s, HM_STREAMS_NO_ROOM);
 			return true;
 		}
@@ -366,10 +372,10 @@ bool hm_streams_add(struct hm_streams *s, const struct hm_batch *b, unsigned i)
 	}
 	if (index)
 		return add_segment(s, index, w, &g, b, i);
-	s->counts.segments++;
+	s->counts->segments++;
 	if (g.wire > 0)
 		drop(s, HM_STREAMS_NO_HANDSHAKE);
 	else
-		s->counts.used++;
+		s->counts->used++;
 	return true;
 }

@@ -68,10 +68,10 @@ void hm_streams_give_up_hole(struct hm_streams *s, struct way *way, uint64_t pla
 {
 	uint32_t packets;
 
-	s->counts.gaps++;
-	s->counts.missing += hm_bytes_jump(&way->bytes, s->blocks, place, &packets);
-	s->counts.used += packets;
-	s->counts.held -= packets;
+	s->counts->gaps++;
+	s->counts->missing += hm_bytes_jump(&way->bytes, s->blocks, place, &packets);
+	s->counts->used += packets;
+	s->counts->held -= packets;
 	if (way->state == WAY_OPEN && way->fin == way->bytes.next)
 		way->state = WAY_ENDED;
 }
@@ -117,17 +117,17 @@ static void hand_on(struct hm_streams *s, struct way *way, uint8_t *to, uint32_t
 		memcpy(to, way->header, way->header_n);
 		hm_bytes_copy(&way->bytes, to + way->header_n, n);
 		finish_packet(way, to, n);
-		s->counts.cooked++;
-		s->counts.bytes += n;
+		s->counts->cooked++;
+		s->counts->bytes += n;
 	}
 	*cooked = (struct hm_cooked){
 		.caplen = way->header_n + n, .ts_ns = way->ts_ns, .ifindex = way->ifindex};
 	packets = hm_bytes_drop(&way->bytes, s->blocks, n);
-	s->counts.held -= packets;
+	s->counts->held -= packets;
 	if (to)
-		s->counts.used += packets;
+		s->counts->used += packets;
 	else
-		s->counts.dropped[HM_STREAMS_NO_COPY] += packets;
+		s->counts->dropped[HM_STREAMS_NO_COPY] += packets;
 }
 
 /* Drops all that a direction holds. */
@@ -143,8 +143,8 @@ static void drop_bytes(struct hm_streams *s, struct way *way, enum hm_streams_ca
 		packets += jumped;
 		jumped = 0;
 	}
-	s->counts.held -= packets;
-	s->counts.dropped[cause] += packets;
+	s->counts->held -= packets;
+	s->counts->dropped[cause] += packets;
 }
 
 /* Goes on behind a hole, if the direction shall. */

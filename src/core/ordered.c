@@ -254,9 +254,9 @@ void hm_runners_mark(struct hm_runners *s, unsigned lane, uint32_t ref, const st
 
 bool hm_ordered_ready(struct hm_ordered *o, const struct hm_queue *q)
 {
-	FOREACH_RUNNER(o, runner)
-	if (!hm_order_ready(runner->order, q->queue))
-		return false;
+	FOREACH_RUNNER (o, runner)
+		if (!hm_order_ready(runner->order, q->queue))
+			return false;
 	return true;
 }
 
@@ -298,8 +298,8 @@ static const uint64_t *keys_of(struct hm_ordered *o, const struct hm_lane *l,
 
 	if (!o->by_number)
 		return b->ts_ns;
-	FOREACH_RUNNER(o, runner)
-	marked |= hm_order_marked(hm_order_lane(runner->order, l->number));
+	FOREACH_RUNNER (o, runner)
+		marked |= hm_order_marked(hm_order_lane(runner->order, l->number));
 	hm_mask_foreach (i, marked)
 		numbers[i] = number_of(l, mbufs[i]);
 	return numbers;
@@ -314,8 +314,7 @@ void hm_ordered_put(struct hm_ordered *o, struct hm_lane *l, struct hm_queue *q,
 	q->last_key = o->by_number ? number_of(l, mbufs[b->n - 1]) : b->ts_ns[b->n - 1];
 	if (!o->by_number)
 		note_time(o, q->last_key);
-	FOREACH_RUNNER(o, runner)
-	{
+	FOREACH_RUNNER (o, runner) {
 		struct hm_order_lane *own = hm_order_lane(runner->order, l->number);
 
 		if (hm_order_marked(own))
@@ -325,8 +324,8 @@ void hm_ordered_put(struct hm_ordered *o, struct hm_lane *l, struct hm_queue *q,
 
 static void publish_floor(struct hm_ordered *o, const struct hm_queue *q, uint64_t floor)
 {
-	FOREACH_RUNNER(o, runner)
-	hm_order_publish(runner->order, q->queue, floor);
+	FOREACH_RUNNER (o, runner)
+		hm_order_publish(runner->order, q->queue, floor);
 }
 
 void hm_ordered_publish(struct hm_ordered *o, const struct hm_queue *q, unsigned n, uint64_t now_ns)
@@ -428,8 +427,7 @@ unsigned hm_ordered_run(struct hm_ordered *o, struct hm_lane *l, struct hm_worke
 {
 	unsigned sum = 0;
 
-	FOREACH_OWN(o, l, own)
-	{
+	FOREACH_OWN (o, l, own) {
 		unsigned n = 1;
 
 		for (uint32_t i = 0; n > 0 && i < o->n_queues; i++)
@@ -440,8 +438,7 @@ unsigned hm_ordered_run(struct hm_ordered *o, struct hm_lane *l, struct hm_worke
 
 void hm_ordered_tick(struct hm_ordered *o, struct hm_lane *l, struct hm_worker *w)
 {
-	FOREACH_OWN(o, l, own)
-	{
+	FOREACH_OWN (o, l, own) {
 		struct hm_program *p = atomic_load_explicit(&own->program, memory_order_acquire);
 		uint64_t floor = hm_order_floor(own->order);
 
@@ -462,17 +459,17 @@ static bool drain(struct hm_runner *own, struct hm_worker *w, bool wait)
 
 void hm_ordered_finish(struct hm_ordered *o, struct hm_lane *l, struct hm_worker *w, bool wait)
 {
-	FOREACH_OWN(o, l, own)
-	if (!atomic_load_explicit(&own->drained, memory_order_relaxed) && drain(own, w, wait))
-		atomic_store_explicit(&own->drained, true, memory_order_release);
+	FOREACH_OWN (o, l, own)
+		if (!atomic_load_explicit(&own->drained, memory_order_relaxed) &&
+		    drain(own, w, wait))
+			atomic_store_explicit(&own->drained, true, memory_order_release);
 }
 
 bool hm_ordered_drain(struct hm_ordered *o, struct hm_lane *l, struct hm_worker *w, bool wait)
 {
 	bool done = true;
 
-	FOREACH_OWN(o, l, own)
-	{
+	FOREACH_OWN (o, l, own) {
 		while (run_batch(own, w, wait) > 0)
 			;
 		done &= drain(own, w, wait);

@@ -310,8 +310,7 @@ static int create_ordered(struct hm_device *d, const struct hm_generation *g,
 /* Programs that were made and could not be used. */
 static void drop_ordered(struct hm_device *d)
 {
-	FOREACH_RUNNER(d, own)
-	{
+	FOREACH_RUNNER (d, own) {
 		hm_program_destroy(own->next);
 		own->next = NULL;
 	}
@@ -359,8 +358,7 @@ static void begin_generation(struct hm_device *d)
 	d->dirty = g->others_wait;
 	d->fresh_max = g->others_wait ? 2 * d->fresh_max : 0;
 	// first: what the lanes' programs hand over finds its flow there (run_batch in ordered.c)
-	FOREACH_RUNNER(d, own)
-	{
+	FOREACH_RUNNER (d, own) {
 		own->old = atomic_exchange_explicit(&own->program, own->next, memory_order_acq_rel);
 		own->next = NULL;
 	}
@@ -401,8 +399,7 @@ static uint64_t *sum_marks(const struct hm_device *d)
 
 static void drop_old_ordered(struct hm_device *d)
 {
-	FOREACH_RUNNER(d, own)
-	{
+	FOREACH_RUNNER (d, own) {
 		hm_program_destroy(own->old);
 		own->old = NULL;
 	}
@@ -485,8 +482,7 @@ void hm_publish_fini(struct hm_device *d)
 	}
 	hm_filter_index_unref(d->filter_index);
 	drop_old_ordered(d);
-	FOREACH_RUNNER(d, own)
-	{
+	FOREACH_RUNNER (d, own) {
 		hm_program_destroy(atomic_load_explicit(&own->program, memory_order_relaxed));
 		hm_searches_unref(own->searches);
 	}

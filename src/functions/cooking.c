@@ -14,6 +14,7 @@
 #include "core/copies.h"
 #include "core/datagrams.h"
 #include "core/function.h"
+#include "core/pages.h"
 #include "core/pairs.h"
 #include "core/parse.h"
 
@@ -68,9 +69,11 @@ struct cooking_core {
 	unsigned whole_part;   // of:
 	struct hm_batch whole; // of one datagram that was put together; n is 0 when it has gone on
 	uint8_t part_of[HM_BATCH_MAX]; // of the batch
+	uint8_t *memory;               // of its parts' streams
+	size_t memory_bytes;
 	struct cooking_part part[HM_PAIR_PARTS];
 	uint8_t frame[UINT16_MAX];
-	struct books own;  // the worker's
+	struct books own;  // the worker's; its parts count in it what they do with streams
 	uint32_t sequence; // of the books, odd while they are written
 	struct books books;
 };
@@ -97,12 +100,10 @@ static void add_numbers(uint64_t *sum, const uint64_t *numbers, size_t n)
 static void publish(struct cooking_core *c)
 {
 	memset(&c->own.fragments, 0, sizeof(c->own.fragments));
-	memset(&c->own.streams, 0, sizeof(c->own.streams));
 	c->own.memory = 0;
-	FOREACH_PART(c, c->mine, p, part)
-	{
-		ADD_COUNTS(&c->own.fragments, &part->datagrams.counts);
-		ADD_COUNTS(&c->own.streams, &part->streams.counts);
+	FOREACH_PART (c, c->mine, p, part) {
+		if (part->datagrams.counts.fragments) // else there is nothing to add
+			ADD_COUNTS(&c->own.fragments, &part->datagrams.counts);
 		c->own.memory +=
 			(uint64_t)(c->conf->streams.blocks - hm_copies_free(part->streams.blocks)) *
 			sizeof(struct hm_bytes_block);
@@ -257,9 +258,10 @@ static void begin_batch(struct cooking_core *c, const struct hm_batch *b, uint64
 		of[c->part_of[i]] |= (segments >> i & 1) << i;
 		used |= UINT32_C(1) << c->part_of[i];
 	}
-	FOREACH_PART(c, used, p, part)
-	if (of[p])
+	FOREACH_PART (c, used, p, part)
 		hm_streams_prepare(&part->streams, b, of[p]);
+	FOREACH_PART (c, used, p, part)
+		hm_streams_fetch(&part->streams, of[p]);
 }
 
 /* Behind the last packet the connection goes on first that was idle for longest. False: there is none. */
@@ -268,11 +270,11 @@ static bool end_oldest(struct cooking_core *c)
 	uint64_t least = UINT64_MAX;
 	unsigned oldest = HM_PAIR_PARTS;
 
-	FOREACH_PART(c, c->mine, p, part)
-	if (hm_streams_oldest_ns(&part->streams) < least) {
-		least = hm_streams_oldest_ns(&part->streams);
-		oldest = p;
-	}
+	FOREACH_PART (c, c->mine, p, part)
+		if (hm_streams_oldest_ns(&part->streams) < least) {
+			least = hm_streams_oldest_ns(&part->streams);
+			oldest = p;
+		}
 	if (oldest == HM_PAIR_PARTS)
 		return false;
 	hm_streams_end_oldest(&c->part[oldest].streams);
@@ -308,9 +310,9 @@ static bool cooking_more(void *core)
 
 	if (c->todo || c->whole.n > 0 || c->due)
 		return true;
-	FOREACH_PART((struct cooking_core *)core, c->ending ? c->mine : 0, p, part)
-	if (hm_streams_oldest_ns(&part->streams) != UINT64_MAX)
-		return true;
+	FOREACH_PART ((struct cooking_core *)core, c->ending ? c->mine : 0, p, part)
+		if (hm_streams_oldest_ns(&part->streams) != UINT64_MAX)
+			return true;
 	return false;
 }
 
@@ -321,8 +323,7 @@ static void cooking_tick(void *core, uint64_t now_ns)
 
 	if (c->conf->lossless)
 		return;
-	FOREACH_PART(c, c->mine, p, part)
-	{
+	FOREACH_PART (c, c->mine, p, part) {
 		hm_datagrams_tell(&part->datagrams, now_ns);
 		hm_streams_tell(&part->streams, now_ns);
 		look_at(c, p);
@@ -336,8 +337,7 @@ static bool cooking_drain(void *core)
 	struct cooking_core *c = core;
 
 	c->ending = true;
-	FOREACH_PART(c, c->mine, p, part)
-	{
+	FOREACH_PART (c, c->mine, p, part) {
 		hm_datagrams_end(&part->datagrams);
 		if (__atomic_load_n(&c->conf->closing, __ATOMIC_RELAXED))
 			hm_streams_drop_all(&part->streams);
@@ -487,32 +487,48 @@ static void cooking_core_fini(void *core)
 		hm_streams_fini(&c->part[p].streams);
 		hm_datagrams_fini(&c->part[p].datagrams);
 	}
+	hm_pages_unmap(c->memory, c->memory_bytes);
+	c->memory = NULL;
+}
+
+static int init_part(struct cooking_core *c, struct cooking_part *part, void *memory, int socket)
+{
+	const struct cooking_conf *conf = c->conf;
+	int rc = hm_streams_init(&part->streams, &conf->streams, &c->own.streams, memory, socket);
+
+	return rc < 0 ? rc
+		      : hm_datagrams_init(&part->datagrams, DATAGRAMS / conf->parts,
+					  DATAGRAM_BLOCKS / conf->parts, conf->streams.timeout_ns,
+					  socket);
 }
 
 static int cooking_core_init(void *core, const struct hm_core_ctx *ctx, struct hm_error *err)
 {
 	const struct cooking_conf *conf = ctx->conf;
+	const size_t bytes = hm_streams_mapped(&conf->streams);
 	struct cooking_core *c = core;
+	uint8_t *memory;
+	int rc = 0;
 
 	c->conf = conf;
-	for (unsigned p = ctx->worker; p < conf->parts; p += ctx->n_workers) {
-		struct cooking_part *part = &c->part[p];
-
+	for (unsigned p = ctx->worker; p < conf->parts; p += ctx->n_workers)
 		c->mine |= UINT32_C(1) << p;
-		if (hm_streams_init(&part->streams, &conf->streams, ctx->socket) == 0 &&
-		    hm_datagrams_init(&part->datagrams, DATAGRAMS / conf->parts,
-				      DATAGRAM_BLOCKS / conf->parts, conf->streams.timeout_ns,
-				      ctx->socket) == 0)
-			continue;
-		cooking_core_fini(core);
-		return hm_error_set(
-			err, -ENOMEM, MAPID_MEM_ALLOCATION_ERROR,
-			"COOKING: no memory for %u connections and %u KiB of their data "
-			"(raise eal.memory_mb)",
-			conf->parts * conf->streams.connections,
-			conf->parts * conf->streams.blocks * 2);
+	c->memory_bytes = bytes * (size_t)__builtin_popcount(c->mine);
+	if (c->memory_bytes > 0)
+		rc = (c->memory = hm_pages_map(c->memory_bytes, ctx->socket)) ? 0 : -ENOMEM;
+	memory = c->memory;
+	FOREACH_PART (c, rc == 0 ? c->mine : 0, p, part) {
+		rc = rc < 0 ? rc : init_part(c, part, memory, ctx->socket);
+		memory += bytes;
 	}
-	return 0;
+	if (rc == 0)
+		return 0;
+	cooking_core_fini(core);
+	return hm_error_set(err, -ENOMEM, MAPID_MEM_ALLOCATION_ERROR,
+			    "COOKING: no memory for %u connections and %u KiB of their data (raise "
+			    "eal.memory_mb)",
+			    conf->parts * conf->streams.connections,
+			    conf->parts * conf->streams.blocks * 2);
 }
 
 static void cooking_closing(void *conf)

@@ -9,6 +9,7 @@
 
 #include "../parse/parse_check.h"
 #include "cook/streams.h"
+#include "core/pages.h"
 #include "core/parse.h"
 
 #define CONNECTIONS 4
@@ -18,7 +19,7 @@ static uint8_t frame[UINT16_MAX];
 
 static void check_counts(const struct hm_streams *s)
 {
-	const struct hm_streams_counts *k = &s->counts;
+	const struct hm_streams_counts *k = s->counts;
 	uint64_t sum = k->used + k->held;
 
 	for (unsigned c = 0; c < HM_STREAMS_CAUSES; c++)
@@ -32,7 +33,7 @@ static void check_counts(const struct hm_streams *s)
 static bool take(struct hm_streams *s, bool copy)
 {
 	const struct hm_parse_conf conf = {0};
-	const uint64_t bytes = s->counts.bytes;
+	const uint64_t bytes = s->counts->bytes;
 	struct hm_cooked cooked;
 
 	if (!hm_streams_take(s, copy ? frame : NULL, sizeof(frame), &cooked))
@@ -47,7 +48,7 @@ static bool take(struct hm_streams *s, bool copy)
 	hm_parse(&made, &conf);
 	PARSE_CHECK(0, (made.tcp & made.l4_ok) == 1 && !made.fragment);
 	PARSE_CHECK(0, made.l3[0] + made.ip_len[0] == cooked.caplen);
-	PARSE_CHECK(0, cooked.caplen - made.payload[0] == s->counts.bytes - bytes);
+	PARSE_CHECK(0, cooked.caplen - made.payload[0] == s->counts->bytes - bytes);
 	return true;
 }
 
@@ -77,10 +78,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						.midstream = policy & 4,
 						.last_wins = policy & 8,
 						.refuse = policy & 16};
+	const size_t mapped = hm_streams_mapped(&streams);
+	void *memory = hm_pages_map(mapped, -1);
+	struct hm_streams_counts counts = {0};
 	struct hm_streams s;
 	uint64_t now_ns = 1;
 
-	if (hm_streams_init(&s, &streams, -1) < 0)
+	if (!memory || hm_streams_init(&s, &streams, &counts, memory, -1) < 0)
 		abort();
 	batch.n = 1;
 	batch.all = 1;
@@ -104,6 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			take(&s, true);
 		if (batch.tcp & batch.l4_ok & ~batch.fragment) {
 			hm_streams_prepare(&s, &batch, 1);
+			hm_streams_fetch(&s, 1);
 			add(&s);
 		}
 		check_counts(&s);
@@ -117,8 +122,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		while (take(&s, true))
 			;
 	check_counts(&s);
-	PARSE_CHECK(0, s.counts.held == 0 && s.counts.open == 0);
+	PARSE_CHECK(0, counts.held == 0 && counts.open == 0);
 	PARSE_CHECK(0, hm_copies_free(s.blocks) == hm_streams_blocks_min());
 	hm_streams_fini(&s);
+	hm_pages_unmap(memory, mapped);
 	return 0;
 }
