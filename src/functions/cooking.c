@@ -452,7 +452,7 @@ static int cooking_conf_init(void *conf, const union hm_value *args, const struc
 			     struct hm_error *err)
 {
 	struct cooking_conf *c = conf;
-	struct cooking_options o;
+	struct cooking_options o = {0};
 	int rc = cooking_numbers(c, args, ctx, err);
 
 	if (rc == 0)
