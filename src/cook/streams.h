@@ -3,7 +3,7 @@
  *
  * A segment is added; what has become due is taken, a cooked packet at a time, before the next one is added:
  *
- *	while (!hm_streams_add(s, b, i))
+ *	while (!hm_streams_add(s, keys, b, i))
  *		hm_streams_take(s, to, room, &packet);
  *
  * A direction's bytes are due when there are `threshold` of them in order, when the direction or the connection
@@ -81,10 +81,13 @@ struct hm_streams {
 	struct hm_bytes_block **slots; // of all directions
 	uint64_t now_ns;               // newest packet
 	struct hm_streams_counts *counts;
-	// of the packets of a batch
-	struct hm_track_key keys[HM_BATCH_MAX];
-	uint32_t hashes[HM_BATCH_MAX];
-	uint8_t senders[HM_BATCH_MAX];
+};
+
+/* Of the segments of a batch. */
+struct hm_streams_keys {
+	struct hm_track_key key[HM_BATCH_MAX];
+	uint32_t hash[HM_BATCH_MAX];
+	uint8_t sender[HM_BATCH_MAX];
 };
 
 /* A cooked packet. */
@@ -104,12 +107,14 @@ void hm_streams_fini(struct hm_streams *s); // a zeroed one, too
 uint32_t hm_streams_blocks_min(void);
 uint64_t hm_streams_bytes(const struct hm_streams_conf *conf); // in all
 
-/* The keys of packets of `mask`, which are TCP with their header; and, best when the keys of the whole batch are known,
- * what will be needed of their connections. Before they are added. */
-void hm_streams_prepare(struct hm_streams *s, const struct hm_batch *b, uint64_t mask);
-void hm_streams_fetch(const struct hm_streams *s, uint64_t mask);
+/* Before packets of `mask`, which are TCP with their header, are added: their keys; then for each of them what will be
+ * needed to find its connection; then for each of them what will be needed of that. */
+void hm_streams_prepare(struct hm_streams_keys *k, const struct hm_batch *b, uint64_t mask);
+void hm_streams_expect(const struct hm_streams *s, const struct hm_streams_keys *k, unsigned i);
+void hm_streams_fetch(const struct hm_streams *s, const struct hm_streams_keys *k, unsigned i);
 /* Packet i, prepared. False: something is due and must be taken first; nothing has happened yet. */
-bool hm_streams_add(struct hm_streams *s, const struct hm_batch *b, unsigned i);
+bool hm_streams_add(struct hm_streams *s, const struct hm_streams_keys *k, const struct hm_batch *b,
+		    unsigned i);
 static inline bool hm_streams_due(const struct hm_streams *s)
 {
 	return s->due != 0;

@@ -320,39 +320,42 @@ static bool add_segment(struct hm_streams *s, uint32_t index, unsigned w, const 
 
 /* --- for the function --- */
 
-void hm_streams_prepare(struct hm_streams *s, const struct hm_batch *b, uint64_t mask)
+void hm_streams_prepare(struct hm_streams_keys *k, const struct hm_batch *b, uint64_t mask)
 {
 	hm_mask_foreach (i, mask) {
-		s->senders[i] = (uint8_t)hm_track_key(&s->keys[i], b, i, 0);
-		s->hashes[i] = hm_track_hash(&s->keys[i]);
-		hm_table_prefetch(&s->table, s->hashes[i]);
+		k->sender[i] = (uint8_t)hm_track_key(&k->key[i], b, i, 0);
+		k->hash[i] = hm_track_hash(&k->key[i]);
 	}
 }
 
-void hm_streams_fetch(const struct hm_streams *s, uint64_t mask)
+void hm_streams_expect(const struct hm_streams *s, const struct hm_streams_keys *k, unsigned i)
 {
-	hm_mask_foreach (i, mask) {
-		const struct connection *c =
-			hm_streams_connection(s, hm_table_candidate(&s->table, s->hashes[i]));
-
-		__builtin_prefetch(c);
-		__builtin_prefetch(&c->way[s->senders[i]]);
-		__builtin_prefetch(&c->way[s->senders[i]].state);
-		__builtin_prefetch(&c->way[!s->senders[i]].state); // with what it has asked for
-	}
+	hm_table_prefetch(&s->table, k->hash[i]);
 }
 
-bool hm_streams_add(struct hm_streams *s, const struct hm_batch *b, unsigned i)
+void hm_streams_fetch(const struct hm_streams *s, const struct hm_streams_keys *k, unsigned i)
 {
-	const struct hm_track_key *key = &s->keys[i];
-	const unsigned w = s->senders[i];
+	const struct connection *c =
+		hm_streams_connection(s, hm_table_candidate(&s->table, k->hash[i]));
+
+	__builtin_prefetch(c);
+	__builtin_prefetch(&c->way[k->sender[i]]);
+	__builtin_prefetch(&c->way[k->sender[i]].state);
+	__builtin_prefetch(&c->way[!k->sender[i]].state); // with what it has asked for
+}
+
+bool hm_streams_add(struct hm_streams *s, const struct hm_streams_keys *k, const struct hm_batch *b,
+		    unsigned i)
+{
+	const struct hm_track_key *key = &k->key[i];
+	const unsigned w = k->sender[i];
 	struct segment g;
 	uint32_t index;
 
 	if (s->due)
 		return false;
 	describe(b, i, &g);
-	index = hm_table_find(&s->table, s->hashes[i], key, sizeof(*key));
+	index = hm_table_find(&s->table, k->hash[i], key, sizeof(*key));
 	if (index && is_over(s, hm_streams_connection(s, index), w, &g)) {
 		hm_streams_finish(s, index);
 		if (s->due)
@@ -360,7 +363,7 @@ bool hm_streams_add(struct hm_streams *s, const struct hm_batch *b, unsigned i)
 		index = 0;
 	}
 	if (!index && !g.rst && (g.syn || (s->conf.midstream && g.wire > 0))) {
-		index = hm_streams_make(s, key, s->hashes[i]);
+		index = hm_streams_make(s, key, k->hash[i]);
 		if (!index && s->due)
 			return false;
 		if (!index) {

@@ -69,7 +69,8 @@ struct cooking_core {
 	unsigned whole_part;   // of:
 	struct hm_batch whole; // of one datagram that was put together; n is 0 when it has gone on
 	uint8_t part_of[HM_BATCH_MAX]; // of the batch
-	uint8_t *memory;               // of its parts' streams
+	struct hm_streams_keys keys;
+	uint8_t *memory; // of its parts' streams
 	size_t memory_bytes;
 	struct cooking_part part[HM_PAIR_PARTS];
 	uint8_t frame[UINT16_MAX];
@@ -176,8 +177,8 @@ static bool take_whole(struct cooking_core *c, struct hm_batch *out, struct hm_c
 	struct hm_streams *s = &c->part[c->whole_part].streams;
 
 	if (is_segment(&c->whole, 0)) {
-		hm_streams_prepare(s, &c->whole, 1);
-		if (!hm_streams_add(s, &c->whole, 0))
+		hm_streams_prepare(&c->keys, &c->whole, 1); // the batch's first packet is in
+		if (!hm_streams_add(s, &c->keys, &c->whole, 0))
 			return false;
 	} else if (pass(&c->whole, 0, out, pool)) {
 		c->own.passed++;
@@ -217,7 +218,7 @@ static bool take_packet(struct cooking_core *c, unsigned p, const struct hm_batc
 	const uint64_t bit = UINT64_C(1) << i;
 
 	if (is_segment(b, i))
-		return hm_streams_add(&c->part[p].streams, b, i);
+		return hm_streams_add(&c->part[p].streams, &c->keys, b, i);
 	if (b->fragment & ~b->tunnel & bit) {
 		add_fragment(c, p, b, i);
 	} else if (pass(b, i, out, pool)) {
@@ -248,20 +249,16 @@ static void step(struct cooking_core *c, const struct hm_batch *b, unsigned i, s
 static void begin_batch(struct cooking_core *c, const struct hm_batch *b, uint64_t in)
 {
 	const uint64_t segments = in & b->tcp & b->l4_ok & ~b->tunnel & ~b->fragment;
-	uint64_t of[HM_PAIR_PARTS] = {0};
-	uint32_t used = 0;
 
 	c->todo = in;
 	c->ending = false;
-	hm_mask_foreach (i, in) {
+	hm_mask_foreach (i, in)
 		c->part_of[i] = c->conf->parts > 1 ? (uint8_t)hm_pair_part(b, i) : 0;
-		of[c->part_of[i]] |= (segments >> i & 1) << i;
-		used |= UINT32_C(1) << c->part_of[i];
-	}
-	FOREACH_PART (c, used, p, part)
-		hm_streams_prepare(&part->streams, b, of[p]);
-	FOREACH_PART (c, used, p, part)
-		hm_streams_fetch(&part->streams, of[p]);
+	hm_streams_prepare(&c->keys, b, segments);
+	hm_mask_foreach (i, segments)
+		hm_streams_expect(&c->part[c->part_of[i]].streams, &c->keys, i);
+	hm_mask_foreach (i, segments)
+		hm_streams_fetch(&c->part[c->part_of[i]].streams, &c->keys, i);
 }
 
 /* Behind the last packet the connection goes on first that was idle for longest. False: there is none. */

@@ -15,6 +15,7 @@
 #define CONNECTIONS 4
 
 static struct hm_batch batch, made;
+static struct hm_streams_keys keys;
 static uint8_t frame[UINT16_MAX];
 
 static void check_counts(const struct hm_streams *s)
@@ -54,7 +55,7 @@ static bool take(struct hm_streams *s, bool copy)
 
 static void add(struct hm_streams *s)
 {
-	for (unsigned rounds = 0; !hm_streams_add(s, &batch, 0); rounds++) {
+	for (unsigned rounds = 0; !hm_streams_add(s, &keys, &batch, 0); rounds++) {
 		take(s, rounds % 5 != 4);
 		PARSE_CHECK(0, rounds < 100000);
 	}
@@ -107,8 +108,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		while (hm_streams_tell(&s, now_ns))
 			take(&s, true);
 		if (batch.tcp & batch.l4_ok & ~batch.fragment) {
-			hm_streams_prepare(&s, &batch, 1);
-			hm_streams_fetch(&s, 1);
+			hm_streams_prepare(&keys, &batch, 1);
+			hm_streams_expect(&s, &keys, 0);
+			hm_streams_fetch(&s, &keys, 0);
 			add(&s);
 		}
 		check_counts(&s);
