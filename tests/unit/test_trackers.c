@@ -99,6 +99,8 @@ static void test_trackers_what_tells(void **state)
 		CASE("TRACK_GNUTELLA", "HTTP/1.1 200 OK\r\nServer: LimeWire/4.8\r\n", ACK, true),
 		CASE("TRACK_GNUTELLA", "GNUTELLA/0.6 200 OK", UDP, true),
 		CASE("TRACK_GNUTELLA", "GNUTELL", ACK, false),
+		CASE("TRACK_GNUTELLA", "M-SEARCH * HTTP/1.1\r\nUSER-AGENT: gtk-gnutella/1.2\r\n",
+		     UDP, false),
 		CASE("TRACK_DC", "$Lock EXTENDEDPROTOCOLABC Pk=x|", ACK, true),
 		CASE("TRACK_DC", "x|$GETNICKLIST|", ACK, true),
 		CASE("TRACK_DC", "$Search Hub:a F?T?0?1?b|", UDP, true),
