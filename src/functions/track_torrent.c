@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* TRACK_TORRENT passes connections of BitTorrent: its handshake (BEP 3), questions to trackers, its DHT (BEP 5), and Azureus' messages. */
+/* TRACK_TORRENT passes connections of BitTorrent: its handshake (BEP 3), questions to trackers, its DHT (BEP 5),
+ * searches for peers nearby (BEP 14), and Azureus' messages. */
 #include "track/tracker.h"
 
 static const struct hm_signature signatures[] = {
 	HM_SIGNATURE("\023BitTorrent protocol", 20),
+	HM_SIGNATURE("BT-SEARCH * HTTP/", 17),
 	HM_SIGNATURE("GET /scrape?info_hash=", 100),
 	HM_SIGNATURE("GET /announce?info_hash=", 100),
 	HM_SIGNATURE("d1:rd2:id20:", 20),

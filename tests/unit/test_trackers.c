@@ -109,6 +109,8 @@ static void test_trackers_what_tells(void **state)
 		CASE("TRACK_TORRENT", "\023BitTorrent protocol\0\0\0\0\0\0\0\0", ACK, true),
 		CASE("TRACK_TORRENT", "GET /announce?info_hash=%01", ACK, true),
 		CASE("TRACK_TORRENT", "d1:ad2:id20:abcdefghij0123456789e1:q4:ping", UDP, true),
+		CASE("TRACK_TORRENT", "BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\n", UDP,
+		     true),
 		CASE("TRACK_TORRENT", "xxxx BT_PIECE", ACK, true),
 		CASE("TRACK_TORRENT", "x\023BitTorrent protocol", ACK, false),
 		CASE("TRACK_TORRENT", "123456789d1:ad2:id20:", UDP, false),
