@@ -3,8 +3,6 @@
 
 #include <errno.h>
 
-#define SYN                        0x02
-#define TCP_FLAGS                  13
 #define MAPID_MEM_ALLOCATION_ERROR 3084
 
 enum state { OPEN, IS, IS_NOT };
@@ -34,7 +32,7 @@ static void decide(struct hm_application_core *c, struct record *r, enum hm_verd
 
 static struct record *find(struct hm_application_core *c, const struct hm_batch *b, unsigned i)
 {
-	const bool begins = (b->tcp >> i & 1) && b->data[i][b->l4[i] + TCP_FLAGS] & SYN;
+	const bool begins = hm_track_begins(b, i);
 	struct hm_track_key key;
 	struct record *r;
 

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <nmmintrin.h>
 
+#define TCP_FLAGS 13
+#define SYN       0x02
+#define ACK       0x10
 #define NS_A_S    UINT64_C(1000000000)
 #define LAST_TIME (UINT64_MAX / 2) // a timeout can be added
 
@@ -38,6 +41,11 @@ unsigned hm_track_key(struct hm_track_key *k, const struct hm_batch *b, unsigned
 	k->end[sender] = source;
 	k->end[!sender] = dest;
 	return sender;
+}
+
+bool hm_track_begins(const struct hm_batch *b, unsigned i)
+{
+	return (b->tcp >> i & 1) && (b->data[i][b->l4[i] + TCP_FLAGS] & (SYN | ACK)) == SYN;
 }
 
 void hm_track_key_of_end(struct hm_track_key *k, uint8_t version, const uint8_t *address,

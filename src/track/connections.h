@@ -51,6 +51,10 @@ void hm_track_fini(struct hm_track *t); // a zeroed one, too
 /* The key of packet i, which has an IP and a transport header with ports. Returns which end has sent it. */
 unsigned hm_track_key(struct hm_track_key *k, const struct hm_batch *b, unsigned i, uint8_t kind);
 
+/* Whether packet i begins a connection: a SYN without ACK, since one with ACK is sent again when its answer was lost, and
+ * then comes behind the first data of the same connection. */
+bool hm_track_begins(const struct hm_batch *b, unsigned i);
+
 /* Where somebody listens: the key of one end, and its hash. */
 void hm_track_key_of_end(struct hm_track_key *k, uint8_t version, const uint8_t *address,
 			 uint16_t port_be, uint8_t kind);

@@ -6,9 +6,6 @@
 
 #include "core/search.h"
 
-#define TCP_FLAGS 13
-#define SYN       0x02
-
 /* --- workers --- */
 
 static bool has_other_port(const struct hm_track_protocol *p, const struct hm_batch *b, unsigned i)
@@ -57,7 +54,7 @@ static bool tells(const struct hm_track_protocol *p, const struct hm_batch *b, u
 /* Whether the connection of packet i is the protocol's, now that `told` is known of the packet. */
 static bool follow(struct hm_tracker_core *c, const struct hm_batch *b, unsigned i, bool told)
 {
-	bool begins = (b->tcp >> i & 1) && b->data[i][b->l4[i] + TCP_FLAGS] & SYN;
+	bool begins = hm_track_begins(b, i);
 	struct hm_track_key key;
 	struct hm_tracked *known;
 

@@ -42,6 +42,8 @@ def tcp_session(number, name, packets):
     connection = Tcp(*ends(number), number, packets)
     for turn in range(6):
         connection.send(turn % 2, TCP[name][turn % 2] if turn < 2 else b"x" * random.randrange(1, 300))
+        if turn == 0:
+            packets.append(packets[1])  # the SYN with ACK once more, as its answer was late
     connection.close()
 
 

@@ -201,6 +201,20 @@ static void test_trackers_ports_of_others(void **state)
 	check("TRACK_TORRENT", "[]", 1);
 }
 
+/* A SYN with ACK that is sent again is still of this connection. */
+static void test_trackers_begin_anew(void **state)
+{
+	(void)state;
+	begin();
+	text(5000, 6000, ACK, "GNUTELLA CONNECT/0.6", true);
+	text(6000, 5000, SYN | ACK, "", false);
+	text(5000, 6000, ACK, "x", true);
+	text(5000, 6000, SYN, "", false);
+	text(6000, 5000, SYN | ACK, "", false);
+	text(5000, 6000, ACK, "x", false);
+	check("TRACK_GNUTELLA", "[]", 1);
+}
+
 static void test_trackers_forget_by_packet_time(void **state)
 {
 	(void)state;
@@ -256,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_trackers_what_tells),
 		cmocka_unit_test(test_trackers_depth),
 		cmocka_unit_test(test_trackers_ports_of_others),
+		cmocka_unit_test(test_trackers_begin_anew),
 		cmocka_unit_test(test_trackers_forget_by_packet_time),
 		cmocka_unit_test(test_trackers_full),
 		cmocka_unit_test(test_trackers_arguments),
