@@ -4,6 +4,7 @@
 
 static const struct hm_signature signatures[] = {
 	HM_SIGNATURE("GET /uri-res/N2R?urn:sha1:", 100),
+	HM_SIGNATURE("GET /gnutella/", 14), // sums of files (THEX), and whom to ask for a push
 	// at the begin: programs name themselves gtk-gnutella/1.2 to others, too, as in what they ask routers
 	HM_SIGNATURE("GNUTELLA CONNECT/", 17),
 	HM_SIGNATURE("GNUTELLA/", 9),
