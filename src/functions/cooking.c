@@ -160,10 +160,12 @@ static bool hand_on_due(struct cooking_core *c, struct hm_batch *out, struct hm_
 	return true;
 }
 
-/* Behind whatever may have made something of the part due. */
+/* Behind whatever may have made something of the part due, or dropped it. */
 static void look_at(struct cooking_core *c, unsigned p)
 {
-	c->due |= (uint32_t)hm_streams_due(&c->part[p].streams) << p;
+	const uint32_t bit = UINT32_C(1) << p;
+
+	c->due = hm_streams_due(&c->part[p].streams) ? c->due | bit : c->due & ~bit;
 }
 
 static bool is_segment(const struct hm_batch *b, unsigned i)
@@ -338,6 +340,7 @@ static bool cooking_drain(void *core)
 		hm_datagrams_end(&part->datagrams);
 		if (__atomic_load_n(&c->conf->closing, __ATOMIC_RELAXED))
 			hm_streams_drop_all(&part->streams);
+		look_at(c, p);
 	}
 	publish(c);
 	return !cooking_more(c);

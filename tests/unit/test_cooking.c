@@ -428,6 +428,22 @@ static void test_cooking_closed_flow_drops_what_it_holds(void **state)
 	close_all();
 }
 
+/* What became due by a tick could not go on, since an output was full, and now never will. */
+static void test_cooking_closed_flow_drops_what_is_due(void **state)
+{
+	(void)state;
+	open_with("[]", 64);
+	send_data(1, 9, SYN, NULL, 0);
+	send_data(1, 10, ACK, said, 100);
+	t.h.f->tick(t.h.core, t.now_ns + 100 * S);
+	assert_true(t.h.f->more(t.h.core));
+	t.h.f->closing(t.h.conf);
+	assert_true(t.h.f->drain(t.h.core));
+	assert_int_equal(dropped("unfinished"), 1);
+	assert_balanced();
+	close_all();
+}
+
 static void test_cooking_cut_capture_at_every_byte(void **state)
 {
 	static uint8_t frame[ROOM];
@@ -546,6 +562,7 @@ int main(void)
 		cmocka_unit_test(test_cooking_more_than_a_batch_goes_on),
 		cmocka_unit_test(test_cooking_empty_pool_is_a_counted_drop),
 		cmocka_unit_test(test_cooking_closed_flow_drops_what_it_holds),
+		cmocka_unit_test(test_cooking_closed_flow_drops_what_is_due),
 		cmocka_unit_test(test_cooking_cut_capture_at_every_byte),
 		cmocka_unit_test(test_cooking_million_half_open_connections),
 		cmocka_unit_test(test_cooking_full_memory_refuses_what_is_new),
