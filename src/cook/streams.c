@@ -183,48 +183,34 @@ static uint32_t slots_of(const struct hm_streams_conf *conf)
 	return (conf->threshold + conf->window) / HM_BYTES_BLOCK + 2;
 }
 
-/* What lies in the caller's memory: table, records, slots. */
-struct parts {
-	size_t records, slots, end;
-};
-
-static size_t cache_lines(size_t bytes)
+static size_t table_bytes(const struct hm_streams_conf *conf)
 {
-	return (bytes + 63) & ~(size_t)63;
+	return hm_table_bytes(conf->connections, sizeof(struct connection));
 }
 
-static struct parts parts_of(const struct hm_streams_conf *conf)
-{
-	struct parts p = {.records = cache_lines(hm_table_index_bytes(conf->connections))};
-
-	p.slots = p.records +
-		  cache_lines(hm_table_record_bytes(conf->connections, sizeof(struct connection)));
-	p.end = p.slots + cache_lines(((size_t)conf->connections + 1) * 2 * slots_of(conf) *
-				      sizeof(struct hm_bytes_block *));
-	return p;
-}
-
+/* The table, and behind it the slots. */
 size_t hm_streams_mapped(const struct hm_streams_conf *conf)
 {
-	return parts_of(conf).end;
+	const size_t bytes = table_bytes(conf) + ((size_t)conf->connections + 1) * 2 *
+							 slots_of(conf) *
+							 sizeof(struct hm_bytes_block *);
+
+	return (bytes + HM_TABLE_ALIGN - 1) / HM_TABLE_ALIGN * HM_TABLE_ALIGN;
 }
 
 int hm_streams_init(struct hm_streams *s, const struct hm_streams_conf *conf,
 		    struct hm_streams_counts *counts, void *memory, int socket)
 {
-	const struct parts p = parts_of(conf);
-	uint8_t *base = memory;
 	int rc;
 
 	*s = (struct hm_streams){.conf = *conf, .counts = counts};
 	if (conf->blocks < hm_streams_blocks_min() || conf->window < UINT16_MAX)
 		return -EINVAL;
 	s->n_slots = slots_of(conf);
-	rc = hm_table_init_at(&s->table, conf->connections, sizeof(struct connection), base,
-			      base + p.records);
+	rc = hm_table_init_in(&s->table, conf->connections, sizeof(struct connection), memory);
 	if (rc < 0)
 		return rc;
-	s->slots = (struct hm_bytes_block **)(base + p.slots);
+	s->slots = (struct hm_bytes_block **)((uint8_t *)memory + table_bytes(conf));
 	s->blocks = hm_copies_create(conf->blocks, sizeof(struct hm_bytes_block), socket);
 	return s->blocks ? 0 : -ENOMEM;
 }

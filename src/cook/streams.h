@@ -97,9 +97,9 @@ struct hm_cooked {
 	uint16_t ifindex;
 };
 
-/* In hm_streams_mapped() bytes of the caller's, zeroed and aligned to a cache line, which outlive it, so that several have one
- * piece of memory, with few page table entries; blocks are taken besides. *counts
- * goes on from what it is, and may be theirs in common. 0, -EINVAL or -ENOMEM; fini in any case. */
+/* In hm_streams_mapped() zeroed bytes of the caller's, which begin as hm_table_init_in() has it and outlive it: so several can
+ * have one piece of memory, with few page table entries. Blocks are taken besides. *counts goes on from what it is, and
+ * may be theirs in common. 0, -EINVAL or -ENOMEM; fini in any case. */
 int hm_streams_init(struct hm_streams *s, const struct hm_streams_conf *conf,
 		    struct hm_streams_counts *counts, void *memory, int socket);
 size_t hm_streams_mapped(const struct hm_streams_conf *conf);

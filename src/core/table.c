@@ -9,7 +9,6 @@
 #define TABLE_MAGIC   UINT32_C(0x684d7442) // "hMtB"
 #define TABLE_VERSION 1
 #define RECORD_MAX    4096
-#define RECORD_ALIGN  128
 
 struct layout {
 	uint32_t n_buckets;
@@ -44,10 +43,10 @@ static bool is_sensible(uint32_t capacity, uint32_t record_size)
 	       record_size % 8 == 0 && record_size <= RECORD_MAX;
 }
 
-/* Records begin at multiples of 128 bytes, so that those of 128 bytes are a pair of lines. */
 static size_t records_at(uint32_t capacity)
 {
-	return (hm_table_index_bytes(capacity) + RECORD_ALIGN - 1) / RECORD_ALIGN * RECORD_ALIGN;
+	return (hm_table_index_bytes(capacity) + HM_TABLE_ALIGN - 1) / HM_TABLE_ALIGN *
+	       HM_TABLE_ALIGN;
 }
 
 size_t hm_table_bytes(uint32_t capacity, uint32_t record_size)
@@ -58,7 +57,7 @@ size_t hm_table_bytes(uint32_t capacity, uint32_t record_size)
 int hm_table_init(struct hm_table *t, uint32_t capacity, uint32_t record_size, int socket)
 {
 	size_t bytes = hm_table_bytes(capacity, record_size);
-	uint8_t *memory;
+	void *memory;
 	int r;
 
 	memset(t, 0, sizeof(*t));
@@ -67,9 +66,15 @@ int hm_table_init(struct hm_table *t, uint32_t capacity, uint32_t record_size, i
 	memory = hm_pages_map(bytes, socket);
 	if (!memory)
 		return -ENOMEM;
-	r = hm_table_init_at(t, capacity, record_size, memory, memory + records_at(capacity));
+	r = hm_table_init_in(t, capacity, record_size, memory);
 	t->owned_bytes = bytes;
 	return r;
+}
+
+int hm_table_init_in(struct hm_table *t, uint32_t capacity, uint32_t record_size, void *memory)
+{
+	return hm_table_init_at(t, capacity, record_size, memory,
+				(uint8_t *)memory + records_at(capacity));
 }
 
 void hm_table_fini(struct hm_table *t)

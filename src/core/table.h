@@ -28,6 +28,7 @@
 #define HM_TABLE_RIVALS  (2 * HM_TABLE_WAYS)
 #define HM_TABLE_MAX     (UINT32_C(1) << 30) // records
 #define HM_TABLE_LOAD_PC 80
+#define HM_TABLE_ALIGN   128 // of records, so that those of 128 bytes are a pair of lines
 
 struct hm_table_bucket {
 	uint32_t hash[HM_TABLE_WAYS];
@@ -65,8 +66,11 @@ void hm_table_fini(struct hm_table *t); // a zeroed or half-built one, too
 /* Bytes of memory that init would take. */
 size_t hm_table_bytes(uint32_t capacity, uint32_t record_size);
 
-/* The same in zeroed memory of the caller, which outlives the table; records may be elsewhere than the
- * index. 0 or -EINVAL. There is nothing for fini to do then. */
+/* The same in as many zeroed bytes of the caller's, which begin at a multiple of HM_TABLE_ALIGN and outlive the table: 0 or
+ * -EINVAL. */
+int hm_table_init_in(struct hm_table *t, uint32_t capacity, uint32_t record_size, void *memory);
+
+/* The same with records elsewhere than the index. 0 or -EINVAL. There is nothing for fini to do then. */
 int hm_table_init_at(struct hm_table *t, uint32_t capacity, uint32_t record_size, void *index,
 		     void *records);
 size_t hm_table_index_bytes(uint32_t capacity);

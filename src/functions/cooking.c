@@ -59,12 +59,10 @@ struct cooking_part {
 	struct hm_datagrams datagrams;
 };
 
-static_assert(HM_PAIR_PARTS <= 32, "a bit each");
-
 struct cooking_core {
 	const struct cooking_conf *conf;
 	uint64_t todo;         // packets of the batch that out had no room for
-	uint32_t mine, due;    // parts that are this worker's; those of them with something due
+	uint64_t mine, due;    // parts that are this worker's; those of them with something due
 	bool ending;           // no more packets come: all that is held is due
 	unsigned whole_part;   // of:
 	struct hm_batch whole; // of one datagram that was put together; n is 0 when it has gone on
@@ -81,12 +79,6 @@ struct cooking_core {
 
 /* --- worker --- */
 
-/* Runs the body for each part of a set, with `part` and its number `p`. */
-#define FOREACH_PART(c, set, p, part)                                                      \
-	for (uint32_t left = (set); left != 0; left &= left - 1)                           \
-		for (unsigned p = (unsigned)__builtin_ctz(left), once = 1; once; once = 0) \
-			for (struct cooking_part *part = &(c)->part[p]; once; once = 0)
-
 static void add_numbers(uint64_t *sum, const uint64_t *numbers, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -102,7 +94,9 @@ static void publish(struct cooking_core *c)
 {
 	memset(&c->own.fragments, 0, sizeof(c->own.fragments));
 	c->own.memory = 0;
-	FOREACH_PART (c, c->mine, p, part) {
+	hm_mask_foreach (p, c->mine) {
+		const struct cooking_part *part = &c->part[p];
+
 		if (part->datagrams.counts.fragments) // else there is nothing to add
 			ADD_COUNTS(&c->own.fragments, &part->datagrams.counts);
 		c->own.memory +=
@@ -155,7 +149,7 @@ static bool hand_on_part(struct hm_streams *s, struct hm_batch *out, struct hm_c
 static bool hand_on_due(struct cooking_core *c, struct hm_batch *out, struct hm_copies *pool)
 {
 	for (; c->due; c->due &= c->due - 1)
-		if (!hand_on_part(&c->part[__builtin_ctz(c->due)].streams, out, pool))
+		if (!hand_on_part(&c->part[__builtin_ctzll(c->due)].streams, out, pool))
 			return false;
 	return true;
 }
@@ -163,14 +157,14 @@ static bool hand_on_due(struct cooking_core *c, struct hm_batch *out, struct hm_
 /* Behind whatever may have made something of the part due, or dropped it. */
 static void look_at(struct cooking_core *c, unsigned p)
 {
-	const uint32_t bit = UINT32_C(1) << p;
+	const uint64_t bit = UINT64_C(1) << p;
 
 	c->due = hm_streams_due(&c->part[p].streams) ? c->due | bit : c->due & ~bit;
 }
 
-static bool is_segment(const struct hm_batch *b, unsigned i)
+static uint64_t segments_of(const struct hm_batch *b)
 {
-	return (b->tcp & b->l4_ok & ~b->tunnel & ~b->fragment) >> i & 1;
+	return b->tcp & b->l4_ok & ~b->tunnel & ~b->fragment;
 }
 
 /* The datagram that fragments have become. False: something is due first. */
@@ -178,7 +172,7 @@ static bool take_whole(struct cooking_core *c, struct hm_batch *out, struct hm_c
 {
 	struct hm_streams *s = &c->part[c->whole_part].streams;
 
-	if (is_segment(&c->whole, 0)) {
+	if (segments_of(&c->whole)) {
 		hm_streams_prepare(&c->keys, &c->whole, 1); // the batch's first packet is in
 		if (!hm_streams_add(s, &c->keys, &c->whole, 0))
 			return false;
@@ -219,7 +213,7 @@ static bool take_packet(struct cooking_core *c, unsigned p, const struct hm_batc
 {
 	const uint64_t bit = UINT64_C(1) << i;
 
-	if (is_segment(b, i))
+	if (segments_of(b) & bit)
 		return hm_streams_add(&c->part[p].streams, &c->keys, b, i);
 	if (b->fragment & ~b->tunnel & bit) {
 		add_fragment(c, p, b, i);
@@ -250,7 +244,7 @@ static void step(struct cooking_core *c, const struct hm_batch *b, unsigned i, s
 
 static void begin_batch(struct cooking_core *c, const struct hm_batch *b, uint64_t in)
 {
-	const uint64_t segments = in & b->tcp & b->l4_ok & ~b->tunnel & ~b->fragment;
+	const uint64_t segments = in & segments_of(b);
 
 	c->todo = in;
 	c->ending = false;
@@ -269,11 +263,14 @@ static bool end_oldest(struct cooking_core *c)
 	uint64_t least = UINT64_MAX;
 	unsigned oldest = HM_PAIR_PARTS;
 
-	FOREACH_PART (c, c->mine, p, part)
-		if (hm_streams_oldest_ns(&part->streams) < least) {
-			least = hm_streams_oldest_ns(&part->streams);
+	hm_mask_foreach (p, c->mine) {
+		const uint64_t last_ns = hm_streams_oldest_ns(&c->part[p].streams);
+
+		if (last_ns < least) {
+			least = last_ns;
 			oldest = p;
 		}
+	}
 	if (oldest == HM_PAIR_PARTS)
 		return false;
 	hm_streams_end_oldest(&c->part[oldest].streams);
@@ -309,10 +306,7 @@ static bool cooking_more(void *core)
 
 	if (c->todo || c->whole.n > 0 || c->due)
 		return true;
-	FOREACH_PART ((struct cooking_core *)core, c->ending ? c->mine : 0, p, part)
-		if (hm_streams_oldest_ns(&part->streams) != UINT64_MAX)
-			return true;
-	return false;
+	return c->ending && c->own.streams.open > 0;
 }
 
 /* A trace has no time but its packets': so what comes out does not depend on how fast it is read. */
@@ -322,9 +316,9 @@ static void cooking_tick(void *core, uint64_t now_ns)
 
 	if (c->conf->lossless)
 		return;
-	FOREACH_PART (c, c->mine, p, part) {
-		hm_datagrams_tell(&part->datagrams, now_ns);
-		hm_streams_tell(&part->streams, now_ns);
+	hm_mask_foreach (p, c->mine) {
+		hm_datagrams_tell(&c->part[p].datagrams, now_ns);
+		hm_streams_tell(&c->part[p].streams, now_ns);
 		look_at(c, p);
 	}
 	publish(c);
@@ -336,10 +330,10 @@ static bool cooking_drain(void *core)
 	struct cooking_core *c = core;
 
 	c->ending = true;
-	FOREACH_PART (c, c->mine, p, part) {
-		hm_datagrams_end(&part->datagrams);
+	hm_mask_foreach (p, c->mine) {
+		hm_datagrams_end(&c->part[p].datagrams);
 		if (__atomic_load_n(&c->conf->closing, __ATOMIC_RELAXED))
-			hm_streams_drop_all(&part->streams);
+			hm_streams_drop_all(&c->part[p].streams);
 		look_at(c, p);
 	}
 	publish(c);
@@ -508,17 +502,16 @@ static int cooking_core_init(void *core, const struct hm_core_ctx *ctx, struct h
 	const size_t bytes = hm_streams_mapped(&conf->streams);
 	struct cooking_core *c = core;
 	uint8_t *memory;
-	int rc = 0;
+	int rc;
 
 	c->conf = conf;
 	for (unsigned p = ctx->worker; p < conf->parts; p += ctx->n_workers)
-		c->mine |= UINT32_C(1) << p;
-	c->memory_bytes = bytes * (size_t)__builtin_popcount(c->mine);
-	if (c->memory_bytes > 0)
-		rc = (c->memory = hm_pages_map(c->memory_bytes, ctx->socket)) ? 0 : -ENOMEM;
-	memory = c->memory;
-	FOREACH_PART (c, rc == 0 ? c->mine : 0, p, part) {
-		rc = rc < 0 ? rc : init_part(c, part, memory, ctx->socket);
+		c->mine |= UINT64_C(1) << p;
+	c->memory_bytes = bytes * hm_mask_count(c->mine);
+	c->memory = memory = hm_pages_map(c->memory_bytes, ctx->socket);
+	rc = memory ? 0 : -ENOMEM;
+	hm_mask_foreach (p, rc == 0 ? c->mine : 0) {
+		rc = rc < 0 ? rc : init_part(c, &c->part[p], memory, ctx->socket);
 		memory += bytes;
 	}
 	if (rc == 0)
