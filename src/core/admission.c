@@ -276,11 +276,8 @@ static uint64_t look_at_ordered(const struct hm_device *d)
 {
 	uint64_t cycles = 0;
 
-	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++) {
-		const struct hm_runners *s = hm_ordered_get(d->ordered, kind);
-
-		cycles += s ? look_at_nodes(hm_nodes_root(s->nodes)) : 0;
-	}
+	hm_runners_foreach (s, d->ordered)
+		cycles += look_at_nodes(hm_nodes_root(s->nodes));
 	return cycles;
 }
 

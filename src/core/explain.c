@@ -78,14 +78,12 @@ static bool is_shown(const struct explain *x, const struct hm_flow *f)
 /* Who uses which entry: sorted by entry, flows in the order of their making. */
 static bool collect_uses(struct explain *x)
 {
-	const struct hm_runners *s;
 	const struct hm_flow *f;
 	uint32_t n = 0;
 
 	x->n_nodes = number_nodes(hm_nodes_root(x->d->nodes), 0);
-	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++)
-		if ((s = hm_ordered_get(x->d->ordered, kind)))
-			x->n_nodes = number_nodes(hm_nodes_root(s->nodes), x->n_nodes);
+	hm_runners_foreach (s, x->d->ordered)
+		x->n_nodes = number_nodes(hm_nodes_root(s->nodes), x->n_nodes);
 	x->first = calloc(x->n_nodes + 3, sizeof(*x->first));
 	if (!x->first)
 		return false;
@@ -145,12 +143,9 @@ static uint32_t parent_of(const struct hm_flow *f, const struct hm_instance *in,
 /* Those of an ordered part; others run on all of the device's. */
 static json_t *lcores_json(const struct explain *x, const struct hm_node *n)
 {
-	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++) {
-		const struct hm_runners *s = hm_ordered_get(x->d->ordered, kind);
-
-		if (s && n->nodes == s->nodes)
+	hm_runners_foreach (s, x->d->ordered)
+		if (n->nodes == s->nodes)
 			return hm_runners_lcores(s, x->d);
-	}
 	return NULL;
 }
 
@@ -197,12 +192,8 @@ static void add_entries(struct explain *x, const struct hm_node *n)
 static void add_all(struct explain *x)
 {
 	add_entries(x, hm_nodes_root(x->d->nodes));
-	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++) {
-		const struct hm_runners *s = hm_ordered_get(x->d->ordered, kind);
-
-		if (s)
-			add_entries(x, hm_nodes_root(s->nodes));
-	}
+	hm_runners_foreach (s, x->d->ordered)
+		add_entries(x, hm_nodes_root(s->nodes));
 }
 
 /* --- flows --- */

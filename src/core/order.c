@@ -89,12 +89,15 @@ static uint64_t record_size(uint32_t n_refs, uint32_t caplen)
 static void measure(const struct hm_order_conf *conf, uint64_t *longest, uint64_t *batch,
 		    uint64_t *ring)
 {
+	uint64_t least;
+
 	*longest = record_size(HM_ORDER_FLOWS_MAX, conf->snaplen);
 	*batch = *longest * (conf->burst + 1);
-	*ring = 1 << 16;
-	while (*ring < RING_MIN / conf->share ||
-	       *ring < *batch +
-			       *batch / 2) // a producer goes on while the consumer has half a batch
+	least = *batch + *batch / 2; // a producer goes on while the consumer has half a batch
+	if (least < RING_MIN / conf->share)
+		least = RING_MIN / conf->share;
+	*ring = 1;
+	while (*ring < least)
 		*ring *= 2;
 }
 

@@ -110,7 +110,7 @@ struct hm_runners *hm_ordered_make(struct hm_ordered *o, const struct hm_device 
 		destroy_runners(s);
 		return NULL;
 	}
-	atomic_store_explicit(&o->runners[kind], s, memory_order_release); // worker: runners_of
+	atomic_store_explicit(&o->runners[kind], s, memory_order_release); // hm_ordered_get
 	return s;
 }
 
@@ -118,25 +118,16 @@ void hm_ordered_destroy(struct hm_ordered *o)
 {
 	if (!o)
 		return;
-	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++)
-		destroy_runners(hm_ordered_get(o, kind));
+	hm_runners_foreach (s, o)
+		destroy_runners(s);
 	rte_free(o);
-}
-
-struct hm_runners *hm_ordered_get(const struct hm_ordered *o, enum hm_order_kind kind)
-{
-	return o ? atomic_load_explicit(&o->runners[kind], memory_order_relaxed) : NULL;
 }
 
 bool hm_ordered_drained(const struct hm_ordered *o)
 {
-	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++) {
-		const struct hm_runners *s = hm_ordered_get(o, kind);
-
-		for (unsigned k = 0; s && k < s->n; k++)
-			if (!atomic_load_explicit(&s->runner[k].drained, memory_order_acquire))
-				return false;
-	}
+	hm_runner_foreach (r, o)
+		if (!atomic_load_explicit(&r->drained, memory_order_acquire))
+			return false;
 	return true;
 }
 
@@ -206,19 +197,6 @@ json_t *hm_runners_lcores(const struct hm_runners *s, const struct hm_device *d)
 
 /* --- producers --- */
 
-/* Worker: those that there are now. */
-static inline struct hm_runners *runners_of(struct hm_ordered *o, enum hm_order_kind kind)
-{
-	return atomic_load_explicit(&o->runners[kind], memory_order_acquire);
-}
-
-/* Runs the body for each `runner` of each order that there is. */
-#define FOREACH_RUNNER(o, runner)                                                               \
-	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++)                        \
-		for (struct hm_runners *runners = runners_of(o, kind); runners; runners = NULL) \
-			for (struct hm_runner *runner = runners->runner;                        \
-			     runner < runners->runner + runners->n; runner++)
-
 /* The packets of the batch by runner; of several flows that mark the same ones the first has them looked at. */
 static const uint64_t *shares_of(struct hm_runners *s, unsigned lane, const struct hm_batch *b,
 				 uint64_t mask)
@@ -254,8 +232,8 @@ void hm_runners_mark(struct hm_runners *s, unsigned lane, uint32_t ref, const st
 
 bool hm_ordered_ready(struct hm_ordered *o, const struct hm_queue *q)
 {
-	FOREACH_RUNNER (o, runner)
-		if (!hm_order_ready(runner->order, q->queue))
+	hm_runner_foreach (r, o)
+		if (!hm_order_ready(r->order, q->queue))
 			return false;
 	return true;
 }
@@ -298,8 +276,8 @@ static const uint64_t *keys_of(struct hm_ordered *o, const struct hm_lane *l,
 
 	if (!o->by_number)
 		return b->ts_ns;
-	FOREACH_RUNNER (o, runner)
-		marked |= hm_order_marked(hm_order_lane(runner->order, l->number));
+	hm_runner_foreach (r, o)
+		marked |= hm_order_marked(hm_order_lane(r->order, l->number));
 	hm_mask_foreach (i, marked)
 		numbers[i] = number_of(l, mbufs[i]);
 	return numbers;
@@ -314,18 +292,14 @@ void hm_ordered_put(struct hm_ordered *o, struct hm_lane *l, struct hm_queue *q,
 	q->last_key = o->by_number ? number_of(l, mbufs[b->n - 1]) : b->ts_ns[b->n - 1];
 	if (!o->by_number)
 		note_time(o, q->last_key);
-	FOREACH_RUNNER (o, runner) {
-		struct hm_order_lane *own = hm_order_lane(runner->order, l->number);
-
-		if (hm_order_marked(own))
-			hm_order_put(runner->order, q->queue, own, b, keys);
-	}
+	hm_runner_foreach (r, o)
+		hm_order_put(r->order, q->queue, hm_order_lane(r->order, l->number), b, keys);
 }
 
 static void publish_floor(struct hm_ordered *o, const struct hm_queue *q, uint64_t floor)
 {
-	FOREACH_RUNNER (o, runner)
-		hm_order_publish(runner->order, q->queue, floor);
+	hm_runner_foreach (r, o)
+		hm_order_publish(r->order, q->queue, floor);
 }
 
 void hm_ordered_publish(struct hm_ordered *o, const struct hm_queue *q, unsigned n, uint64_t now_ns)
@@ -356,7 +330,7 @@ void hm_ordered_end(struct hm_ordered *o, const struct hm_lane *l)
 static struct hm_runner *own_of(struct hm_ordered *o, const struct hm_lane *l,
 				enum hm_order_kind kind)
 {
-	struct hm_runners *s = runners_of(o, kind);
+	struct hm_runners *s = hm_ordered_get(o, kind);
 	unsigned k;
 
 	if (!s)

@@ -60,6 +60,22 @@ struct hm_ordered {
 	alignas(64) _Atomic uint64_t seen_ns; // about the newest time on any queue; by time only
 };
 
+/* Those of this order, NULL as long as no flow needs them. `o` may be NULL. Any thread. */
+static inline struct hm_runners *hm_ordered_get(const struct hm_ordered *o, enum hm_order_kind kind)
+{
+	return o ? atomic_load_explicit(&o->runners[kind], memory_order_acquire) // hm_ordered_make
+		 : NULL;
+}
+
+/* Runs the body for those of each order that there are, `s`; for each runner of each of them, `r`. */
+#define hm_runners_foreach(s, o)                                         \
+	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++) \
+		for (struct hm_runners *s = hm_ordered_get(o, kind); s; s = NULL)
+#define hm_runner_foreach(r, o)                                 \
+	hm_runners_foreach (runners_##r, o)                     \
+		for (struct hm_runner *r = runners_##r->runner; \
+		     r < runners_##r->runner + runners_##r->n; r++)
+
 /* --- control core --- */
 
 /* How many workers own a share of the packets, of a device with so many lanes. */
@@ -72,8 +88,6 @@ struct hm_runners *hm_ordered_make(struct hm_ordered *o, const struct hm_device 
 				   enum hm_order_kind kind, struct hm_error *err);
 /* When its flows are gone and publish.c has freed its programs. NULL is allowed. */
 void hm_ordered_destroy(struct hm_ordered *o);
-/* Those of a device that there are; NULL without. `o` may be NULL. */
-struct hm_runners *hm_ordered_get(const struct hm_ordered *o, enum hm_order_kind kind);
 /* Everything is done, behind the end of all queues. NULL: there was nothing. */
 bool hm_ordered_drained(const struct hm_ordered *o);
 

@@ -278,15 +278,12 @@ static struct hm_program *create_program_of(struct hm_device *d, struct hm_runne
 	return d->db && !scans ? NULL : hm_program_create(l, k, scans, s->filter_index, 0, socket);
 }
 
-static int create_ordered(struct hm_device *d, const struct hm_generation *g,
-			  enum hm_order_kind kind, struct hm_error *err)
+static int create_programs_of(struct hm_device *d, const struct hm_generation *g,
+			      struct hm_runners *s, struct hm_error *err)
 {
-	struct hm_runners *s = hm_ordered_get(d->ordered, kind);
 	struct hm_layout *l;
 	unsigned k = 0;
 
-	if (!s)
-		return 0;
 	if (update_index(&s->filter_index, s->nodes, g, err) < 0)
 		return -ENOMEM;
 	l = create_layout(s->nodes, g, &s->runner[0].searches, d->db,
@@ -301,19 +298,22 @@ static int create_ordered(struct hm_device *d, const struct hm_generation *g,
 					hm_nodes_count(s->nodes));
 }
 
-/* Runs the body for each `own`, of whatever order. */
-#define FOREACH_RUNNER(d, own)                                                               \
-	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++)                     \
-		for (struct hm_runners *s = hm_ordered_get((d)->ordered, kind); s; s = NULL) \
-			for (struct hm_runner *own = s->runner; own < s->runner + s->n; own++)
-
-/* Programs that were made and could not be used. */
-static void drop_ordered(struct hm_device *d)
+/* Programs that were made and could not be used, or that nobody uses any more. */
+static void drop_unused(struct hm_device *d)
 {
-	FOREACH_RUNNER (d, own) {
+	hm_runner_foreach (own, d->ordered) {
 		hm_program_destroy(own->next);
-		own->next = NULL;
+		hm_program_destroy(own->old);
+		own->next = own->old = NULL;
 	}
+}
+
+static int create_ordered(struct hm_device *d, const struct hm_generation *g, struct hm_error *err)
+{
+	hm_runners_foreach (s, d->ordered)
+		if (create_programs_of(d, g, s, err) < 0)
+			return -ENOMEM;
+	return 0;
 }
 
 static int create_programs(struct hm_device *d, struct hm_generation *g,
@@ -348,17 +348,15 @@ static void begin_generation(struct hm_device *d)
 		HM_LOG(ERR, "no memory for a snapshot of the flows device=%s", d->config->name);
 		return; // stays dirty: tried again at the next poll
 	}
-	if (create_ordered(d, g, HM_ORDER_ALL, &err) < 0 ||
-	    create_ordered(d, g, HM_ORDER_PAIRS, &err) < 0 ||
-	    create_programs(d, g, fresh, &err) < 0) {
-		drop_ordered(d);
+	if (create_ordered(d, g, &err) < 0 || create_programs(d, g, fresh, &err) < 0) {
+		drop_unused(d);
 		give_up(d, g, &err);
 		return;
 	}
 	d->dirty = g->others_wait;
 	d->fresh_max = g->others_wait ? 2 * d->fresh_max : 0;
 	// first: what the lanes' programs hand over finds its flow there (run_batch in ordered.c)
-	FOREACH_RUNNER (d, own) {
+	hm_runner_foreach (own, d->ordered) {
 		own->old = atomic_exchange_explicit(&own->program, own->next, memory_order_acq_rel);
 		own->next = NULL;
 	}
@@ -397,14 +395,6 @@ static uint64_t *sum_marks(const struct hm_device *d)
 	return sums;
 }
 
-static void drop_old_ordered(struct hm_device *d)
-{
-	FOREACH_RUNNER (d, own) {
-		hm_program_destroy(own->old);
-		own->old = NULL;
-	}
-}
-
 static void end_generation(struct hm_device *d)
 {
 	struct hm_generation *g = d->generation;
@@ -417,7 +407,7 @@ static void end_generation(struct hm_device *d)
 	free(sums);
 	for (unsigned i = 0; i < d->n_lanes; i++)
 		hm_program_destroy(g->old[i]);
-	drop_old_ordered(d);
+	drop_unused(d);
 	d->generation = NULL;
 	for (uint32_t i = 0; i < g->n_fresh; i++)
 		if (g->fresh[i]->state == HM_FLOW_CONNECTING) // else it was closed meanwhile
@@ -481,13 +471,12 @@ void hm_publish_fini(struct hm_device *d)
 		hm_searches_unref(d->searches[i]);
 	}
 	hm_filter_index_unref(d->filter_index);
-	drop_old_ordered(d);
-	FOREACH_RUNNER (d, own) {
+	drop_unused(d);
+	hm_runner_foreach (own, d->ordered) {
 		hm_program_destroy(atomic_load_explicit(&own->program, memory_order_relaxed));
 		hm_searches_unref(own->searches);
 	}
-	for (enum hm_order_kind kind = 0; kind < HM_ORDER_KINDS; kind++)
-		if (hm_ordered_get(d->ordered, kind))
-			hm_filter_index_unref(hm_ordered_get(d->ordered, kind)->filter_index);
+	hm_runners_foreach (s, d->ordered)
+		hm_filter_index_unref(s->filter_index);
 	destroy_generation(g);
 }

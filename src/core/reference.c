@@ -88,6 +88,7 @@ int hm_reference_find(struct hm_reference *r, const struct hm_flow_name *flow, i
 		      const struct hm_apply_ctx *ctx, struct hm_error *err)
 {
 	const struct hm_function *transform;
+	const struct hm_applied *there;
 	struct hm_other other;
 
 	if (!flow->name && (flow->number == 0 || flow->number == ctx->flow_id))
@@ -100,17 +101,16 @@ int hm_reference_find(struct hm_reference *r, const struct hm_flow_name *flow, i
 		return find_here(r, number, ctx, err);
 	if (find_number(r, other.functions, other.n, number, err) < 0)
 		return -EINVAL;
-	if (!r->values->running && other.functions[number - 1].workers > 1)
-		return hm_error_set(
-			err, -EINVAL, 0, "%s has values of its own on each of %u workers there",
-			other.functions[number - 1].fn->name, other.functions[number - 1].workers);
-	if (other.functions[number - 1].apart)
+	there = &other.functions[number - 1];
+	if (!r->values->running && there->workers > 1)
+		return hm_error_set(err, -EINVAL, 0,
+				    "%s has values of its own on each of %u workers there",
+				    there->fn->name, there->workers);
+	if (there->apart)
 		return hm_error_set(err, -EINVAL, 0,
 				    "%s counts there on %u workers, whose packets have no order in "
-				    "common: give "
-				    "the device one worker",
-				    other.functions[number - 1].fn->name,
-				    other.functions[number - 1].workers);
+				    "common: give the device one worker",
+				    there->fn->name, there->workers);
 	transform = find_transform(other.functions, r->number);
 	if (!transform)
 		transform = find_transform(ctx->before, ctx->n_before);
